@@ -1,0 +1,141 @@
+//! CloudEvents 1.0 in JSON: the map to our envelope and back.
+//!
+//! | Ours | CloudEvents |
+//! |---|---|
+//! | id, source, type, payload | the same, `data` |
+//! | timestamp | `time` |
+//! | correlation_id, causation_id, session_key | `correlationid`, `causationid`, `sessionkey` |
+//! | actor | `actorkind`, `actorid` |
+//! | entity | `entitytype`, `entityid`, and `subject` as `type/id` on the way out |
+//! | priority, schema_version, traceparent | `priority`, `schemaversion`, `traceparent` |
+//! | correlation_chain, related, changes, metadata | JSON texts in `correlationchain`, `related`, `changes`, `metadata` |
+//! | extensions that are texts, whole numbers or booleans under a legal name | the same |
+//! | other extensions | one JSON text in `regieextensions` |
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::error::EventError;
+use super::parse::{Fields, check, take_time};
+use super::{Change, CorrelationId, EntityRef, Event, Principal, Priority};
+use crate::{Json, Timestamp};
+
+/// Reads a CloudEvent in JSON, structured mode.
+pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventError> {
+    if fields.take::<String>("specversion")?.as_deref() != Some("1.0") {
+        return Err(EventError::wrong("specversion", "only CloudEvents 1.0 is read"));
+    }
+    if fields.has("data") && fields.has("data_base64") {
+        return Err(EventError::wrong("data_base64", "an event has data or data_base64, not both"));
+    }
+    let missing = |field| EventError::Missing { field };
+    let correlation = fields.take_name("correlationid")?.ok_or(missing("correlationid"))?;
+    let mut event = Event {
+        id: fields.take_name("id")?.ok_or(missing("id"))?,
+        source: fields.take_name("source")?.ok_or(missing("source"))?,
+        kind: fields.take("type")?.ok_or(missing("type"))?,
+        schema_version: take_version(&mut fields)?,
+        correlation_id: correlation.into(),
+        causation_id: fields.take("causationid")?,
+        correlation_chain: take_text::<Vec<CorrelationId>>(&mut fields, "correlationchain")?.unwrap_or_default(),
+        session_key: fields.take_name("sessionkey")?,
+        actor: take_pair(&mut fields, "actorkind", "actorid")?.map(|(kind, id)| Principal { kind, id }),
+        timestamp: take_time(&mut fields, "time")?,
+        entity: take_pair(&mut fields, "entitytype", "entityid")?.map(|(kind, id)| EntityRef { kind, id }),
+        related: take_text::<Vec<EntityRef>>(&mut fields, "related")?.unwrap_or_default(),
+        changes: take_text::<BTreeMap<String, Change>>(&mut fields, "changes")?.unwrap_or_default(),
+        priority: fields.take::<Priority>("priority")?.unwrap_or_default(),
+        payload: fields.take("data")?.unwrap_or_default(),
+        metadata: take_text::<BTreeMap<String, String>>(&mut fields, "metadata")?.unwrap_or_default(),
+        traceparent: fields.take("traceparent")?,
+        extensions: take_text::<BTreeMap<String, Json>>(&mut fields, "regieextensions")?.unwrap_or_default(),
+    };
+    event.extensions.extend(fields.rest());
+    check(&event)?;
+    Ok(event)
+}
+
+/// A structured value that travels as a JSON text, for CloudEvents attributes hold none.
+fn take_text<T: DeserializeOwned>(fields: &mut Fields<'_>, name: &str) -> Result<Option<T>, EventError> {
+    let Some(text) = fields.take::<String>(name)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| EventError::wrong(name, error))
+}
+
+fn take_pair(fields: &mut Fields<'_>, first: &str, second: &str) -> Result<Option<(String, String)>, EventError> {
+    match (fields.take_name(first)?, fields.take_name(second)?) {
+        (Some(kind), Some(id)) => Ok(Some((kind, id))),
+        (None, None) => Ok(None),
+        _ => Err(EventError::wrong(first, format!("it comes together with {second}"))),
+    }
+}
+
+/// SDKs send whole numbers as numbers or as texts.
+fn take_version(fields: &mut Fields<'_>) -> Result<u32, EventError> {
+    let version = match fields.take::<Value>("schemaversion")? {
+        None => Some(1),
+        Some(Value::Number(number)) => number.as_u64().and_then(|it| u32::try_from(it).ok()),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    version.ok_or_else(|| EventError::wrong("schemaversion", "a whole number from 1"))
+}
+
+/// An event as a CloudEvent in JSON.
+pub fn to_cloudevent(event: &Event) -> Json {
+    let mut out = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            out.insert(name.to_string(), value);
+        }
+    };
+    let text_of = |empty: bool, text: &dyn Fn() -> String| (!empty).then(|| Value::String(text()));
+    put("specversion", Some(json!("1.0")));
+    put("id", Some(json!(event.id)));
+    put("source", Some(json!(event.source)));
+    put("type", Some(json!(event.kind)));
+    put("time", (event.timestamp != Timestamp::MIN).then(|| json!(event.timestamp)));
+    put("subject", event.entity.as_ref().map(|entity| json!(entity.to_string())));
+    put("correlationid", Some(json!(event.correlation_id)));
+    put("causationid", event.causation_id.as_ref().map(|it| json!(it)));
+    put("sessionkey", event.session_key.as_ref().map(|it| json!(it)));
+    put("actorkind", event.actor.as_ref().map(|it| json!(it.kind)));
+    put("actorid", event.actor.as_ref().map(|it| json!(it.id)));
+    put("entitytype", event.entity.as_ref().map(|it| json!(it.kind)));
+    put("entityid", event.entity.as_ref().map(|it| json!(it.id)));
+    put("priority", Some(json!(event.priority)));
+    put("schemaversion", Some(json!(event.schema_version)));
+    put("traceparent", event.traceparent.as_ref().map(|it| json!(it)));
+    let chain = &event.correlation_chain;
+    put("correlationchain", text_of(chain.is_empty(), &|| Json::of(chain).to_string()));
+    put("related", text_of(event.related.is_empty(), &|| Json::of(&event.related).to_string()));
+    put("changes", text_of(event.changes.is_empty(), &|| Json::of(&event.changes).to_string()));
+    put("metadata", text_of(event.metadata.is_empty(), &|| Json::of(&event.metadata).to_string()));
+    let (plain, other): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        event.extensions.iter().partition(|(name, value)| is_attribute(name, value));
+    plain.into_iter().for_each(|(name, value)| put(name, Some(value.value())));
+    put("regieextensions", text_of(other.is_empty(), &|| Json::of(&other).to_string()));
+    with_data(out, &event.payload)
+}
+
+/// The payload goes in as its own text, so that its numbers keep their digits.
+fn with_data(out: Map<String, Value>, payload: &Json) -> Json {
+    let mut fields: BTreeMap<String, Json> = out.into_iter().map(|(name, value)| (name, value.into())).collect();
+    if !payload.is_null() {
+        fields.insert("data".into(), payload.clone());
+    }
+    Json::of(&fields)
+}
+
+fn is_attribute(name: &str, value: &Json) -> bool {
+    let legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let whole = |number: &serde_json::Number| number.as_i64().is_some_and(|it| i32::try_from(it).is_ok());
+    legal
+        && name != "data"
+        && match value.value() {
+            Value::String(_) | Value::Bool(_) => true,
+            Value::Number(number) => whole(&number),
+            _ => false,
+        }
+}

@@ -1,0 +1,24 @@
+//! What comes in: the envelope, its life, its identity, and how it is read and written.
+
+mod build;
+mod cloudevents;
+mod envelope;
+mod error;
+mod identity;
+mod incoming;
+mod lifecycle;
+mod parse;
+mod pattern;
+mod result;
+mod scan;
+mod trace;
+
+pub use build::EventBuilder;
+pub use cloudevents::to_cloudevent;
+pub use envelope::{Change, CorrelationId, EntityRef, Event, Principal, Priority};
+pub use error::EventError;
+pub use identity::{Identity, emitted_id};
+pub use incoming::{Format, Incoming, Origin};
+pub use lifecycle::{IllegalMove, LifeState};
+pub use pattern::{Pattern, PatternError};
+pub use result::{ErrorInfo, EventResult, Move, Status};

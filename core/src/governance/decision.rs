@@ -1,0 +1,115 @@
+//! What governance says of an event, as it is kept.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Json, Timestamp};
+
+/// What one policy said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PolicyOutcome {
+    /// The event may go on.
+    Passed,
+    /// The event is stopped for good.
+    Discarded,
+    /// The event comes back later.
+    Deferred,
+    /// A person decides.
+    Escalated,
+}
+
+/// A place at a cooldown key that was promised to an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Booking {
+    /// The policy that promised it.
+    pub policy: String,
+    /// The key: what the policy counts by, such as one actor; empty where it counts all together.
+    pub key: String,
+    /// When the event may go on.
+    pub slot: Timestamp,
+}
+
+/// What a decision took from a policy's state. The policy's state is the fold of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grant {
+    /// The event goes on and counts at this key from this instant.
+    Taken {
+        /// The key.
+        key: String,
+        /// The instant that it counts from: the slot of a booked return, otherwise when it was judged.
+        at: Timestamp,
+    },
+    /// The event has a booked place.
+    Booked(Booking),
+}
+
+/// One policy's decision on one event. Every policy that was looked at leaves one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyDecision {
+    /// The policy's name.
+    pub policy: String,
+    /// The short digest of the policy's own text.
+    pub version: String,
+    /// What it said.
+    pub outcome: PolicyOutcome,
+    /// Why, for people.
+    pub reason: String,
+    /// What it looked at: keys, counts, instants.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Json>,
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds until this policy would let an event of this key go on.
+    #[serde(default)]
+    pub remaining_ms: Option<u64>,
+    /// What it took from the policy's state.
+    #[serde(default)]
+    pub grant: Option<Grant>,
+}
+
+/// What all policies together say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// The event goes on.
+    Accepted,
+    /// It comes back at that instant.
+    Deferred {
+        /// When.
+        until: Timestamp,
+        /// Why: the reason of the policy that decided.
+        reason: String,
+    },
+    /// It is stopped.
+    Discarded {
+        /// Why.
+        reason: String,
+    },
+    /// A person decides.
+    Escalated {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A verdict with all that led to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What all policies together say.
+    pub verdict: Verdict,
+    /// What each of them said, in the order in which they were looked at.
+    pub decisions: Vec<PolicyDecision>,
+    /// The digest of the policy set that was in force; none where there is no policy at all.
+    pub set: Option<Digest>,
+    /// When it was judged.
+    pub at: Timestamp,
+}
+
+impl Judgement {
+    /// The judgement where no policy has a say.
+    pub fn free(at: Timestamp, set: Option<Digest>) -> Self {
+        Self { verdict: Verdict::Accepted, decisions: Vec::new(), set, at }
+    }
+}

@@ -1,0 +1,106 @@
+//! Every bound in one place, each with its reason.
+//!
+//! What does not fit is refused with a value that hands the work back; nothing is dropped in silence.
+
+use std::time::Duration;
+
+/// Bytes of one event as it came. A payload of 5 MiB does not belong in a journal: store it elsewhere and send its address.
+pub const EVENT_BYTES: usize = 1024 * 1024;
+/// Levels of nesting in an event. Deep enough for any honest document, shallow enough that no reader's stack is at risk.
+pub const JSON_DEPTH: usize = 64;
+/// Keys of one JSON object: duplicates are looked for among all of them.
+pub const OBJECT_KEYS: usize = 10_000;
+/// Bytes of an id, a source, a type, a key of any kind.
+pub const ID_BYTES: usize = 255;
+/// Segments of an event type or a pattern.
+pub const TYPE_SEGMENTS: usize = 32;
+/// Outer correlations that one event may name.
+pub const CHAIN_LENGTH: usize = 32;
+/// Other entities that one event may touch.
+pub const RELATED: usize = 1_000;
+/// Fields that one event may change.
+pub const CHANGES: usize = 1_000;
+/// Entries of an event's metadata.
+pub const METADATA: usize = 256;
+
+/// Events that one submitter may have under way before the runtime refuses more.
+pub const ADMISSION: usize = 4_096;
+/// Events that one batch may hold; more are refused as a whole, because one caller would take every permit.
+pub const BATCH: usize = ADMISSION;
+/// Commands that one turn of a workflow takes together: bounds the row and the time that a shard is held.
+pub const TURN_COMMANDS: usize = 64;
+/// Bytes of the events that one turn takes together: bounds the row.
+pub const TURN_BYTES: usize = 4 * 1024 * 1024;
+/// Events of one correlation that are pending, deferred or escalated at once: they are kept whole in its state.
+pub const OPEN_EVENTS: usize = 10_000;
+/// Event identities that a workflow remembers itself; older ones are found by the index.
+pub const KNOWN_EVENTS: usize = 16_384;
+/// Effects that one workflow may owe at once.
+pub const OWED_EFFECTS: usize = 1_000;
+/// Effects that one reaction of a handler may ask for.
+pub const REACTION_EFFECTS: usize = 100;
+/// Facts of its own that one reaction of a handler may note.
+pub const REACTION_FACTS: usize = 1_000;
+
+/// Workflows that one shard keeps in memory; the longest idle one is passivated first.
+pub const LIVE_WORKFLOWS: usize = 500_000;
+/// How long a workflow may be idle before it is passivated.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// Records after the last snapshot at which a new one is taken: bounds what a wake has to replay.
+pub const SNAPSHOT_RECORDS: u64 = 256;
+/// Agent calls and sends that may be under way at once over all workflows.
+pub const EFFECTS_IN_FLIGHT: usize = 10_000;
+/// Callers that may wait for an end at once: each is a few hundred bytes.
+pub const WAITERS: usize = 100_000;
+/// Workflows that one shard wakes at once: each holds a reader.
+pub const WAKES_IN_FLIGHT: usize = 64;
+/// Messages that one workflow may have queued at its shard before its senders are refused: one flooded correlation must
+/// not take every permit.
+pub const QUEUED_PER_WORKFLOW: usize = 2_048;
+
+/// Deaths of one workflow by one command before the command is parked as poison.
+pub const POISON_ATTEMPTS: u32 = 3;
+/// Restarts of one workflow within [`RESTART_WINDOW`] before it is left down for that long.
+pub const RESTARTS: u32 = 10;
+/// The window that [`RESTARTS`] counts in.
+pub const RESTART_WINDOW: Duration = Duration::from_secs(60);
+/// The first wait before a workflow is recreated; it doubles with each death in a row.
+pub const RESTART_BACKOFF: Duration = Duration::from_millis(5);
+/// The longest wait before a workflow is recreated.
+pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Turns that one commit takes together: bounds the answer time of the first among them.
+pub const COMMIT_TURNS: usize = 4_096;
+/// Bytes that one commit takes together.
+pub const COMMIT_BYTES: usize = 16 * 1024 * 1024;
+/// Records by which the index may lag before the writer slows.
+pub const INDEX_LAG: u64 = 200_000;
+/// Commits that readers of the live journal may be behind before they read from the store instead.
+pub const COMMITS_REMEMBERED: usize = 256;
+/// Timers held in memory; later ones wait in the journal until these have run.
+pub const TIMERS_IN_MEMORY: usize = 100_000;
+
+/// Policies in one set.
+pub const POLICIES: usize = 1_000;
+/// Longest cooldown: longer ones are a mistake of units.
+pub const COOLDOWN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Bookings of one cooldown key: who comes after is refused a slot and discarded with that reason.
+pub const BOOKINGS: usize = 10_000;
+/// Asks that wait at one key for another's commit.
+pub const ASKS_WAITING: usize = ADMISSION;
+
+/// Longest time an agent may take unless its own limit says otherwise.
+pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Calls of one agent under way at once unless its own limit says otherwise.
+pub const AGENT_CONCURRENCY: usize = 16;
+/// Calls that may wait at one agent unless its own limit says otherwise.
+pub const AGENT_QUEUE: usize = 1_024;
+/// Threads of a blocking agent that may be left behind, stuck, before it takes no more calls.
+pub const AGENT_STUCK: usize = 64;
+/// How long `wait` waits for a workflow's end unless told otherwise.
+pub const WAIT: Duration = Duration::from_secs(300);
+
+/// Rows that one query page may hold.
+pub const PAGE: usize = 10_000;
+/// Bytes of a configuration or policy file.
+pub const CONFIG_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,109 @@
+//! Whatever reaches a workflow, and why it may be refused.
+
+use super::effect::{EffectEnd, EffectKey};
+use super::registry::Definitions;
+use crate::Timestamp;
+use crate::event::Incoming;
+use crate::governance::Judgement;
+
+/// Whatever reaches a workflow. Each is one turn, or shares one with others, and leaves one record.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// An event comes in.
+    Submit {
+        /// The event.
+        event: Incoming,
+        /// Whether the runtime itself emitted it.
+        emitted: bool,
+    },
+    /// The time of a deferred event has come.
+    Return {
+        /// The sequence of the record that received it.
+        event: u64,
+    },
+    /// An owed effect ended.
+    EffectEnded {
+        /// Its key.
+        key: EffectKey,
+        /// How.
+        end: EffectEnd,
+    },
+}
+
+/// What a decision may depend on besides the state and the command.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// When it is decided; never earlier than the time of an earlier decision.
+    pub now: Timestamp,
+    /// What governance says, for commands that it has a say over.
+    pub judgement: Option<Judgement>,
+    /// The handlers that there are.
+    pub definitions: &'a Definitions,
+    /// Set once the command has killed its workflow too often: it is parked with this error.
+    pub poison: Option<Poison>,
+}
+
+/// Why a command is parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poison {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong at last.
+    pub error: String,
+}
+
+/// Why a command left no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The event is known: its first answer stands.
+    #[error("the event is known, since sequence {sequence}")]
+    Known {
+        /// The sequence of the record that received it.
+        sequence: u64,
+    },
+    /// More events of the correlation are open than its state may hold.
+    #[error("{open} events of this correlation are open; at most {limit} may be: resolve some first")]
+    TooManyOpen {
+        /// How many are open.
+        open: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// The run's definition is not part of this program. What it owes stays owed.
+    #[error(
+        "the workflow runs '{name}' version {version}, which this program does not have: run it with one that does"
+    )]
+    UnknownDefinition {
+        /// The definition.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
+    /// What the command is about is over already; there is nothing to do.
+    #[error("{what} is over already")]
+    Over {
+        /// What.
+        what: String,
+    },
+    /// The handler panicked. The state is to be thrown away and read anew.
+    #[error("the handler panicked: {message}")]
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// The state could not follow: a fault of the program or of the journal. The state is to be thrown away.
+    #[error("{why}")]
+    Broken {
+        /// What does not fit.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// Whether the state may be half changed and must be thrown away.
+    pub fn spoils_the_state(&self) -> bool {
+        matches!(self, Refusal::Panicked { .. } | Refusal::Broken { .. })
+    }
+}

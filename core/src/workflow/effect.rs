@@ -1,0 +1,91 @@
+//! What a workflow asks of the outside, and how each of these ends.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::LifeState;
+use crate::{Json, Timestamp};
+
+/// Which effect of a workflow: the step that asked, and which attempt at it. With the correlation it is the idempotency
+/// token that agents are given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EffectKey {
+    /// The step, named by the handler.
+    pub step: String,
+    /// Which attempt at this step, from 1.
+    pub attempt: u32,
+}
+
+impl fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.step, self.attempt)
+    }
+}
+
+/// What is asked of the outside. Each happens at least once, under its key, and ends by a fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Effect {
+    /// An agent does a task.
+    Call {
+        /// The agent's registered name.
+        agent: String,
+        /// What it is to do.
+        task: Json,
+        /// Its time limit in milliseconds; the agent's own unless said.
+        timeout_ms: Option<u64>,
+    },
+    /// The handler is called again at an instant.
+    Timer {
+        /// When.
+        due: Timestamp,
+    },
+    /// An event goes to another correlation. Its id is made from this effect's key, so that it arrives once.
+    Send {
+        /// Our envelope, as JSON.
+        event: Arc<str>,
+    },
+}
+
+/// How an agent's call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum AgentOutcome {
+    /// It gave a result.
+    Done(Json),
+    /// It gave an error.
+    Failed(String),
+    /// It was stopped at its time limit.
+    TimedOut {
+        /// The limit in milliseconds.
+        after_ms: u64,
+    },
+    /// It panicked.
+    Panicked(String),
+    /// It was never called: no such agent, or its queue was full.
+    Refused(String),
+}
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum EffectEnd {
+    /// An agent's call.
+    Agent(AgentOutcome),
+    /// A timer's instant came.
+    TimerFired,
+    /// The event was recorded in its correlation.
+    Sent {
+        /// Where.
+        position: u64,
+        /// In what state its first turn left it.
+        state: LifeState,
+    },
+    /// The event was refused there for good.
+    NotSent {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,147 @@
+//! How state follows from facts: the only way it changes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::effect::{Effect, EffectKey};
+use super::fact::{Fact, RunEnd};
+use super::known::KnownEvent;
+use super::record::Record;
+use super::registry::Definitions;
+use super::state::{OpenEvent, Run, RunStatus, State};
+use crate::event::LifeState;
+use crate::governance::{Grant, Judgement, Verdict};
+
+/// A fact that cannot follow the state: a fault of who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sequence {sequence}, fact {fact}: {why}")]
+pub struct IllegalFact {
+    /// The record's sequence.
+    pub sequence: u64,
+    /// The fact's place in its record, from 1; 0 for the record itself.
+    pub fact: usize,
+    /// What does not fit.
+    pub why: String,
+}
+
+/// Takes a record into the state. Total over legal records: the first illegal fact is named, and the state is then to be
+/// thrown away. The digest is left to whoever knows the record's bytes.
+pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> Result<(), IllegalFact> {
+    let illegal = |fact: usize, why: String| IllegalFact { sequence: record.sequence, fact, why };
+    if record.sequence != state.sequence + 1 {
+        return Err(illegal(0, format!("it follows sequence {}", state.sequence)));
+    }
+    state.sequence = record.sequence;
+    for (at, fact) in record.facts.iter().enumerate() {
+        follow(state, fact, record, definitions).map_err(|why| illegal(at + 1, why))?;
+    }
+    Ok(())
+}
+
+fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definitions) -> Result<(), String> {
+    match fact {
+        Fact::Opened { .. } if record.sequence == 1 => Ok(()),
+        Fact::Opened { .. } => Err("a correlation is opened once".into()),
+        Fact::Received { format, raw, identity, made_id, .. } => {
+            let (sequence, position) = (record.sequence, 0);
+            let open = OpenEvent::new(*format, raw, made_id.as_ref(), record.at, *identity);
+            state.open.insert(sequence, open);
+            state.known.insert(*identity, KnownEvent { sequence, position, state: LifeState::Pending });
+            state.unplaced.push((sequence, *identity));
+            Ok(())
+        }
+        Fact::Judged { event, judgement } => judged(state, *event, judgement),
+        Fact::Released { booking } => {
+            let holder = state.open.values_mut().find(|open| open.booking.as_ref() == Some(booking));
+            holder.map(|open| open.booking = None).ok_or_else(|| "nobody holds this booking".into())
+        }
+        Fact::Moved { event, to, .. } => moved(state, *event, *to),
+        Fact::Started { definition, version } => started(state, definition, *version, definitions),
+        Fact::Noted { data } => noted(state, data, definitions),
+        Fact::Owes { key, effect } => owes(state, key, effect),
+        Fact::Ended { key, .. } => state.owed.remove(key).map(|_| ()).ok_or_else(|| format!("{key} is not owed")),
+        Fact::Finished { end } => finished(state, end),
+        Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
+    }
+}
+
+fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), String> {
+    let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    open.until = match &judgement.verdict {
+        Verdict::Deferred { until, .. } => Some(*until),
+        _ => None,
+    };
+    open.booking = judgement.decisions.iter().find_map(|decision| match &decision.grant {
+        Some(Grant::Booked(booking)) => Some(booking.clone()),
+        _ => None,
+    });
+    Ok(())
+}
+
+fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
+    let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    open.state = open.state.go(to).map_err(|error| error.to_string())?;
+    let identity = open.identity;
+    if to.is_end() {
+        state.open.remove(&event);
+    }
+    state.known.moved(identity, to);
+    Ok(())
+}
+
+fn started(state: &mut State, definition: &str, version: u32, definitions: &Definitions) -> Result<(), String> {
+    if state.run.is_some() {
+        return Err("a correlation has one run".into());
+    }
+    let data = match definitions.get(definition, version) {
+        Some(handler) => Some(guarded(|| Ok(handler.initial()))?),
+        None => None,
+    };
+    let (definition, status) = (definition.to_string(), RunStatus::Running);
+    state.run = Some(Box::new(Run { definition, version, status, data, attempts: Default::default() }));
+    Ok(())
+}
+
+fn noted(state: &mut State, data: &crate::Json, definitions: &Definitions) -> Result<(), String> {
+    let run = running(state)?;
+    // Without the handler the facts still tell the events, the effects and the end.
+    if let (Some(handler), Some(own)) = (definitions.get(&run.definition, run.version), run.data.as_deref_mut()) {
+        guarded(|| handler.evolve(own, data))?;
+    }
+    Ok(())
+}
+
+fn owes(state: &mut State, key: &EffectKey, effect: &Effect) -> Result<(), String> {
+    running(state)?.attempts.insert(key.step.clone(), key.attempt);
+    match state.owed.insert(key.clone(), effect.clone()) {
+        None => Ok(()),
+        Some(_) => Err(format!("{key} is owed already")),
+    }
+}
+
+fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
+    running(state)?.status = match end {
+        RunEnd::Completed { output } => RunStatus::Completed { output: output.clone() },
+        RunEnd::Failed { error } => RunStatus::Failed { error: error.clone() },
+    };
+    state.owed.clear();
+    Ok(())
+}
+
+fn running(state: &mut State) -> Result<&mut Run, String> {
+    match state.run.as_deref_mut() {
+        Some(run) if run.status == RunStatus::Running => Ok(run),
+        Some(_) => Err("the run is over".into()),
+        None => Err("there is no run".into()),
+    }
+}
+
+/// Runs foreign code: a panic becomes an error, and the state is thrown away by whoever is told.
+fn guarded<T>(code: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|panic| Err(panic_text(panic.as_ref())))
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".into())
+}

@@ -1,0 +1,126 @@
+//! Facts: what the journal holds.
+//!
+//! The order of the variants is the binary format: new ones go to the end, and none is ever changed or removed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::{Effect, EffectEnd, EffectKey};
+use crate::event::{CorrelationId, Format, Identity, LifeState, Principal};
+use crate::governance::{Booking, Judgement};
+use crate::{Digest, Json};
+
+/// One thing that happened. Facts keep the context in which they were decided, so that replay needs nothing else.
+///
+/// An event is referred to by the sequence of the record that received it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Fact {
+    /// The correlation began; the first fact of its first record, and of no other.
+    Opened {
+        /// Its id.
+        correlation: CorrelationId,
+    },
+    /// An event came in and is pending.
+    Received {
+        /// The form of its bytes.
+        format: Format,
+        /// Its bytes as they came.
+        raw: Arc<str>,
+        /// Who it is within its correlation: follows from the bytes, kept so that replay need not read them.
+        identity: Identity,
+        /// The id that the runtime made, if it came without.
+        made_id: Option<String>,
+        /// Whether the runtime itself emitted it, so that its cause must be in this journal.
+        emitted: bool,
+    },
+    /// Governance judged an event.
+    Judged {
+        /// Which event.
+        event: u64,
+        /// The verdict and all that led to it.
+        judgement: Judgement,
+    },
+    /// A promised place was given up or used.
+    Released {
+        /// Which.
+        booking: Booking,
+    },
+    /// An event moved in its life.
+    Moved {
+        /// Which event.
+        event: u64,
+        /// Where to.
+        to: LifeState,
+        /// Why.
+        reason: String,
+        /// Who did it, if not the runtime itself.
+        by: Option<Principal>,
+    },
+    /// A handler took over the correlation.
+    Started {
+        /// The definition's name.
+        definition: String,
+        /// Its version, which the run keeps.
+        version: u32,
+    },
+    /// The handler noted a fact of its own, which its state follows.
+    Noted {
+        /// The fact, as the handler serialises it.
+        data: Json,
+    },
+    /// An effect is owed from now on.
+    Owes {
+        /// Its key.
+        key: EffectKey,
+        /// What is asked.
+        effect: Effect,
+    },
+    /// An owed effect ended.
+    Ended {
+        /// Its key.
+        key: EffectKey,
+        /// How.
+        end: EffectEnd,
+    },
+    /// The handler could not take an input, for good; it was parked.
+    Parked {
+        /// What the input was: an event, or the end of an effect.
+        input: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What went wrong at last.
+        error: String,
+    },
+    /// The run is over.
+    Finished {
+        /// How.
+        end: RunEnd,
+    },
+    /// A policy set came into force; only in `regie/policies`.
+    PolicySet {
+        /// The digest of its text.
+        digest: Digest,
+        /// Its text.
+        text: String,
+        /// Who put it there.
+        by: Option<Principal>,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// As its definition wanted.
+    Completed {
+        /// What it gives.
+        output: Json,
+    },
+    /// It failed; later events of it are only recorded, as skipped.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}

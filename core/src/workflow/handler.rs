@@ -1,0 +1,172 @@
+//! A workflow in code: a type of yours that takes state and input and gives facts and effects.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::effect::{AgentOutcome, Effect};
+use super::fact::RunEnd;
+use crate::event::{CorrelationId, Event, EventBuilder, Pattern};
+use crate::{Json, Timestamp};
+
+/// A workflow in code. Its functions are pure: they must not wait, read a clock or draw random numbers, because replay
+/// calls them again. A panic in one is caught; the workflow is read anew from the journal, and what it cannot take is
+/// parked after its retries.
+///
+/// ```
+/// use regie_core::event::Pattern;
+/// use regie_core::workflow::{Handler, HandlerError, Input, Moment, Reaction};
+/// # use serde::{Deserialize, Serialize};
+///
+/// struct Counter;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Counted;
+///
+/// impl Handler for Counter {
+///     type State = u32;
+///     type Fact = Counted;
+///     fn name(&self) -> &str { "counter" }
+///     fn starts_on(&self) -> Pattern { Pattern::parse("counter.>").unwrap() }
+///     fn decide(&self, count: &u32, _: Input<'_>, _: &Moment<'_>) -> Result<Reaction<Counted>, HandlerError> {
+///         let reaction = Reaction::none().note(Counted);
+///         Ok(if *count == 2 { reaction.complete("three") } else { reaction })
+///     }
+///     fn evolve(&self, count: &mut u32, _: Counted) { *count += 1; }
+/// }
+/// ```
+pub trait Handler: Send + Sync + 'static {
+    /// What it knows of one correlation. Serialised for snapshots alone.
+    type State: Default + Serialize + DeserializeOwned + Send + 'static;
+    /// What it notes. Kept for ever: change it so that what was written can still be read.
+    type Fact: Serialize + DeserializeOwned;
+
+    /// The definition's name: what a run in the journal is known by.
+    fn name(&self) -> &str;
+
+    /// The definition's version, from 1. A run keeps the version that it began with.
+    fn version(&self) -> u32 {
+        1
+    }
+
+    /// The events that begin a run in a correlation that has none. All later events of it come to the same run.
+    fn starts_on(&self) -> Pattern;
+
+    /// What follows from an input.
+    fn decide(
+        &self,
+        state: &Self::State,
+        input: Input<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Reaction<Self::Fact>, HandlerError>;
+
+    /// How the state follows from a fact that was noted.
+    fn evolve(&self, state: &mut Self::State, fact: Self::Fact);
+}
+
+/// What a handler is given.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// An event that may go on.
+    Event(&'a Event),
+    /// An agent's call ended.
+    Agent {
+        /// The step that asked.
+        step: &'a str,
+        /// How it ended.
+        outcome: &'a AgentOutcome,
+    },
+    /// A timer's instant came.
+    Timer {
+        /// The step that set it.
+        step: &'a str,
+    },
+    /// An event to another correlation was recorded there, or refused.
+    Sent {
+        /// The step that sent it.
+        step: &'a str,
+        /// Why it was refused, if it was.
+        refused: Option<&'a str>,
+    },
+}
+
+/// When and where a handler decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// The correlation.
+    pub correlation: &'a CorrelationId,
+}
+
+/// Why a handler cannot take an input, ever: the input is parked for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HandlerError(pub String);
+
+/// An effect that a reaction asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Wish {
+    Effect(Effect),
+    Send(Box<EventBuilder>),
+}
+
+/// What follows from an input: facts noted, effects asked for, and perhaps the end.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Reaction<F> {
+    pub(super) facts: Vec<F>,
+    pub(super) wishes: Vec<(String, Wish)>,
+    pub(super) end: Option<RunEnd>,
+}
+
+impl<F> Reaction<F> {
+    /// Nothing follows.
+    pub fn none() -> Self {
+        Self { facts: Vec::new(), wishes: Vec::new(), end: None }
+    }
+
+    /// Notes a fact, which the state follows.
+    pub fn note(mut self, fact: F) -> Self {
+        self.facts.push(fact);
+        self
+    }
+
+    /// Has an agent do a task. `step` names the call; while it is owed, the name is taken.
+    pub fn call(self, step: &str, agent: &str, task: impl Into<Json>) -> Self {
+        self.effect(step, Effect::Call { agent: agent.into(), task: task.into(), timeout_ms: None })
+    }
+
+    /// The same with a time limit of its own, in milliseconds.
+    pub fn call_within(self, step: &str, agent: &str, task: impl Into<Json>, timeout_ms: u64) -> Self {
+        self.effect(step, Effect::Call { agent: agent.into(), task: task.into(), timeout_ms: Some(timeout_ms) })
+    }
+
+    /// Is to be called again at an instant.
+    pub fn timer(self, step: &str, due: Timestamp) -> Self {
+        self.effect(step, Effect::Timer { due })
+    }
+
+    /// Sends an event to another correlation. Its id, source, cause and chain are set by the runtime.
+    pub fn send(mut self, step: &str, event: EventBuilder) -> Self {
+        self.wishes.push((step.into(), Wish::Send(Box::new(event))));
+        self
+    }
+
+    /// Ends the run as it should. What it still owes is given up.
+    pub fn complete<T: Serialize + ?Sized>(mut self, output: &T) -> Self {
+        self.end = Some(RunEnd::Completed { output: Json::of(output) });
+        self
+    }
+
+    /// Ends the run as failed. What it still owes is given up, and later events of it are recorded as skipped.
+    pub fn fail(mut self, error: impl Into<String>) -> Self {
+        self.end = Some(RunEnd::Failed { error: error.into() });
+        self
+    }
+
+    fn effect(mut self, step: &str, effect: Effect) -> Self {
+        self.wishes.push((step.into(), Wish::Effect(effect)));
+        self
+    }
+}

@@ -1,0 +1,26 @@
+//! The loop: what happens to a command, how state follows from facts, what is still owed.
+
+mod command;
+mod decide;
+mod effect;
+mod evolve;
+mod fact;
+mod handler;
+mod known;
+mod pending;
+mod react;
+mod record;
+mod registry;
+mod state;
+
+pub use command::{Command, Context, Poison, Refusal};
+pub use decide::{Turn, decide, is_governed, take};
+pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};
+pub use evolve::{IllegalFact, evolve};
+pub use fact::{Fact, RunEnd};
+pub use handler::{Handler, HandlerError, Input, Moment, Reaction};
+pub use known::{Known, KnownEvent};
+pub use pending::{Owed, next_due, pending};
+pub use record::{DecodeError, EncodedRecord, Record};
+pub use registry::Definitions;
+pub use state::{OpenEvent, Run, RunStatus, State};

@@ -1,0 +1,73 @@
+//! What is still owed: recovery, timers and passivation ask nothing else.
+
+use super::command::Command;
+use super::effect::{Effect, EffectEnd, EffectKey};
+use super::state::State;
+use crate::Timestamp;
+use crate::event::LifeState;
+
+/// Something that is still owed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Owed {
+    /// An agent's call or a send, owed at once.
+    Effect {
+        /// Its key.
+        key: EffectKey,
+        /// What.
+        effect: Effect,
+    },
+    /// A timer of the handler.
+    Timer {
+        /// Its key.
+        key: EffectKey,
+        /// When.
+        due: Timestamp,
+    },
+    /// A deferred event comes back.
+    Return {
+        /// The sequence of the record that received it.
+        event: u64,
+        /// When.
+        due: Timestamp,
+    },
+}
+
+impl Owed {
+    /// When it is owed; [`Timestamp::MIN`] for at once.
+    pub fn due(&self) -> Timestamp {
+        match self {
+            Owed::Effect { .. } => Timestamp::MIN,
+            Owed::Timer { due, .. } | Owed::Return { due, .. } => *due,
+        }
+    }
+
+    /// The command that its instant brings; nothing for what is owed to the outside.
+    pub fn command(&self) -> Option<Command> {
+        match self {
+            Owed::Effect { .. } => None,
+            Owed::Timer { key, .. } => Some(Command::EffectEnded { key: key.clone(), end: EffectEnd::TimerFired }),
+            Owed::Return { event, .. } => Some(Command::Return { event: *event }),
+        }
+    }
+}
+
+/// Everything that is owed, by instant, and within one instant in the order in which it came.
+pub fn pending(state: &State) -> Vec<Owed> {
+    let effects = state.owed().iter().map(|(key, effect)| match effect {
+        Effect::Timer { due } => Owed::Timer { key: key.clone(), due: *due },
+        effect => Owed::Effect { key: key.clone(), effect: effect.clone() },
+    });
+    let returns = state.open().iter().filter(|(_, open)| open.state == LifeState::Deferred);
+    let returns = returns.filter_map(|(event, open)| open.until.map(|due| Owed::Return { event: *event, due }));
+    let mut owed: Vec<Owed> = effects.chain(returns).collect();
+    owed.sort_by_key(Owed::due);
+    owed
+}
+
+/// When the correlation must be woken: the earliest of what it owes, [`Timestamp::MIN`] for at once, nothing for never.
+pub fn next_due(state: &State) -> Option<Timestamp> {
+    if state.owed().is_empty() && state.open().is_empty() {
+        return None; // the common case, without a list
+    }
+    pending(state).first().map(Owed::due)
+}

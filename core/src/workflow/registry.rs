@@ -1,0 +1,101 @@
+//! The handlers that a program has.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
+use crate::Json;
+use crate::event::Pattern;
+
+/// A handler without its types, so that many can stand side by side.
+pub(super) trait AnyHandler: Send + Sync {
+    fn starts_on(&self) -> Pattern;
+    fn initial(&self) -> Box<dyn Any + Send>;
+    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
+    fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
+    fn save(&self, state: &dyn Any) -> Option<String>;
+    fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
+}
+
+impl<H: Handler> AnyHandler for H {
+    fn starts_on(&self) -> Pattern {
+        Handler::starts_on(self)
+    }
+
+    fn initial(&self) -> Box<dyn Any + Send> {
+        Box::new(H::State::default())
+    }
+
+    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError> {
+        let state = state.downcast_ref().ok_or_else(|| HandlerError("the state is of another type".into()))?;
+        let Reaction { facts, wishes, end } = Handler::decide(self, state, input, moment)?;
+        let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
+        let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
+        let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
+        Ok(Reaction { facts, wishes, end })
+    }
+
+    fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String> {
+        let state = state.downcast_mut().ok_or("the state is of another type")?;
+        let fact = fact.to().map_err(|error| format!("a noted fact cannot be read: {error}"))?;
+        Handler::evolve(self, state, fact);
+        Ok(())
+    }
+
+    fn save(&self, state: &dyn Any) -> Option<String> {
+        serde_json::to_string(state.downcast_ref::<H::State>()?).ok()
+    }
+
+    fn load(&self, text: &str) -> Option<Box<dyn Any + Send>> {
+        let state: H::State = serde_json::from_str(text).ok()?;
+        Some(Box::new(state))
+    }
+}
+
+/// The handlers that a program has, by name and version.
+#[derive(Clone, Default)]
+pub struct Definitions(BTreeMap<String, BTreeMap<u32, Arc<dyn AnyHandler>>>);
+
+impl Definitions {
+    /// Adds a handler; says whether its name and version were free.
+    pub fn add(&mut self, handler: impl Handler) -> bool {
+        let (name, version) = (handler.name().to_string(), handler.version());
+        let versions = self.0.entry(name).or_default();
+        let free = !versions.contains_key(&version);
+        if free {
+            versions.insert(version, Arc::new(handler));
+        }
+        free
+    }
+
+    /// Names and versions, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.0.iter().flat_map(|(name, versions)| versions.keys().map(|version| (name.as_str(), *version)))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn get(&self, name: &str, version: u32) -> Option<&dyn AnyHandler> {
+        self.0.get(name)?.get(&version).map(|handler| &**handler)
+    }
+
+    /// The newest version of the first definition, by name, that begins on such an event.
+    pub(super) fn starting_on(&self, kind: &str) -> Option<(&str, u32, &dyn AnyHandler)> {
+        let newest = self.0.iter().filter_map(|(name, versions)| {
+            versions.last_key_value().map(|(version, handler)| (name.as_str(), *version, &**handler))
+        });
+        newest.into_iter().find(|(_, _, handler)| handler.starts_on().matches(kind))
+    }
+}
+
+impl fmt::Debug for Definitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}

@@ -1,0 +1,208 @@
+//! The state of one correlation, and its snapshots.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::{Effect, EffectKey};
+use super::known::Known;
+use super::registry::Definitions;
+use crate::event::{EventError, Format, Identity, Incoming, LifeState};
+use crate::governance::Booking;
+use crate::{Digest, Json, Timestamp};
+
+/// An event whose life is not over: kept whole, for it will be judged or handled again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenEvent {
+    format: Format,
+    raw: Arc<str>,
+    made_id: Option<String>,
+    received_at: Timestamp,
+    pub(super) identity: Identity,
+    /// Where it is in its life.
+    pub state: LifeState,
+    /// When it comes back, if it is deferred.
+    pub until: Option<Timestamp>,
+    /// The place that it was promised, if it is deferred.
+    pub booking: Option<Booking>,
+}
+
+impl OpenEvent {
+    pub(super) fn new(
+        format: Format,
+        raw: &Arc<str>,
+        made_id: Option<&String>,
+        at: Timestamp,
+        identity: Identity,
+    ) -> Self {
+        let state = LifeState::Pending;
+        let (raw, made_id) = (Arc::clone(raw), made_id.cloned());
+        Self { format, raw, made_id, received_at: at, identity, state, until: None, booking: None }
+    }
+
+    /// The event, read again from its bytes.
+    pub fn event(&self) -> Result<Incoming, EventError> {
+        Incoming::recover(self.format, Arc::clone(&self.raw), self.made_id.as_deref(), self.received_at)
+    }
+}
+
+/// How a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunStatus {
+    /// It takes inputs.
+    Running,
+    /// It is over, as its definition wanted.
+    Completed {
+        /// What it gave.
+        output: Json,
+    },
+    /// It failed: later events of it are recorded as skipped.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A handler's run in a correlation.
+pub struct Run {
+    /// The definition's name.
+    pub definition: String,
+    /// The version that the run keeps.
+    pub version: u32,
+    /// How it stands.
+    pub status: RunStatus,
+    /// The handler's own state; none where this program does not have the handler.
+    pub(super) data: Option<Box<dyn Any + Send>>,
+    /// The last attempt at each step.
+    pub(super) attempts: BTreeMap<String, u32>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{}: {:?}", self.definition, self.version, self.status)
+    }
+}
+
+/// The state of one correlation. Changed by [`evolve`](super::evolve) alone.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The sequence of its last record; 0 before the first.
+    pub sequence: u64,
+    /// The digest of its last record.
+    pub digest: Digest,
+    pub(super) known: Known,
+    pub(super) open: BTreeMap<u64, OpenEvent>,
+    pub(super) run: Option<Box<Run>>,
+    pub(super) owed: BTreeMap<EffectKey, Effect>,
+    /// Identities of the records that a turn has made and whose positions are not known yet.
+    pub(super) unplaced: Vec<(u64, Identity)>,
+}
+
+impl State {
+    /// The event identities that it remembers.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Events whose life is not over, by the sequence of the record that received them.
+    pub fn open(&self) -> &BTreeMap<u64, OpenEvent> {
+        &self.open
+    }
+
+    /// The handler's run, if one took over.
+    pub fn run(&self) -> Option<&Run> {
+        self.run.as_deref()
+    }
+
+    /// What is owed to the outside.
+    pub fn owed(&self) -> &BTreeMap<EffectKey, Effect> {
+        &self.owed
+    }
+
+    /// Whether later events are only recorded, as skipped, because the run failed.
+    pub fn skips(&self) -> bool {
+        matches!(self.run().map(|run| &run.status), Some(RunStatus::Failed { .. }))
+    }
+
+    /// Whether the piece of work is over: its run ended, or, without one, nothing is pending, deferred or escalated.
+    pub fn has_ended(&self) -> bool {
+        match self.run().map(|run| &run.status) {
+            Some(RunStatus::Running) => false,
+            Some(_) => true,
+            None => self.sequence > 0 && self.open.is_empty(),
+        }
+    }
+
+    /// Tells where the records of the last turn stand: the position of the first, which has that sequence.
+    pub fn placed(&mut self, first_sequence: u64, first_position: u64) {
+        for (sequence, identity) in std::mem::take(&mut self.unplaced) {
+            let position = first_position + sequence.saturating_sub(first_sequence);
+            self.known.placed(identity, position);
+        }
+    }
+
+    /// Forgets identities that the index covers, once there are too many.
+    pub fn forget_known(&mut self, covered: u64) {
+        self.known.forget_up_to(covered);
+    }
+}
+
+/// The binary form of a state, without its tip, which stands beside it.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u8,
+    known: Known,
+    open: BTreeMap<u64, OpenEvent>,
+    run: Option<SavedRun>,
+    owed: BTreeMap<EffectKey, Effect>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedRun {
+    definition: String,
+    version: u32,
+    status: RunStatus,
+    data: String,
+    attempts: BTreeMap<String, u32>,
+}
+
+const SAVED_VERSION: u8 = 1;
+
+impl State {
+    /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.
+    pub fn save(&self, definitions: &Definitions) -> Option<Vec<u8>> {
+        let run = match &self.run {
+            None => None,
+            Some(run) => Some(SavedRun {
+                definition: run.definition.clone(),
+                version: run.version,
+                status: run.status.clone(),
+                data: definitions.get(&run.definition, run.version)?.save(run.data.as_deref()?)?,
+                attempts: run.attempts.clone(),
+            }),
+        };
+        let (known, open, owed) = (self.known.clone(), self.open.clone(), self.owed.clone());
+        postcard::to_allocvec(&Saved { version: SAVED_VERSION, known, open, run, owed }).ok()
+    }
+
+    /// The state of a snapshot, or nothing where this program cannot read it: the records tell it all the same.
+    pub fn restore(bytes: &[u8], sequence: u64, digest: Digest, definitions: &Definitions) -> Option<Self> {
+        let saved: Saved = postcard::from_bytes(bytes).ok()?;
+        if saved.version != SAVED_VERSION {
+            return None;
+        }
+        let run = match saved.run {
+            None => None,
+            Some(run) => {
+                let data = definitions.get(&run.definition, run.version)?.load(&run.data)?;
+                let SavedRun { definition, version, status, attempts, .. } = run;
+                Some(Box::new(Run { definition, version, status, data: Some(data), attempts }))
+            }
+        };
+        let Saved { known, open, owed, .. } = saved;
+        Some(Self { sequence, digest, known, open, run, owed, unplaced: Vec::new() })
+    }
+}
