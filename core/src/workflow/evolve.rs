@@ -31,6 +31,7 @@ pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> 
         return Err(illegal(0, format!("it follows sequence {}", state.sequence)));
     }
     state.sequence = record.sequence;
+    state.last_at = record.at;
     for (at, fact) in record.facts.iter().enumerate() {
         follow(state, fact, record, definitions).map_err(|why| illegal(at + 1, why))?;
     }

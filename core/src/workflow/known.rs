@@ -36,6 +36,12 @@ impl Known {
         few.or_else(|| self.many.get(&identity).copied())
     }
 
+    /// The remembered event that the record of that sequence received.
+    pub fn by_sequence(&self, sequence: u64) -> Option<KnownEvent> {
+        let all = self.few.iter().map(|(_, event)| event).chain(self.many.values());
+        all.copied().find(|event| event.sequence == sequence)
+    }
+
     /// Whether events were forgotten, so that one that is not found here may still be known to the index.
     pub fn has_forgotten(&self) -> bool {
         self.forgotten > 0

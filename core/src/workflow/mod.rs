@@ -1,5 +1,6 @@
 //! The loop: what happens to a command, how state follows from facts, what is still owed.
 
+mod answer;
 mod command;
 mod decide;
 mod effect;
@@ -13,6 +14,7 @@ mod record;
 mod registry;
 mod state;
 
+pub use answer::{first_answer, moves_in};
 pub use command::{Command, Context, Poison, Refusal};
 pub use decide::{Turn, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};

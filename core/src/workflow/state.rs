@@ -93,6 +93,8 @@ pub struct State {
     pub sequence: u64,
     /// The digest of its last record.
     pub digest: Digest,
+    /// When its last record was decided; later ones are not decided earlier.
+    pub last_at: Timestamp,
     pub(super) known: Known,
     pub(super) open: BTreeMap<u64, OpenEvent>,
     pub(super) run: Option<Box<Run>>,
@@ -154,6 +156,7 @@ impl State {
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u8,
+    last_at: Timestamp,
     known: Known,
     open: BTreeMap<u64, OpenEvent>,
     run: Option<SavedRun>,
@@ -185,7 +188,7 @@ impl State {
             }),
         };
         let (known, open, owed) = (self.known.clone(), self.open.clone(), self.owed.clone());
-        postcard::to_allocvec(&Saved { version: SAVED_VERSION, known, open, run, owed }).ok()
+        postcard::to_allocvec(&Saved { version: SAVED_VERSION, last_at: self.last_at, known, open, run, owed }).ok()
     }
 
     /// The state of a snapshot, or nothing where this program cannot read it: the records tell it all the same.
@@ -202,7 +205,7 @@ impl State {
                 Some(Box::new(Run { definition, version, status, data: Some(data), attempts }))
             }
         };
-        let Saved { known, open, owed, .. } = saved;
-        Some(Self { sequence, digest, known, open, run, owed, unplaced: Vec::new() })
+        let Saved { last_at, known, open, owed, .. } = saved;
+        Some(Self { sequence, digest, last_at, known, open, run, owed, unplaced: Vec::new() })
     }
 }

@@ -1,0 +1,121 @@
+//! Time: the system's, or one that a test or an event log drives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use regie_core::Timestamp;
+use tokio::sync::watch;
+
+/// What tells the time. It never runs back. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// The latest time told, in microseconds, so that a system clock that is set back is not followed.
+    System(Arc<AtomicI64>),
+    /// Told by whoever holds the sender.
+    Driven { time: Arc<watch::Sender<Timestamp>>, fires: bool },
+}
+
+impl Clock {
+    /// The system's wall clock.
+    pub fn system() -> Self {
+        Self(Kind::System(Arc::new(AtomicI64::new(i64::MIN))))
+    }
+
+    /// A clock that stands still until it is told to go on: for tests. Timers fire when it does.
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Kind::Driven { time: Arc::new(watch::Sender::new(start)), fires: true })
+    }
+
+    /// A clock that follows the timestamps of the events that enter. Timers fire when the one who feeds the events lets
+    /// them: the input is one sequence.
+    pub fn event_time() -> Self {
+        Self(Kind::Driven { time: Arc::new(watch::Sender::new(Timestamp::MIN)), fires: false })
+    }
+
+    /// The time. In event time, the earliest instant until the first event has entered.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System(latest) => {
+                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+                let wall = i64::try_from(wall.as_micros()).unwrap_or(i64::MAX);
+                Timestamp::from_micros(wall.max(latest.fetch_max(wall, Ordering::Relaxed)))
+            }
+            Kind::Driven { time, .. } => *time.borrow(),
+        }
+    }
+
+    /// Lets a driven clock go on to an instant; never back. Says whether it moved. The system's cannot be told.
+    pub fn advance_to(&self, to: Timestamp) -> bool {
+        let Kind::Driven { time, .. } = &self.0 else { return false };
+        time.send_if_modified(|now| {
+            let moves = to > *now;
+            *now = to.max(*now);
+            moves
+        })
+    }
+
+    /// Lets a driven clock go on by a duration.
+    pub fn advance(&self, by: Duration) -> bool {
+        self.advance_to(self.now().after(by))
+    }
+
+    /// Comes back at an instant, or as soon as it is past. On the system clock this needs a tokio runtime with time.
+    pub fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        match &self.0 {
+            Kind::System(_) => {
+                let clock = self.clone();
+                async move {
+                    // Wall and monotonic time drift apart: look again after each sleep.
+                    while clock.now() < at {
+                        tokio::time::sleep(at.since(clock.now()).min(Duration::from_secs(60))).await;
+                    }
+                }
+                .boxed()
+            }
+            Kind::Driven { time, .. } => {
+                let mut time = time.subscribe();
+                async move {
+                    // The sender lives as long as any clone of the clock; with the last, nobody waits.
+                    let _ = time.wait_for(|now| *now >= at).await;
+                }
+                .boxed()
+            }
+        }
+    }
+
+    /// Whether timers fire by themselves.
+    pub fn fires(&self) -> bool {
+        !matches!(&self.0, Kind::Driven { fires: false, .. })
+    }
+
+    /// Whether this is the system's.
+    pub fn is_system(&self) -> bool {
+        matches!(&self.0, Kind::System(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driven_clock_never_runs_back() {
+        let clock = Clock::manual(Timestamp::from_millis(5));
+        assert!(!clock.advance_to(Timestamp::from_millis(3)));
+        assert_eq!(clock.now(), Timestamp::from_millis(5));
+    }
+
+    #[test]
+    fn who_sleeps_on_a_driven_clock_is_woken_by_it() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let asleep = clock.sleep_until(Timestamp::from_millis(7));
+        clock.advance(Duration::from_millis(7));
+        assert!(asleep.now_or_never().is_some());
+    }
+}

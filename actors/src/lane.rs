@@ -1,0 +1,265 @@
+//! One lane per shard: carries its appends and policy asks over the thread boundary, gathered, one message a poll.
+
+use std::collections::HashMap;
+
+use actix::prelude::*;
+use regie_core::event::CorrelationId;
+use regie_core::governance::{Ask, AskId, Ruling};
+use regie_journal::{Conflict, Placed, StoreError, Turn};
+use tokio::sync::oneshot;
+
+use crate::journal::{Appended, Batch, JournalHandle};
+use crate::metrics::{Counted, Tally};
+
+/// Why a turn was not appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// It was not what comes next: its workflow's state is stale.
+    Conflict(Conflict),
+    /// The store did not take it.
+    Store(StoreError),
+}
+
+/// A turn to append. Answered once it is durable, or has failed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Append {
+    /// The turn.
+    pub turn: Turn,
+    /// The reservation that stands or falls with it.
+    pub ask: Option<AskId>,
+    /// What is to be counted once it stands.
+    pub tally: Tally,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Placed, AppendError>>,
+}
+
+/// An ask of the policies with state.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AskPolicy {
+    /// Whose: should it die, its reservations are given up.
+    pub correlation: CorrelationId,
+    /// The ask.
+    pub ask: Ask,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Ruling>,
+}
+
+/// An ask's event will not commit.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct GiveUp(pub AskId);
+
+/// Everything that was sent before is committed or has failed once this is answered; what the dead workflow had reserved
+/// is given up then.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fence {
+    /// The dead workflow.
+    pub correlation: CorrelationId,
+}
+
+/// What the policy actor is told in one message: asks, then what became of earlier ones.
+#[derive(Debug, Default, Message)]
+#[rtype(result = "()")]
+pub struct ToPolicy {
+    /// New asks, and where their answers go.
+    pub asks: Vec<(Ask, oneshot::Sender<Ruling>)>,
+    /// Settled ones, and whether their events committed.
+    pub settled: Vec<(AskId, bool)>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Flush;
+
+struct Waiting {
+    ask: Option<AskId>,
+    tally: Tally,
+    reply: oneshot::Sender<Result<Placed, AppendError>>,
+}
+
+/// The actor.
+pub struct Lane {
+    journal: JournalHandle,
+    policy: Recipient<ToPolicy>,
+    metrics: Recipient<Counted>,
+    turns: Vec<Turn>,
+    waiting: Vec<Waiting>,
+    in_flight: HashMap<u64, Vec<Waiting>>,
+    next_batch: u64,
+    to_policy: ToPolicy,
+    asked: HashMap<AskId, CorrelationId>,
+    tally: Tally,
+    flush_is_due: bool,
+}
+
+impl Lane {
+    /// A lane to the journal, the policies and the metrics.
+    pub fn new(journal: JournalHandle, policy: Recipient<ToPolicy>, metrics: Recipient<Counted>) -> Self {
+        Self {
+            journal,
+            policy,
+            metrics,
+            turns: Vec::new(),
+            waiting: Vec::new(),
+            in_flight: HashMap::new(),
+            next_batch: 0,
+            to_policy: ToPolicy::default(),
+            asked: HashMap::new(),
+            tally: Tally::default(),
+            flush_is_due: false,
+        }
+    }
+
+    /// The mailbox is drained before a notification runs: what has queued up goes together, without a timer.
+    fn flush_later(&mut self, ctx: &mut Context<Self>) {
+        if !self.flush_is_due {
+            self.flush_is_due = true;
+            ctx.notify(Flush);
+        }
+    }
+
+    fn flush(&mut self, ctx: &mut Context<Self>) {
+        self.flush_is_due = false;
+        if !self.to_policy.asks.is_empty() || !self.to_policy.settled.is_empty() {
+            self.send_to_policy();
+        }
+        if !self.turns.is_empty() {
+            self.send_batch(ctx);
+        }
+        if !self.tally.is_empty() {
+            // If the metrics are busy, the count goes with the next.
+            if let Err(error) = self.metrics.try_send(Counted(std::mem::take(&mut self.tally))) {
+                let Counted(tally) = error.into_inner();
+                self.tally = tally;
+            }
+        }
+    }
+
+    /// Past the mailbox's capacity: every ask belongs to a workflow's turn, so that their number is bounded; and what is
+    /// settled must not be lost. If the policy actor is dead, the replies are dropped with the message, and who waits is told.
+    #[allow(clippy::disallowed_methods)]
+    fn send_to_policy(&mut self) {
+        self.policy.do_send(std::mem::take(&mut self.to_policy));
+    }
+
+    fn send_batch(&mut self, ctx: &mut Context<Self>) {
+        let id = self.next_batch;
+        self.next_batch += 1;
+        self.in_flight.insert(id, std::mem::take(&mut self.waiting));
+        let turns = std::mem::take(&mut self.turns);
+        let lane = ctx.address().recipient();
+        if let Err(batch) = self.journal.append(Batch { id, turns, lane }) {
+            let gone = StoreError::Failed { why: "the journal's thread is gone".into() };
+            self.appended(Appended { id: batch.id, results: Err(gone) });
+        }
+    }
+
+    fn appended(&mut self, Appended { id, results }: Appended) {
+        let waiting = self.in_flight.remove(&id).unwrap_or_default();
+        let error = results.as_ref().err().cloned();
+        let mut results = results.unwrap_or_default().into_iter();
+        let lost = || StoreError::Failed { why: "the store answered for fewer turns than it was given".into() };
+        for Waiting { ask, tally, reply } in waiting {
+            let result = match (&error, results.next()) {
+                (Some(error), _) => Err(AppendError::Store(error.clone())),
+                (None, Some(result)) => result.map_err(AppendError::Conflict),
+                (None, None) => Err(AppendError::Store(lost())),
+            };
+            if let Some(ask) = ask {
+                self.settle(ask, result.is_ok());
+            }
+            if result.is_ok() {
+                self.tally.add(tally);
+            }
+            // A workflow that died meanwhile is read anew behind the fence.
+            let _ = reply.send(result);
+        }
+    }
+
+    fn settle(&mut self, ask: AskId, committed: bool) {
+        if self.asked.remove(&ask).is_some() {
+            self.to_policy.settled.push((ask, committed));
+        }
+    }
+}
+
+impl Actor for Lane {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4 * regie_core::limits::ADMISSION);
+    }
+}
+
+impl Handler<Append> for Lane {
+    type Result = ();
+    fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        let Append { turn, ask, tally, reply } = message;
+        self.turns.push(turn);
+        self.waiting.push(Waiting { ask, tally, reply });
+        self.flush_later(ctx);
+    }
+}
+
+impl Handler<AskPolicy> for Lane {
+    type Result = ();
+    fn handle(&mut self, message: AskPolicy, ctx: &mut Self::Context) {
+        self.asked.insert(message.ask.id, message.correlation);
+        self.to_policy.asks.push((message.ask, message.reply));
+        self.flush_later(ctx);
+    }
+}
+
+impl Handler<GiveUp> for Lane {
+    type Result = ();
+    fn handle(&mut self, GiveUp(ask): GiveUp, ctx: &mut Self::Context) {
+        self.settle(ask, false);
+        self.flush_later(ctx);
+    }
+}
+
+impl Handler<Fence> for Lane {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, Fence { correlation }: Fence, ctx: &mut Self::Context) -> Self::Result {
+        self.flush(ctx);
+        let passed = self.journal.fence().into_actor(self);
+        Box::pin(passed.map(move |_, lane, ctx| {
+            // The results of everything before the fence came before it; what is still open will never be appended.
+            ctx.notify(Abandon(correlation));
+            lane.flush_later(ctx);
+        }))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Abandon(CorrelationId);
+
+impl Handler<Abandon> for Lane {
+    type Result = ();
+    fn handle(&mut self, Abandon(correlation): Abandon, ctx: &mut Self::Context) {
+        let open: Vec<AskId> =
+            self.asked.iter().filter(|(_, whose)| **whose == correlation).map(|(ask, _)| *ask).collect();
+        open.into_iter().for_each(|ask| self.settle(ask, false));
+        self.flush_later(ctx);
+    }
+}
+
+impl Handler<Appended> for Lane {
+    type Result = ();
+    fn handle(&mut self, message: Appended, ctx: &mut Self::Context) {
+        self.appended(message);
+        self.flush_later(ctx);
+    }
+}
+
+impl Handler<Flush> for Lane {
+    type Result = ();
+    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) {
+        self.flush(ctx);
+    }
+}

@@ -1,0 +1,35 @@
+//! Regie's shell: the actors that carry messages, time and I/O for the rules in `regie-core`.
+//!
+//! One actor a file, its messages beside it. An actor names only actors below it in this list; upward goes a reply, or a
+//! recipient that was given at construction.
+//!
+//! ```text
+//! system        starts and stops everything
+//! orchestrator  the root supervises one shard per core; each supervises its workflows
+//! workflow      one per live correlation: runs the loop
+//! timers        durable timers
+//! agent         one per registered agent: a gate in front of work that runs elsewhere
+//! policy        owns the state of cooldowns
+//! lane          one per shard: carries its appends and asks over the thread boundary
+//! journal       one thread owns the store's write side; group commit
+//! index         one thread follows behind
+//! metrics       counts what was committed
+//! clock         system, manual and event time
+//! ```
+
+pub mod agent;
+pub mod busy;
+pub mod clock;
+pub mod entry;
+pub mod faults;
+pub mod index;
+pub mod journal;
+pub mod lane;
+pub mod metrics;
+pub mod orchestrator;
+pub mod policy;
+pub mod pool;
+pub mod refused;
+pub mod system;
+pub mod timers;
+pub mod workflow;

@@ -1,0 +1,166 @@
+//! Counts what was committed.
+//!
+//! Counters of events are facts counted: at rest they equal what the journal gives. What is not a fact (wakes, restarts,
+//! refusals) is counted where it happens, in views that nothing is decided by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::prelude::*;
+use regie_core::event::LifeState;
+use regie_core::workflow::{Fact, Record};
+
+/// How many events of a type came in, and how many are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lives {
+    /// Came in since the start.
+    pub received: u64,
+    /// In each state now, in the order of [`LifeState::ALL`]; of those that came in before the start only what moved since.
+    pub states: [i64; 5],
+}
+
+impl Lives {
+    /// How many are in a state.
+    pub fn in_state(&self, state: LifeState) -> i64 {
+        self.states[place(state)]
+    }
+
+    fn add(&mut self, other: &Lives) {
+        self.received += other.received;
+        self.states.iter_mut().zip(other.states).for_each(|(mine, theirs)| *mine += theirs);
+    }
+}
+
+fn place(state: LifeState) -> usize {
+    LifeState::ALL.iter().position(|other| *other == state).unwrap_or(0)
+}
+
+/// What some turns are to be counted as, once they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By event type.
+    pub types: BTreeMap<Arc<str>, Lives>,
+    /// Turns: rows of the journal.
+    pub turns: u64,
+    /// Records.
+    pub records: u64,
+    /// Correlations that began.
+    pub opened: u64,
+    /// Runs of handlers that began.
+    pub started: u64,
+    /// Runs that ended.
+    pub finished: u64,
+    /// Inputs that were parked.
+    pub parked: u64,
+}
+
+impl Tally {
+    /// Counts a record. `kind_of` tells the type of an event, and the state that it was in, by its record's sequence.
+    pub fn count(&mut self, record: &Record, kind_of: impl Fn(u64) -> Option<(Arc<str>, LifeState)>) {
+        self.records += 1;
+        let mut states: BTreeMap<u64, (Arc<str>, LifeState)> = BTreeMap::new();
+        for fact in &record.facts {
+            match fact {
+                Fact::Opened { .. } => self.opened += 1,
+                Fact::Started { .. } => self.started += 1,
+                Fact::Finished { .. } => self.finished += 1,
+                Fact::Parked { .. } => self.parked += 1,
+                Fact::Received { .. } => {
+                    let Some((kind, _)) = kind_of(record.sequence) else { continue };
+                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    lives.received += 1;
+                    lives.states[place(LifeState::Pending)] += 1;
+                    states.insert(record.sequence, (kind, LifeState::Pending));
+                }
+                Fact::Moved { event, to, .. } => {
+                    let known = states.get(event).cloned().or_else(|| kind_of(*event));
+                    let Some((kind, from)) = known else { continue };
+                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    lives.states[place(from)] -= 1;
+                    lives.states[place(*to)] += 1;
+                    states.insert(*event, (kind, *to));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether there is nothing to count.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Takes another's counts.
+    pub fn add(&mut self, other: Tally) {
+        for (kind, lives) in other.types {
+            self.types.entry(kind).or_default().add(&lives);
+        }
+        self.turns += other.turns;
+        self.records += other.records;
+        self.opened += other.opened;
+        self.started += other.started;
+        self.finished += other.finished;
+        self.parked += other.parked;
+    }
+}
+
+/// Turns that stand.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Counted(pub Tally);
+
+/// Asks for the counts.
+#[derive(Debug, Message)]
+#[rtype(result = "Tally")]
+pub struct Count;
+
+/// The actor.
+#[derive(Default)]
+pub struct Metrics {
+    counts: Tally,
+}
+
+impl Actor for Metrics {
+    type Context = Context<Self>;
+}
+
+impl Handler<Counted> for Metrics {
+    type Result = ();
+    fn handle(&mut self, Counted(tally): Counted, _: &mut Self::Context) {
+        self.counts.add(tally);
+    }
+}
+
+impl Handler<Count> for Metrics {
+    type Result = MessageResult<Count>;
+    fn handle(&mut self, _: Count, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.counts.clone())
+    }
+}
+
+/// What one shard counts that is no fact. A view: nothing is decided by it.
+#[derive(Debug, Default)]
+pub struct ShardView {
+    /// Workflows in memory now.
+    pub live: AtomicU64,
+    /// Workflows that were started in memory: new ones, and those read from the journal.
+    pub woken: AtomicU64,
+    /// Workflows that left memory.
+    pub passivated: AtomicU64,
+    /// Workflows that died and were recreated.
+    pub restarts: AtomicU64,
+    /// Times that a workflow died too often and was left down for a while.
+    pub storms: AtomicU64,
+    /// Submits of known events.
+    pub duplicates: AtomicU64,
+    /// Entries that were refused.
+    pub refused: AtomicU64,
+}
+
+impl ShardView {
+    /// Adds one.
+    pub fn up(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,227 @@
+//! Answering: what became of tasks, and the ends that others wait for.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use regie_core::Timestamp;
+use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
+use regie_core::limits;
+use regie_core::workflow::{Command, Fact, first_answer};
+use regie_journal::{Reader, StoreError};
+
+use super::Shard;
+use super::slot::{Asker, Held};
+use crate::entry::{Entry, Until, Work};
+use crate::metrics::ShardView;
+use crate::refused::Reason;
+use crate::timers::Set;
+use crate::workflow::{Outcome, WorkflowView};
+
+impl Shard {
+    pub(super) fn outcomes(
+        &mut self,
+        correlation: &CorrelationId,
+        outcomes: Vec<(u64, Outcome)>,
+        ctx: &mut Context<Self>,
+    ) {
+        for (ticket, outcome) in outcomes {
+            let held = self.slots.get_mut(correlation).and_then(|slot| slot.take(ticket));
+            if let Some(held) = held {
+                self.outcome(correlation, held, outcome, ctx);
+            }
+        }
+    }
+
+    fn outcome(&mut self, correlation: &CorrelationId, held: Held, outcome: Outcome, ctx: &mut Context<Self>) {
+        let entry = match (held.asker, outcome) {
+            (Asker::Look { just_look, reply }, Outcome::View(view)) => {
+                return self.viewed(correlation, just_look, reply, *view);
+            }
+            (Asker::Look { .. }, _) => return, // dropping the reply tells it
+            (Asker::Entry(entry), outcome) => (entry, outcome),
+        };
+        match entry {
+            (entry, Outcome::Recorded(result, sequence)) => self.recorded(correlation, entry, *result, sequence),
+            (entry, Outcome::Known { position, sequence, state }) => {
+                self.known(correlation, entry, (position, sequence, state), ctx);
+            }
+            (entry, Outcome::Done | Outcome::View(_)) => entry.answer(Ok(None)),
+            (entry, Outcome::Refused(reason)) => {
+                ShardView::up(&self.view.refused);
+                entry.answer(Err(reason));
+            }
+        }
+    }
+
+    fn recorded(&mut self, correlation: &CorrelationId, entry: Entry, mut result: EventResult, sequence: u64) {
+        let is_over = result.event_state.is_some_and(LifeState::is_end);
+        result.processing_time_ms = entry.since.elapsed().as_secs_f64() * 1_000.0;
+        if entry.until == Until::Judged || is_over {
+            return entry.answer(Ok(Some(result)));
+        }
+        self.wait_for_end(correlation, sequence, entry);
+    }
+
+    /// Keeps an entry until its event's life is over; its permit goes back, for it may take days.
+    fn wait_for_end(&mut self, correlation: &CorrelationId, sequence: u64, mut entry: Entry) {
+        if self.event_ends.len() >= limits::WAITERS {
+            return entry.answer(Err(Reason::Full { limit: limits::WAITERS }));
+        }
+        entry.permit = None;
+        entry.under_way = None;
+        self.event_ends.entry((correlation.clone(), sequence)).or_default().push(entry);
+    }
+
+    /// Gives the first answer again, if the bytes are the same.
+    fn known(
+        &mut self,
+        correlation: &CorrelationId,
+        entry: Entry,
+        (position, sequence, state): (u64, u64, Option<LifeState>),
+        ctx: &mut Context<Self>,
+    ) {
+        ShardView::up(&self.view.duplicates);
+        if entry.until == Until::Ended && sequence > 0 && state.is_some_and(|state| !state.is_end()) {
+            return self.wait_for_end(correlation, sequence, entry);
+        }
+        let Work::Command(command) = &entry.work else { return entry.answer(Ok(None)) };
+        let command = Arc::clone(command);
+        let readers = self.links.readers.clone();
+        let first = async move { readers.run(move |reader| answer_again(reader, position, state, &command)).await };
+        ctx.spawn(first.into_actor(self).map(|first, _, _| {
+            let since = entry.since;
+            entry.answer(match first {
+                Ok(Ok(mut result)) => {
+                    result.processing_time_ms = since.elapsed().as_secs_f64() * 1_000.0;
+                    Ok(Some(result))
+                }
+                Ok(Err(reason)) => Err(reason),
+                Err(error) => Err(error.into()),
+            });
+        }));
+    }
+
+    fn viewed(
+        &mut self,
+        correlation: &CorrelationId,
+        just_look: bool,
+        reply: tokio::sync::oneshot::Sender<WorkflowView>,
+        view: WorkflowView,
+    ) {
+        if just_look || view.ended {
+            // Who does not wait any more does not care.
+            let _ = reply.send(view);
+            return;
+        }
+        if self.work_ends.len() < limits::WAITERS {
+            let waiting = self.work_ends.entry(correlation.clone()).or_default();
+            waiting.retain(|reply| !reply.is_closed());
+            waiting.push(reply);
+        }
+    }
+
+    /// Notes how far a workflow is, and sets its timer if that has changed.
+    pub(super) fn advance(&mut self, correlation: &CorrelationId, position: u64, due: Option<Timestamp>) {
+        let Some(slot) = self.slots.get_mut(correlation) else { return };
+        slot.position = slot.position.max(position);
+        if position > 0 {
+            slot.deaths = slot.deaths.take().filter(|deaths| deaths.in_a_row > 0);
+            if let Some(deaths) = &mut slot.deaths {
+                deaths.in_a_row = 0;
+            }
+        }
+        if slot.due != due {
+            slot.due = due;
+            // Should the timers be full or gone, the journal's table tells them when they are back.
+            let _ = self.neighbours.timers.try_send(Set { correlation: correlation.clone(), due });
+        }
+    }
+
+    /// Tells those who wait for the ends of these events.
+    pub(super) fn tell_ended(&mut self, correlation: &CorrelationId, ended: &[u64]) {
+        for sequence in ended {
+            for entry in self.event_ends.remove(&(correlation.clone(), *sequence)).unwrap_or_default() {
+                self.answer_later(correlation, *sequence, entry);
+            }
+        }
+    }
+
+    fn answer_later(&self, correlation: &CorrelationId, sequence: u64, entry: Entry) {
+        let readers = self.links.readers.clone();
+        let correlation = correlation.clone();
+        let least = self.slots.get(&correlation).map_or(0, |slot| slot.position);
+        actix::spawn(async move {
+            let story = readers.run(move |reader| {
+                reader.caught_up(least, std::time::Duration::from_secs(10))?;
+                whole_life(reader, &correlation, sequence)
+            });
+            let since = entry.since;
+            let answer = story.await.map_err(Reason::from).map(|mut result| {
+                result.processing_time_ms = since.elapsed().as_secs_f64() * 1_000.0;
+                Some(result)
+            });
+            entry.answer(answer);
+        });
+    }
+
+    /// Tells those who wait for the end of this workflow, and gives up what it still had under way.
+    pub(super) fn tell_over(&mut self, correlation: &CorrelationId, view: &WorkflowView) {
+        for reply in self.work_ends.remove(correlation).unwrap_or_default() {
+            let _ = reply.send(view.clone());
+        }
+        if view.run.is_some() {
+            self.give_up_calls(correlation);
+        }
+    }
+}
+
+/// The first answer to an event that is known, or why it is not the same event.
+fn answer_again(
+    reader: &mut Reader,
+    position: u64,
+    state: Option<LifeState>,
+    command: &Command,
+) -> Result<Result<EventResult, Reason>, StoreError> {
+    let missing = || StoreError::Damaged { why: format!("there is no record at position {position}") };
+    let stored = reader.record(position)?.ok_or_else(missing)?;
+    let Command::Submit { event, .. } = command else { return Err(missing()) };
+    let raw = stored.record.facts.iter().find_map(|fact| match fact {
+        Fact::Received { raw, .. } => Some(raw),
+        _ => None,
+    });
+    let raw = raw.ok_or_else(missing)?;
+    if raw != event.raw() {
+        return Ok(Err(Reason::OtherContent {
+            source_name: event.event().source.clone(),
+            id: event.event().id.clone(),
+            recorded: regie_core::Digest::of(raw.as_bytes()),
+            sent: event.digest(),
+        }));
+    }
+    let mut result = first_answer(event.event(), &stored.record, position);
+    result.status = Status::Duplicate;
+    result.current_state = match state {
+        Some(state) => Some(state),
+        None => reader.state_of(position)?,
+    };
+    Ok(Ok(result))
+}
+
+/// The answer to an event with its whole life, once that is over.
+fn whole_life(reader: &mut Reader, correlation: &CorrelationId, sequence: u64) -> Result<EventResult, StoreError> {
+    let missing = || StoreError::Damaged { why: format!("{correlation} has no record {sequence}") };
+    let mut records = reader.load(correlation, sequence - 1)?.into_iter();
+    let first = records.next().ok_or_else(missing)?;
+    let incoming = first.record.facts.iter().find_map(|fact| match fact {
+        Fact::Received { format, raw, made_id, .. } => {
+            regie_core::event::Incoming::recover(*format, raw.clone(), made_id.as_deref(), first.record.at).ok()
+        }
+        _ => None,
+    });
+    let mut result = first_answer(incoming.ok_or_else(missing)?.event(), &first.record, first.position);
+    for later in records {
+        result.state_transitions.extend(regie_core::workflow::moves_in(&later.record, sequence));
+    }
+    result.event_state = result.state_transitions.last().map(|last| last.to);
+    Ok(result)
+}

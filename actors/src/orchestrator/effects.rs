@@ -1,0 +1,189 @@
+//! Letting effects out: agents' calls and sends. Timers are set by what is due.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use futures::future::AbortHandle;
+use regie_core::event::{CorrelationId, Incoming, Origin};
+use regie_core::limits;
+use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
+use tokio::sync::oneshot;
+
+use super::Shard;
+use crate::agent::{Call, abortable};
+use crate::busy::UnderWay;
+use crate::entry::{Answer, Entry, Until, Work};
+use crate::refused::Reason;
+
+/// How soon a passing refusal of an effect's end or of a send is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+impl Shard {
+    /// Lets out what is not out already: a workflow that was read anew asks again for what its earlier life let out.
+    pub(super) fn let_out(
+        &mut self,
+        correlation: &CorrelationId,
+        effects: Vec<(EffectKey, Effect)>,
+        ctx: &mut Context<Self>,
+    ) {
+        for (key, effect) in effects {
+            let out = self.out.entry(correlation.clone()).or_default();
+            if out.contains_key(&key) {
+                continue;
+            }
+            let under_way = self.neighbours.busy.begin();
+            match effect {
+                Effect::Call { agent, task, timeout_ms } => {
+                    let (handle, abort) = abortable();
+                    out.insert(key.clone(), Some(handle));
+                    let (reply, outcome) = oneshot::channel();
+                    let timeout = timeout_ms.map(Duration::from_millis);
+                    let call = Call { correlation: correlation.clone(), key: key.clone(), task, timeout, abort, reply };
+                    self.call(&agent, call);
+                    self.when_called(correlation, key, (outcome, under_way), ctx);
+                }
+                Effect::Send { event } => {
+                    out.insert(key.clone(), None);
+                    self.send(correlation, key, (event, under_way), ctx);
+                }
+                _ => {
+                    out.remove(&key);
+                }
+            }
+        }
+        if self.out.get(correlation).is_some_and(std::collections::HashMap::is_empty) {
+            self.out.remove(correlation);
+        }
+    }
+
+    fn call(&self, agent: &str, call: Call) {
+        let refused = match self.neighbours.agents.gate(agent) {
+            None => (call, format!("there is no agent '{agent}'")),
+            Some(gate) => match gate.try_send(call) {
+                Ok(()) => return,
+                Err(error) => (error.into_inner(), format!("the gate of '{agent}' is full or gone")),
+            },
+        };
+        let (call, why) = refused;
+        let _ = call.reply.send(AgentOutcome::Refused(why));
+    }
+
+    fn when_called(
+        &self,
+        correlation: &CorrelationId,
+        key: EffectKey,
+        (outcome, under_way): (oneshot::Receiver<AgentOutcome>, UnderWay),
+        ctx: &mut Context<Self>,
+    ) {
+        let correlation = correlation.clone();
+        ctx.spawn(outcome.into_actor(self).map(move |outcome, shard, ctx| match outcome {
+            Ok(outcome) => shard.effect_ended(&correlation, key, EffectEnd::Agent(outcome), under_way, ctx),
+            Err(_) => shard.is_out_no_more(&correlation, &key), // given up with its workflow
+        }));
+    }
+
+    /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed.
+    fn effect_ended(
+        &mut self,
+        correlation: &CorrelationId,
+        key: EffectKey,
+        end: EffectEnd,
+        under_way: UnderWay,
+        ctx: &mut Context<Self>,
+    ) {
+        let command = Arc::new(Command::EffectEnded { key: key.clone(), end: end.clone() });
+        let (reply, answer) = oneshot::channel();
+        self.enter(entry(correlation, command, reply, self.neighbours.busy.begin()), ctx);
+        let correlation = correlation.clone();
+        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
+            Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.effect_ended(&correlation, key, end, under_way, ctx));
+            }
+            // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
+            _ => shard.is_out_no_more(&correlation, &key),
+        }));
+    }
+
+    fn is_out_no_more(&mut self, correlation: &CorrelationId, key: &EffectKey) {
+        if let Some(out) = self.out.get_mut(correlation) {
+            out.remove(key);
+            if out.is_empty() {
+                self.out.remove(correlation);
+            }
+        }
+    }
+
+    /// Sends an event to another correlation. Sent twice is once: its id comes from its key.
+    fn send(
+        &self,
+        correlation: &CorrelationId,
+        key: EffectKey,
+        (event, under_way): (Arc<str>, UnderWay),
+        ctx: &mut Context<Self>,
+    ) {
+        let incoming = match Incoming::read(event.as_bytes(), Origin::File) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                let end = EffectEnd::NotSent { reason: error.to_string() };
+                let correlation = correlation.clone();
+                ctx.spawn(fut::ready(()).map(move |(), shard: &mut Self, ctx| {
+                    shard.effect_ended(&correlation, key, end, under_way, ctx);
+                }));
+                return;
+            }
+        };
+        let to = incoming.event().correlation_id.clone();
+        let command = Arc::new(Command::Submit { event: incoming, emitted: true });
+        let (reply, answer) = oneshot::channel();
+        self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
+        let correlation = correlation.clone();
+        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
+            Some(end) => shard.effect_ended(&correlation, key, end, under_way, ctx),
+            None => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.send(&correlation, key, (event, under_way), ctx));
+            }
+        }));
+    }
+
+    /// Gives up what a workflow that is over still has under way.
+    pub(super) fn give_up_calls(&mut self, correlation: &CorrelationId) {
+        let handles: Vec<AbortHandle> =
+            self.out.get(correlation).into_iter().flat_map(|out| out.values().flatten().cloned()).collect();
+        handles.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn entry(
+    correlation: &CorrelationId,
+    command: Arc<Command>,
+    reply: oneshot::Sender<Answer>,
+    under_way: UnderWay,
+) -> Entry {
+    Entry {
+        correlation: correlation.clone(),
+        work: Work::Command(command),
+        as_of: None,
+        until: Until::Judged,
+        reply: Some(reply),
+        since: Instant::now(),
+        permit: None, // bounded by what workflows may owe
+        under_way: Some(under_way),
+    }
+}
+
+/// How a send ended; nothing if it is to be tried again.
+fn sent(answer: Result<Answer, oneshot::error::RecvError>) -> Option<EffectEnd> {
+    match answer {
+        Ok(Ok(Some(result))) => {
+            let position = result.position.unwrap_or(0);
+            Some(EffectEnd::Sent { position, state: result.event_state? })
+        }
+        Ok(Ok(None)) => None,
+        Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_) | Reason::Closing) => None,
+        Ok(Err(reason)) => Some(EffectEnd::NotSent { reason: reason.to_string() }),
+        Err(_) => None,
+    }
+}
+
+const _: () = assert!(limits::OWED_EFFECTS <= limits::EFFECTS_IN_FLIGHT);

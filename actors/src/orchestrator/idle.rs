@@ -1,0 +1,57 @@
+//! Letting go: who has been idle for long leaves memory, and so does the longest idle one when there are too many.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use regie_core::event::CorrelationId;
+
+use super::Shard;
+use super::slot::Phase;
+use crate::metrics::ShardView;
+use crate::workflow::Leave;
+
+impl Shard {
+    /// Lets go of everyone who has been idle for long.
+    pub(super) fn let_idle_go(&mut self) {
+        let now = Instant::now();
+        for _ in 0..self.ring.len() {
+            let Some(correlation) = self.ring.pop_front() else { break };
+            let idle =
+                self.slots.get(&correlation).is_some_and(|slot| now.duration_since(slot.touched) >= self.keep.idle);
+            self.keep_or_let_go(correlation, idle);
+        }
+        let indexed = self.links.readers.readers().indexed();
+        self.left.retain(|_, position| *position > indexed);
+        self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Lets go of the first in the ring that can go, while there are too many. One that is busy goes to the ring's end.
+    pub(super) fn make_room(&mut self) {
+        let mut looked_at = 0;
+        while self.slots.len() > self.keep.live && looked_at < self.ring.len() {
+            looked_at += 1;
+            let Some(correlation) = self.ring.pop_front() else { break };
+            self.keep_or_let_go(correlation, true);
+        }
+        self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
+    }
+
+    fn keep_or_let_go(&mut self, correlation: CorrelationId, wanted: bool) {
+        let Some(slot) = self.slots.get_mut(&correlation) else { return };
+        let busy = slot.held() > 0 || self.out.contains_key(&correlation);
+        let Phase::Live(workflow) = &slot.phase else {
+            slot.in_ring = false; // it comes back to the ring when it comes back to life
+            return;
+        };
+        if busy || !wanted {
+            return self.ring.push_back(correlation);
+        }
+        // If it cannot be told, it ends all the same: its last address goes with the slot.
+        let _ = workflow.try_send(Leave);
+        if slot.position > self.links.readers.readers().indexed() {
+            self.left.insert(correlation.clone(), slot.position);
+        }
+        self.slots.remove(&correlation);
+        ShardView::up(&self.view.passivated);
+    }
+}

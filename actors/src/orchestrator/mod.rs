@@ -1,0 +1,209 @@
+//! The orchestrator: a root that supervises one shard per core, and the shards, each of which supervises its workflows.
+//!
+//! A shard admits, wakes, passivates and revives; it is the only one that sends to a workflow. What it has handed over it
+//! keeps until it is answered: after a death it hands the same over again, and ids make that safe.
+
+mod admit;
+mod answer;
+mod effects;
+mod idle;
+mod revive;
+mod root;
+mod slot;
+mod wake;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures::future::AbortHandle;
+use regie_core::event::CorrelationId;
+use regie_core::limits;
+use regie_core::workflow::EffectKey;
+use tokio::sync::oneshot;
+
+use crate::agent::Agents;
+use crate::busy::Busy;
+use crate::entry::{Entry, Router};
+use crate::lane::Lane;
+use crate::metrics::ShardView;
+use crate::timers::Timers;
+use crate::workflow::{Gone, Links, Report, Reported, WorkflowView};
+pub use root::{Root, ShardSpec};
+use slot::Slot;
+
+/// How many workflows a shard keeps, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Workflows that one shard keeps in memory.
+    pub live: usize,
+    /// How long one may be idle.
+    pub idle: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { live: limits::LIVE_WORKFLOWS, idle: limits::IDLE }
+    }
+}
+
+/// Waits for a workflow's end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AwaitEnd {
+    /// Whose.
+    pub correlation: CorrelationId,
+    /// Whether only to tell how it stands now.
+    pub just_look: bool,
+    /// Where the answer goes; dropped if it cannot be told.
+    pub reply: oneshot::Sender<WorkflowView>,
+}
+
+/// What a shard needs of the rest of the system.
+#[derive(Clone)]
+pub struct Neighbours {
+    /// The way to the journal.
+    pub lane: Addr<Lane>,
+    /// The timers.
+    pub timers: Addr<Timers>,
+    /// The agents.
+    pub agents: Agents,
+    /// The way to all shards.
+    pub router: Router,
+    /// Counts what is under way.
+    pub busy: Busy,
+}
+
+/// Which correlations the journal may know.
+#[derive(Clone, Debug)]
+pub enum Directory {
+    /// Those of these hashes: what is not among them is new, and needs no look.
+    Known(HashSet<u64>),
+    /// Any, of a shard that was restarted: each is looked up, once the index covers this position.
+    Any(u64),
+}
+
+/// One shard.
+pub struct Shard {
+    links: Rc<Links>,
+    neighbours: Neighbours,
+    keep: Keep,
+    view: Arc<ShardView>,
+    slots: HashMap<CorrelationId, Slot>,
+    directory: Directory,
+    /// Who left memory before the index covered them, and up to where it must be to be read.
+    left: HashMap<CorrelationId, u64>,
+    /// Live ones, in the order in which they will be looked at when there are too many.
+    ring: VecDeque<CorrelationId>,
+    to_wake: VecDeque<CorrelationId>,
+    waking: usize,
+    /// Agents' calls and sends under way, by whose they are.
+    out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
+    /// Who waits for the end of an event, by its sequence.
+    event_ends: HashMap<(CorrelationId, u64), Vec<Entry>>,
+    /// Who waits for the end of a workflow.
+    work_ends: HashMap<CorrelationId, Vec<oneshot::Sender<WorkflowView>>>,
+    /// Numbers for lives and for tasks.
+    next_epoch: u64,
+    next_ticket: u64,
+    /// Tells the root when the shard is dropped.
+    _alive: oneshot::Sender<()>,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(
+        links: Rc<Links>,
+        neighbours: Neighbours,
+        keep: Keep,
+        (view, directory): (Arc<ShardView>, Directory),
+        alive: oneshot::Sender<()>,
+    ) -> Self {
+        Self {
+            links,
+            neighbours,
+            keep,
+            view,
+            slots: HashMap::new(),
+            directory,
+            left: HashMap::new(),
+            ring: VecDeque::new(),
+            to_wake: VecDeque::new(),
+            waking: 0,
+            out: HashMap::new(),
+            event_ends: HashMap::new(),
+            work_ends: HashMap::new(),
+            next_epoch: 1,
+            next_ticket: 1,
+            _alive: alive,
+        }
+    }
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Admission bounds what comes; the mailbox must not be what refuses.
+        ctx.set_mailbox_capacity(4 * limits::ADMISSION + limits::EFFECTS_IN_FLIGHT);
+        ctx.run_interval((self.keep.idle / 4).max(Duration::from_millis(50)), |shard, _| shard.let_idle_go());
+    }
+}
+
+impl Handler<Entry> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+        self.enter(entry, ctx);
+    }
+}
+
+impl Handler<Reported> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Reported { correlation, epoch, report }: Reported, ctx: &mut Self::Context) {
+        if self.slots.get(&correlation).is_none_or(|slot| slot.epoch != epoch) {
+            return; // of an earlier life: what it committed is found in the journal
+        }
+        match report {
+            Report::Turn { outcomes, effects, due, position, ended, over } => {
+                self.outcomes(&correlation, outcomes, ctx);
+                self.advance(&correlation, position, due);
+                self.tell_ended(&correlation, &ended);
+                self.let_out(&correlation, effects, ctx);
+                if let Some(view) = over {
+                    self.tell_over(&correlation, &view);
+                }
+            }
+            Report::Failed { outcomes } => {
+                self.outcomes(&correlation, outcomes, ctx);
+                if let Some(slot) = self.slots.get_mut(&correlation) {
+                    slot.stale = true;
+                }
+            }
+            Report::Died { ticket, error } => {
+                if let Some(slot) = self.slots.get_mut(&correlation) {
+                    slot.blame(ticket, error);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Gone> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Gone { correlation, epoch }: Gone, ctx: &mut Self::Context) {
+        self.gone(&correlation, epoch, ctx);
+    }
+}
+
+impl Handler<AwaitEnd> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: AwaitEnd, ctx: &mut Self::Context) {
+        self.await_end(message, ctx);
+    }
+}

@@ -1,0 +1,101 @@
+//! Bringing a workflow into memory: a new one at once, a known one from its snapshot and what came after.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use regie_core::event::CorrelationId;
+use regie_core::limits;
+use regie_core::workflow::{Definitions, State, evolve};
+use regie_journal::{Reader, StoreError};
+
+use super::slot::Phase;
+use super::{Directory, Shard};
+use crate::entry::hash_of;
+use crate::metrics::ShardView;
+use crate::refused::Reason;
+use crate::workflow::{Body, Workflow};
+
+/// How long a wake waits for the index to cover what it must.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Shard {
+    /// Brings a workflow into memory, now or when others have come; its slot is there and waits.
+    pub(super) fn wake(&mut self, correlation: &CorrelationId, ctx: &mut Context<Self>) {
+        let least = match &mut self.directory {
+            Directory::Known(known) => {
+                if known.insert(hash_of(correlation)) {
+                    return self.alive(correlation, Body::new(State::default(), 0));
+                }
+                0
+            }
+            Directory::Any(least) => *least,
+        };
+        if self.waking >= limits::WAKES_IN_FLIGHT {
+            return self.to_wake.push_back(correlation.clone());
+        }
+        self.waking += 1;
+        let whose = correlation.clone();
+        let covered = self.left.get(correlation).copied().unwrap_or(0).max(least);
+        let definitions = Arc::clone(&self.links.definitions);
+        let read = self.links.readers.clone();
+        let read = async move { read.run(move |reader| read_body(reader, &whose, covered, &definitions)).await };
+        let correlation = correlation.clone();
+        ctx.spawn(read.into_actor(self).map(move |body, shard, ctx| {
+            shard.waking -= 1;
+            match body {
+                Ok(body) => shard.alive(&correlation, body),
+                Err(error) => shard.cannot_wake(&correlation, error),
+            }
+            if let Some(next) = shard.to_wake.pop_front() {
+                shard.wake(&next, ctx);
+            }
+        }));
+    }
+
+    fn alive(&mut self, correlation: &CorrelationId, body: Body) {
+        let epoch = self.next_epoch;
+        self.next_epoch += 1;
+        let Some(slot) = self.slots.get_mut(correlation) else { return };
+        self.left.remove(correlation);
+        slot.epoch = epoch;
+        slot.stale = false;
+        let workflow = Workflow::new(Rc::clone(&self.links), correlation.clone(), epoch, body);
+        slot.phase = Phase::Live(workflow.start());
+        if !slot.in_ring {
+            slot.in_ring = true;
+            self.ring.push_back(correlation.clone());
+        }
+        ShardView::up(&self.view.woken);
+        self.hand_over_waiting(correlation);
+        self.make_room();
+    }
+
+    fn cannot_wake(&mut self, correlation: &CorrelationId, error: StoreError) {
+        tracing::error!(%correlation, %error, "a workflow cannot be read");
+        self.refuse_all(correlation, &Reason::Journal(error));
+        self.slots.remove(correlation);
+    }
+}
+
+/// The state of a correlation: its snapshot, if there is a good one, and the records after it.
+fn read_body(
+    reader: &mut Reader,
+    correlation: &CorrelationId,
+    covered: u64,
+    definitions: &Definitions,
+) -> Result<Body, StoreError> {
+    reader.caught_up(covered, PATIENCE)?;
+    let snapshot = reader.snapshot(correlation)?;
+    let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
+    let mut state = restored.unwrap_or_default();
+    let saved = state.sequence;
+    for stored in reader.load(correlation, saved)? {
+        let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
+        evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
+        state.digest = stored.digest;
+        state.placed(stored.record.sequence, stored.position);
+    }
+    Ok(Body::new(state, saved))
+}

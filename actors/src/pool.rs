@@ -1,0 +1,67 @@
+//! Threads that read the journal, so that no arbiter waits for a disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use regie_journal::{Reader, Readers, StoreError};
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+
+/// Readers on threads of their own, each with its own connection. Cheap to clone.
+#[derive(Clone)]
+pub struct ReaderPool {
+    threads: Arc<[Sender<Job>]>,
+    next: Arc<AtomicUsize>,
+    readers: Readers,
+}
+
+impl ReaderPool {
+    /// Starts so many threads. They end when the last clone is dropped.
+    ///
+    /// # Errors
+    /// If a reader cannot be opened, or the system gives no thread.
+    pub fn start(readers: Readers, count: usize) -> Result<Self, StoreError> {
+        let threads = (0..count.max(1)).map(|_| start_one(readers.open()?)).collect::<Result<_, StoreError>>()?;
+        Ok(Self { threads, next: Arc::default(), readers })
+    }
+
+    /// Runs something with a reader, on one of the threads. The future can be dropped; what was begun runs to its end.
+    ///
+    /// # Errors
+    /// Whatever it gives; [`StoreError::Failed`] if the thread is gone.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, result) = oneshot::channel();
+        let job: Job = Box::new(move |reader| {
+            // Who does not wait any more does not care.
+            let _ = done.send(job(reader));
+        });
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        let gone = || StoreError::Failed { why: "a reader's thread is gone".into() };
+        self.threads[at].send(job).map_err(|_| gone())?;
+        result.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Where readers come from.
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+}
+
+fn start_one(reader: Reader) -> Result<Sender<Job>, StoreError> {
+    let (jobs, inbox) = channel();
+    let thread = std::thread::Builder::new().name("regie-reader".into());
+    thread.spawn(move || run(reader, &inbox)).map_err(|error| StoreError::Failed { why: error.to_string() })?;
+    Ok(jobs)
+}
+
+fn run(mut reader: Reader, inbox: &Receiver<Job>) {
+    while let Ok(job) = inbox.recv() {
+        // A panic in a job drops its answer, which its caller is told; the thread goes on.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut reader)));
+    }
+}

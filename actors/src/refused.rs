@@ -1,0 +1,130 @@
+//! Why something was not taken, by who must act.
+
+use regie_core::Digest;
+use regie_core::event::{ErrorInfo, EventError, EventResult, Incoming, Status};
+use regie_core::workflow::Refusal;
+use regie_journal::StoreError;
+
+/// Why an event was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// As many events are under way as the runtime takes.
+    #[error("the runtime is full: {limit} events are under way; send it again when some are answered")]
+    Full {
+        /// How many may be under way.
+        limit: usize,
+    },
+    /// As many events wait for this one workflow as it takes.
+    #[error("{queued} events wait for this workflow already; send it again when some are answered")]
+    Crowded {
+        /// How many wait.
+        queued: usize,
+    },
+    /// The runtime is shutting down, or has.
+    #[error("the runtime is shutting down")]
+    Closing,
+    /// The identity was used for other bytes.
+    #[error(
+        "'{source_name}' has sent '{id}' before with other content: recorded {recorded}, sent {sent}; an event is immutable, \
+         give the new one an id of its own"
+    )]
+    OtherContent {
+        /// The event's source.
+        source_name: String,
+        /// The event's id.
+        id: String,
+        /// The digest of the bytes that were recorded.
+        recorded: Digest,
+        /// The digest of the bytes that were sent now.
+        sent: Digest,
+    },
+    /// The workflow refused it.
+    #[error(transparent)]
+    Workflow(#[from] Refusal),
+    /// The journal did not take it.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// The workflow died too often in too short a time and is left down for a while.
+    #[error("the workflow died {deaths} times in a row ({last}); it is left down for {retry_after_s} s")]
+    Down {
+        /// How often it died.
+        deaths: u32,
+        /// What the last death said.
+        last: String,
+        /// Seconds until it is tried again.
+        retry_after_s: u64,
+    },
+    /// What was sent is no event.
+    #[error(transparent)]
+    Bad(#[from] EventError),
+    /// The answer was lost with the one who owed it. The event may have been recorded; send it again: ids make that safe.
+    #[error("the answer was lost; the event may be recorded: send it again, its id makes that safe")]
+    Lost,
+}
+
+impl Reason {
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Full { .. } => "full",
+            Reason::Crowded { .. } => "crowded",
+            Reason::Closing => "closing",
+            Reason::OtherContent { .. } => "other_content",
+            Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",
+            Reason::Workflow(Refusal::TooManyOpen { .. }) => "too_many_open",
+            Reason::Workflow(Refusal::Panicked { .. }) => "panicked",
+            Reason::Workflow(Refusal::Broken { .. }) => "broken",
+            Reason::Workflow(_) => "over",
+            Reason::Journal(StoreError::Full { .. }) => "disk_full",
+            Reason::Journal(StoreError::Latched { .. }) => "latched",
+            Reason::Journal(_) => "journal",
+            Reason::Down { .. } => "down",
+            Reason::Bad(_) => "bad_event",
+            Reason::Lost => "lost",
+        }
+    }
+
+    /// Whether the same may be taken later, with nobody doing anything but sending it again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Reason::Full { .. } | Reason::Crowded { .. } | Reason::Down { .. } | Reason::Lost => true,
+            Reason::Workflow(Refusal::TooManyOpen { .. }) => true,
+            Reason::Journal(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+}
+
+/// An event that was not taken, handed back.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// The event.
+    pub event: Box<Incoming>,
+}
+
+impl Refused {
+    /// The same as a result, for those who answer in one form.
+    pub fn to_result(&self) -> EventResult {
+        let event = self.event.event();
+        EventResult {
+            event_id: event.id.clone(),
+            correlation_id: event.correlation_id.to_string(),
+            position: None,
+            event_state: None,
+            status: Status::Refused,
+            current_state: None,
+            signals: Vec::new(),
+            signals_filtered: Vec::new(),
+            policy_decisions: Vec::new(),
+            state_transitions: Vec::new(),
+            processing_time_ms: 0.0,
+            reasoning_time_ms: 0.0,
+            deferred_until: None,
+            error: Some(ErrorInfo::new(self.reason.code(), &self.reason)),
+        }
+    }
+}

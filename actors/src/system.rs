@@ -1,0 +1,411 @@
+//! Starts and stops everything: threads, arbiters, actors, in the order in which they need each other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use regie_core::event::Principal;
+use regie_core::governance::{Governor, PolicySet};
+use regie_core::limits;
+use regie_core::workflow::{Definitions, Record};
+use regie_journal::{Journal, OpenNote, Opened, Reader, SetInForce, SqliteOptions, StoreError};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::agent::{AgentGate, AgentSpec, AgentView, Agents};
+use crate::busy::Busy;
+use crate::clock::Clock;
+use crate::entry::{Router, hash_of, shard_of};
+use crate::faults::Faults;
+use crate::index::IndexHandle;
+use crate::journal::JournalHandle;
+use crate::lane::Lane;
+use crate::metrics::{Metrics, ShardView};
+use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Root, ShardSpec};
+use crate::policy::Policy;
+use crate::pool::ReaderPool;
+use crate::timers::Timers;
+
+/// Threads that read the journal for wakes, duplicates and queries.
+const READERS: usize = 4;
+
+/// Where the journal is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In memory: gone with the process.
+    Memory,
+    /// In files.
+    Files(SqliteOptions),
+}
+
+/// What a system is made of.
+pub struct Settings {
+    /// Where the journal is.
+    pub place: Place,
+    /// How many shards; at least one.
+    pub shards: usize,
+    /// What tells the time.
+    pub clock: Clock,
+    /// The policies in force.
+    pub policies: PolicySet,
+    /// Who put them in force.
+    pub policies_by: Option<Principal>,
+    /// The handlers.
+    pub definitions: Definitions,
+    /// The agents.
+    pub agents: Vec<AgentSpec>,
+    /// Events that may be under way at once.
+    pub admission: usize,
+    /// How many workflows are kept in memory.
+    pub keep: Keep,
+    /// How long shutdown waits for what is under way outside.
+    pub grace: Duration,
+    /// Faults on purpose, for tests.
+    pub faults: Faults,
+}
+
+/// Why a system did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// The operating system gave no thread.
+    #[error("the system gives no thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// Two agents of one name.
+    #[error("two agents have the name '{0}'")]
+    AgentTwice(String),
+    /// It ended while it was starting.
+    #[error("the runtime ended while it was starting")]
+    Ended,
+}
+
+/// A running system, as handles use it. Cheap to clone through an `Arc`.
+pub struct Core {
+    /// The way in.
+    pub router: Router,
+    /// The way to those who tell of ends.
+    pub ends: watch::Receiver<Arc<[Recipient<AwaitEnd>]>>,
+    /// Places among those who may be under way.
+    pub admission: Arc<Semaphore>,
+    /// How many there are.
+    pub admitted_at_most: usize,
+    /// Counts what is under way.
+    pub busy: Busy,
+    /// What tells the time.
+    pub clock: Clock,
+    /// The timers.
+    pub timers: Addr<Timers>,
+    /// What was committed.
+    pub metrics: Addr<Metrics>,
+    /// The agents.
+    pub agents: Agents,
+    /// The journal.
+    pub journal: JournalHandle,
+    /// The readers.
+    pub readers: ReaderPool,
+    /// What each shard counts.
+    pub views: Vec<Arc<ShardView>>,
+    /// The policies in force.
+    pub set: Arc<PolicySet>,
+    /// The handlers.
+    pub definitions: Arc<Definitions>,
+    /// Threads for what takes time.
+    pub pool: tokio::runtime::Handle,
+    /// When it started.
+    pub started: Instant,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long it took.
+    pub took: Duration,
+    /// What was still under way outside when its grace was over. It is owed in the journal, and goes on at the next start.
+    pub left_owed: usize,
+    /// What went wrong while closing; what was answered is durable all the same.
+    pub error: Option<StoreError>,
+}
+
+/// A running system, to be stopped.
+pub struct Running {
+    /// What handles use.
+    pub core: Arc<Core>,
+    /// What opening the journal found worth saying.
+    pub notes: Vec<OpenNote>,
+    stop: Option<oneshot::Sender<oneshot::Sender<Shutdown>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Takes nothing more, finishes what is under way, closes the journal last.
+    pub async fn shutdown(mut self) -> Shutdown {
+        let ended = Shutdown { took: Duration::ZERO, left_owed: 0, error: None };
+        let Some(stop) = self.stop.take() else { return ended };
+        let (done, shutdown) = oneshot::channel();
+        if stop.send(done).is_err() {
+            return ended;
+        }
+        let shutdown = shutdown.await.unwrap_or(ended);
+        if let Some(thread) = self.thread.take() {
+            // It has said its last word; what is left of it is the end of its event loop.
+            let _ = thread.join();
+        }
+        shutdown
+    }
+}
+
+/// Starts a system on threads of its own, beside whatever runs already: another actix system, any tokio runtime, or none.
+///
+/// # Errors
+/// If the journal cannot be used, or the operating system gives no thread.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let (ready, started) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("regie-system".into()).spawn(move || {
+        actix::System::new().block_on(live(settings, ready, stopped));
+    })?;
+    let (core, notes) = started.await.map_err(|_| StartError::Ended)??;
+    Ok(Running { core, notes, stop: Some(stop), thread: Some(thread) })
+}
+
+type Ready = oneshot::Sender<Result<(Arc<Core>, Vec<OpenNote>), StartError>>;
+
+async fn live(settings: Settings, ready: Ready, stopped: oneshot::Receiver<oneshot::Sender<Shutdown>>) {
+    let grace = settings.grace;
+    let mut built = match build(settings) {
+        Ok(built) => built,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    let core = Arc::clone(&built.core);
+    if ready.send(Ok((core, std::mem::take(&mut built.notes)))).is_err() {
+        return built.stop(grace).await.0;
+    }
+    // Whether it is asked to stop or its owner is dropped: it ends in good order.
+    let asked = stopped.await;
+    let ((), shutdown) = built.stop(grace).await;
+    if let Ok(done) = asked {
+        let _ = done.send(shutdown);
+    }
+}
+
+struct Built {
+    core: Arc<Core>,
+    notes: Vec<OpenNote>,
+    arbiters: Vec<Arbiter>,
+    threads: Vec<JoinHandle<()>>,
+    index: Option<IndexHandle>,
+    pool: tokio::runtime::Runtime,
+    _root: Addr<Root>,
+}
+
+impl Built {
+    async fn stop(self, grace: Duration) -> ((), Shutdown) {
+        let began = Instant::now();
+        self.core.admission.close();
+        let _ = self.core.timers.send(crate::timers::Halt).await;
+        // What is under way outside may take for ever; it is owed in the journal, and goes on at the next start.
+        let _ = tokio::time::timeout(grace, self.core.busy.settled()).await;
+        let left_owed = self.core.busy.count();
+        let error = self.core.journal.close().await.err();
+        if let Some(index) = &self.index {
+            index.close().await;
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            let _ = arbiter.join();
+        }
+        self.pool.shutdown_background();
+        ((), Shutdown { took: began.elapsed(), left_owed, error })
+    }
+}
+
+fn build(settings: Settings) -> Result<Built, StartError> {
+    let Opened { writer, indexer, readers, notes } = match &settings.place {
+        Place::Memory => Journal::memory(),
+        Place::Files(options) => Journal::open(options.clone())?,
+    };
+    let mut threads = Vec::new();
+    let index = match indexer {
+        None => None,
+        Some(mut indexer) => {
+            // What the last process did not come to: identities and names must be known before anything enters.
+            indexer.catch_up()?;
+            let (index, thread) = IndexHandle::start(indexer)?;
+            threads.push(thread);
+            Some(index)
+        }
+    };
+    let mut reader = readers.open()?;
+    resume_clock(&settings.clock, &mut reader)?;
+    let governor = governor(&settings.policies, &mut reader)?;
+    let directories = directories(&mut reader, settings.shards.max(1))?;
+    let readers = ReaderPool::start(readers, READERS)?;
+    let (journal, thread) = JournalHandle::start(writer, index.clone())?;
+    threads.push(thread);
+    let pool = pool()?;
+    let parts = Parts { journal, index, readers, pool, governor, directories };
+    assemble(settings, parts, notes, threads)
+}
+
+struct Parts {
+    journal: JournalHandle,
+    index: Option<IndexHandle>,
+    readers: ReaderPool,
+    pool: tokio::runtime::Runtime,
+    governor: Governor,
+    directories: Vec<HashSet<u64>>,
+}
+
+fn assemble(
+    settings: Settings,
+    parts: Parts,
+    notes: Vec<OpenNote>,
+    threads: Vec<JoinHandle<()>>,
+) -> Result<Built, StartError> {
+    let Parts { journal, index, readers, pool, governor, directories } = parts;
+    let Settings { clock, policies, policies_by, definitions, agents: specs, admission, keep, faults, .. } = settings;
+    let count = directories.len();
+    let busy = Busy::default();
+    let (entries, router) = watch::channel(Arc::from(Vec::new()));
+    let (end_shards, ends) = watch::channel(Arc::from(Vec::new()));
+    let router = Router::new(router);
+    let metrics = Metrics::default().start();
+    let policy = Policy::new(governor, clock.clone()).start();
+    let agents = agents(specs, &clock, pool.handle())?;
+    let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone());
+    let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
+    let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
+    let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
+    let views: Vec<Arc<ShardView>> = (0..count).map(|_| Arc::default()).collect();
+    let lanes: Vec<Addr<Lane>> = arbiters
+        .iter()
+        .map(|arbiter| {
+            let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
+            Lane::start_in_arbiter(&arbiter.handle(), move |_| lane)
+        })
+        .collect();
+    // The timers find the shards by the router, which knows them once the root has started them.
+    let timers = timers.start();
+    let shards = directories.into_iter().enumerate().map(|(at, directory)| {
+        let neighbours = Neighbours {
+            lane: lanes[at].clone(),
+            timers: timers.clone(),
+            agents: agents.clone(),
+            router: router.clone(),
+            busy: busy.clone(),
+        };
+        let spec = ShardSpec {
+            at,
+            of: count,
+            arbiter: arbiters[at].handle(),
+            neighbours,
+            keep,
+            view: Arc::clone(&views[at]),
+            clock: clock.clone(),
+            definitions: Arc::clone(&definitions),
+            set: Arc::clone(&set),
+            in_force: in_force.clone(),
+            journal: journal.clone(),
+            index: index.clone(),
+            readers: readers.clone(),
+            faults: faults.clone(),
+        };
+        (spec, Directory::Known(directory))
+    });
+    let root = Root::new(shards.collect(), entries, end_shards).start();
+    let core = Core {
+        router,
+        ends,
+        admission: Arc::new(Semaphore::new(admission)),
+        admitted_at_most: admission,
+        busy,
+        clock,
+        timers,
+        metrics,
+        agents,
+        journal,
+        readers,
+        views,
+        set,
+        definitions,
+        pool: pool.handle().clone(),
+        started: Instant::now(),
+    };
+    Ok(Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root })
+}
+
+fn agents(specs: Vec<AgentSpec>, clock: &Clock, pool: &tokio::runtime::Handle) -> Result<Agents, StartError> {
+    let agents = Agents::default();
+    for spec in specs {
+        if agents.gate(&spec.name).is_some() {
+            return Err(StartError::AgentTwice(spec.name));
+        }
+        let view = Arc::new(AgentView::default());
+        let name = spec.name.clone();
+        let gate = AgentGate::new(spec, Arc::clone(&view), clock.clone(), pool.clone());
+        agents.add(name, gate.start(), view);
+    }
+    Ok(agents)
+}
+
+fn pool() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_time().build()
+}
+
+/// In event time, the clock goes on from where the journal's last record was decided.
+fn resume_clock(clock: &Clock, reader: &mut Reader) -> Result<(), StoreError> {
+    if clock.fires() {
+        return Ok(());
+    }
+    let position = reader.head()?.position;
+    if let Some(last) = reader.record(position)? {
+        clock.advance_to(last.record.at);
+    }
+    Ok(())
+}
+
+/// The state of the policies: what the index has folded, and what came after.
+fn governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, StoreError> {
+    let mut governor = Governor::new(set);
+    if set.windows().next().is_none() {
+        return Ok(governor);
+    }
+    let grants = reader.grants()?;
+    grants.taken.iter().for_each(|taken| governor.was_taken(&taken.policy, &taken.key, taken.at));
+    grants.booked.iter().for_each(|booked| governor.was_booked(&booked.booking));
+    let mut position = grants.position;
+    loop {
+        let rows = reader.rows_after(position, limits::COMMIT_TURNS)?;
+        let Some(last) = rows.last() else { return Ok(governor) };
+        position = last.last();
+        for record in rows.iter().flat_map(|row| &row.records) {
+            let record =
+                Record::decode(&record.bytes).map_err(|error| StoreError::Damaged { why: error.to_string() })?;
+            record.facts.iter().for_each(|fact| governor.replay(fact));
+        }
+    }
+}
+
+/// Hashes of all correlations, by shard: what is not among them is new.
+fn directories(reader: &mut Reader, shards: usize) -> Result<Vec<HashSet<u64>>, StoreError> {
+    let mut directories = vec![HashSet::new(); shards];
+    reader.names(&mut |name| {
+        directories[shard_of(name, shards)].insert(hash_of(name));
+    })?;
+    Ok(directories)
+}
+
+impl Core {
+    /// Workflows in memory now, over all shards.
+    pub fn live(&self) -> u64 {
+        self.views.iter().map(|view| view.live.load(Ordering::Relaxed)).sum()
+    }
+}

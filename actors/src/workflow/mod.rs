@@ -1,0 +1,138 @@
+//! One actor per live correlation: runs the loop.
+//!
+//! It takes what it is handed in turns; one append is under way at a time, and what arrives meanwhile is decided together
+//! next. Its state moves into the turn's future and back, so that nobody else can touch it in between.
+
+mod messages;
+mod turn;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use actix::prelude::*;
+use regie_core::event::CorrelationId;
+use regie_core::limits;
+use regie_core::workflow::State;
+use regie_journal::{Snapshot, Tip};
+
+use crate::faults::FaultPoint;
+use messages::Lifeline;
+pub use messages::{
+    Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Report, Reported, RunView, Task, WorkflowView,
+};
+use turn::Finished;
+
+/// What a workflow has in memory.
+#[derive(Debug)]
+pub struct Body {
+    /// Its state.
+    pub state: State,
+    /// Effects that were let go out since it was last read from the journal.
+    pub(crate) out: std::collections::BTreeSet<regie_core::workflow::EffectKey>,
+    /// The sequence that its last snapshot tells.
+    pub(crate) saved: u64,
+}
+
+impl Body {
+    /// Of a state that was just read from the journal, up to a snapshot's sequence from that snapshot.
+    pub fn new(state: State, saved: u64) -> Self {
+        Self { state, out: Default::default(), saved }
+    }
+}
+
+/// The actor.
+pub struct Workflow {
+    links: Rc<Links>,
+    life: Lifeline,
+    inbox: VecDeque<Item>,
+    /// Away while a turn is under way.
+    body: Option<Body>,
+}
+
+impl Workflow {
+    /// Of a correlation, in its so-many-th life.
+    pub fn new(links: Rc<Links>, correlation: CorrelationId, epoch: u64, body: Body) -> Self {
+        let life = Lifeline::new(links.shard_gone.clone(), correlation, epoch);
+        Self { links, life, inbox: VecDeque::new(), body: Some(body) }
+    }
+
+    fn next_turn(&mut self, ctx: &mut Context<Self>) {
+        if self.inbox.is_empty() {
+            return;
+        }
+        let Some(body) = self.body.take() else { return };
+        let items = std::mem::take(&mut self.inbox);
+        let turn = turn::run(Rc::clone(&self.links), self.life.correlation().clone(), body, items);
+        ctx.spawn(turn.into_actor(self).map(|finished, workflow, ctx| workflow.finished(finished, ctx)));
+    }
+
+    fn finished(&mut self, finished: Finished, ctx: &mut Context<Self>) {
+        let Finished { body, report, rest } = finished;
+        rest.into_iter().rev().for_each(|item| self.inbox.push_front(item));
+        self.body = body;
+        self.report(report);
+        match &self.body {
+            None => ctx.stop(), // stale or spoiled: it is read anew
+            Some(body) => {
+                if body.state.sequence - body.saved >= limits::SNAPSHOT_RECORDS {
+                    self.save();
+                }
+                self.next_turn(ctx);
+            }
+        }
+    }
+
+    /// An answer upward, past the mailbox's capacity: should the shard be dead, so will this actor be, and what it
+    /// committed is found in the journal.
+    #[allow(clippy::disallowed_methods)]
+    fn report(&self, report: Report) {
+        let (correlation, epoch) = (self.life.correlation().clone(), self.life.epoch());
+        self.links.shard.do_send(Reported { correlation, epoch, report });
+    }
+
+    fn save(&mut self) {
+        let (Some(index), Some(body)) = (&self.links.index, &mut self.body) else { return };
+        let tip = Tip { sequence: body.state.sequence, digest: body.state.digest };
+        if let Some(bytes) = body.state.save(&self.links.definitions) {
+            index.snapshot(Snapshot { correlation: self.life.correlation().clone(), tip, body: bytes });
+            body.saved = tip.sequence;
+        }
+    }
+}
+
+impl Actor for Workflow {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // The shard bounds what it hands over; the mailbox must not be what refuses.
+        ctx.set_mailbox_capacity(4 * limits::QUEUED_PER_WORKFLOW);
+        self.links.faults.maybe(FaultPoint::Start, self.life.correlation());
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.links.faults.maybe(FaultPoint::Stop, self.life.correlation());
+    }
+}
+
+impl Handler<Deliver> for Workflow {
+    type Result = ();
+
+    fn handle(&mut self, Deliver(item): Deliver, ctx: &mut Self::Context) {
+        self.links.faults.maybe(FaultPoint::Handle, self.life.correlation());
+        self.inbox.push_back(item);
+        self.next_turn(ctx);
+    }
+}
+
+impl Handler<Leave> for Workflow {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        // A short history is as fast to read as a snapshot.
+        const WORTH_IT: u64 = 32;
+        if self.body.as_ref().is_some_and(|body| body.state.sequence - body.saved >= WORTH_IT) {
+            self.save();
+        }
+        ctx.stop();
+    }
+}

@@ -1,0 +1,457 @@
+//! A turn: known? govern, decide, append, and only then answers and effects.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use regie_core::Timestamp;
+use regie_core::event::{CorrelationId, Event, LifeState};
+use regie_core::governance::{Ask, AskId, Judgement, Preliminary, Verdict};
+use regie_core::limits;
+use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
+use regie_journal::{Placed, StoreError, Tip, Turn, Wake};
+use tokio::sync::oneshot;
+
+use super::Body;
+use super::messages::{Item, Links, OpenView, Outcome, Report, RunView, Task, WorkflowView};
+use crate::faults::FaultPoint;
+use crate::lane::{Append, AppendError, AskPolicy, GiveUp};
+use crate::metrics::Tally;
+use crate::refused::Reason;
+
+/// What a turn leaves behind.
+pub(super) struct Finished {
+    /// The state; none where it must be read anew.
+    pub(super) body: Option<Body>,
+    /// What to tell the shard.
+    pub(super) report: Report,
+    /// What it did not come to.
+    pub(super) rest: VecDeque<Item>,
+}
+
+/// Takes what there is, as much as one turn takes.
+pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body, items: VecDeque<Item>) -> Finished {
+    let before = Tip { sequence: body.state.sequence, digest: body.state.digest };
+    let mut taking = Taking {
+        links,
+        correlation,
+        body,
+        rest: items,
+        records: Vec::new(),
+        bytes: 0,
+        done: Vec::new(),
+        ask: None,
+        governed: false,
+        tally: Tally::default(),
+    };
+    match taking.take_all().await {
+        Ok(()) => taking.append(before).await,
+        Err((ticket, error)) => taking.died(ticket, error),
+    }
+}
+
+/// A task that was taken, and what there is to tell of it once the turn stands.
+struct Done {
+    ticket: u64,
+    told: Told,
+}
+
+enum Told {
+    /// The event received by the record at this place of the turn.
+    Recorded(Arc<Event>, usize),
+    /// Received by the record of this sequence of this very turn: its position is not known yet.
+    KnownHere(u64),
+    Outcome(Outcome),
+}
+
+struct Taking {
+    links: Rc<Links>,
+    correlation: CorrelationId,
+    body: Body,
+    rest: VecDeque<Item>,
+    records: Vec<core::Turn>,
+    bytes: usize,
+    done: Vec<Done>,
+    /// The one reservation of this turn.
+    ask: Option<AskId>,
+    /// Whether a new event was judged under the set in force.
+    governed: bool,
+    tally: Tally,
+}
+
+/// The ticket that killed the turn, and what it said.
+type Death = (u64, String);
+
+impl Taking {
+    async fn take_all(&mut self) -> Result<(), Death> {
+        while let Some(item) = self.rest.pop_front() {
+            let full = self.records.len() >= limits::TURN_COMMANDS || self.bytes >= limits::TURN_BYTES;
+            let alone = item.alone && !self.done.is_empty();
+            if full || alone || !self.take(&item).await? {
+                self.rest.push_front(item);
+                return Ok(());
+            }
+            if item.alone {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one task; says no where it must wait for the next turn.
+    async fn take(&mut self, item: &Item) -> Result<bool, Death> {
+        match &item.task {
+            Task::Look => self.tell(item, Outcome::View(Box::new(view(&self.body.state)))),
+            Task::Due => self.spread(item),
+            Task::Command(command) => return self.command(item, command).await,
+        }
+        Ok(true)
+    }
+
+    fn tell(&mut self, item: &Item, outcome: Outcome) {
+        if !item.more_follow {
+            self.done.push(Done { ticket: item.ticket, told: Told::Outcome(outcome) });
+        }
+    }
+
+    /// What is due becomes commands of the same ticket; the last one answers it.
+    fn spread(&mut self, item: &Item) {
+        let now = self.now(item);
+        let due = core::pending(&self.body.state).into_iter().filter(|owed| owed.due() <= now);
+        let commands: Vec<Command> = due.filter_map(|owed| owed.command()).collect();
+        let count = commands.len();
+        if count == 0 {
+            return self.tell(item, Outcome::Done);
+        }
+        // What killed the workflow is the first that is still owed: those before it are committed.
+        let items = commands.into_iter().enumerate().map(|(at, command)| Item {
+            ticket: item.ticket,
+            task: Task::Command(Arc::new(command)),
+            as_of: item.as_of,
+            alone: item.alone,
+            poison: item.poison.clone().filter(|_| at == 0),
+            more_follow: at + 1 < count,
+        });
+        items.rev().for_each(|item| self.rest.push_front(item));
+    }
+
+    fn now(&self, item: &Item) -> Timestamp {
+        item.as_of.unwrap_or_else(|| self.links.clock.now()).max(self.body.state.last_at)
+    }
+
+    async fn command(&mut self, item: &Item, command: &Arc<Command>) -> Result<bool, Death> {
+        if self.known(item, command).await {
+            return Ok(true);
+        }
+        let now = self.now(item);
+        let mut judgement = None;
+        if core::is_governed(&self.body.state, command) && !self.links.set.is_empty() {
+            match self.judge(item, command, now).await? {
+                Some(judged) => judgement = Some(judged),
+                None => return Ok(false),
+            }
+        }
+        let at = judgement.as_ref().map_or(now, |judged| judged.at.max(now));
+        self.links.faults.maybe(FaultPoint::Decide, &self.correlation);
+        let before = self.moving(command, at);
+        let definitions = Arc::clone(&self.links.definitions);
+        let context = Context { now: at, judgement, definitions: &definitions, poison: item.poison.clone() };
+        let stamped = stamp(command, at);
+        let command = stamped.as_ref().unwrap_or(command);
+        match core::take(&mut self.body.state, &self.correlation, command, &context) {
+            Ok(turn) => self.taken(item, command, turn, before),
+            Err(refusal) => self.refused(item, refusal)?,
+        }
+        Ok(true)
+    }
+
+    fn taken(&mut self, item: &Item, command: &Command, turn: core::Turn, before: Option<(Arc<str>, LifeState)>) {
+        self.tally.count(&turn.record, |sequence| match command {
+            Command::Return { event } if *event != sequence => None,
+            _ => before.clone(),
+        });
+        self.bytes += turn.encoded.bytes.len();
+        let at = self.records.len();
+        self.records.push(turn);
+        match command {
+            Command::Submit { event, .. } => {
+                self.governed = true;
+                self.done.push(Done { ticket: item.ticket, told: Told::Recorded(event.shared(), at) });
+            }
+            _ => self.tell(item, Outcome::Done),
+        }
+    }
+
+    /// The type of the event that a command moves, and the state that it is in.
+    fn moving(&self, command: &Command, at: Timestamp) -> Option<(Arc<str>, LifeState)> {
+        match command {
+            Command::Submit { event, .. } => Some((event.event().kind.as_str().into(), LifeState::Pending)),
+            Command::Return { event } => {
+                let open = self.body.state.open().get(event)?;
+                debug_assert!(at >= open.until.unwrap_or(at));
+                Some((open.event().ok()?.event().kind.as_str().into(), open.state))
+            }
+            _ => None,
+        }
+    }
+
+    fn refused(&mut self, item: &Item, refusal: Refusal) -> Result<(), Death> {
+        if refusal.spoils_the_state() {
+            return Err((item.ticket, refusal.to_string()));
+        }
+        if let Some(ask) = self.ask.take() {
+            self.give_up(ask);
+        }
+        let outcome = match refusal {
+            // An effect's end or a return that comes twice: there is nothing left to do.
+            Refusal::Over { .. } => Outcome::Done,
+            refusal => Outcome::Refused(refusal.into()),
+        };
+        self.tell(item, outcome);
+        Ok(())
+    }
+
+    /// Whether the event is known, to its state or to the index; if so it is told.
+    async fn known(&mut self, item: &Item, command: &Command) -> bool {
+        let Command::Submit { event, .. } = command else { return false };
+        let identity = event.identity();
+        if let Some(known) = self.body.state.known().get(identity) {
+            let told = match known.position {
+                0 => Told::KnownHere(known.sequence),
+                position => {
+                    Told::Outcome(Outcome::Known { position, sequence: known.sequence, state: Some(known.state) })
+                }
+            };
+            self.done.push(Done { ticket: item.ticket, told });
+            return true;
+        }
+        if !self.body.state.known().has_forgotten() {
+            return false;
+        }
+        let correlation = self.correlation.clone();
+        match self.links.readers.run(move |reader| reader.find(&correlation, identity)).await {
+            Ok(None) => false,
+            Ok(Some(position)) => {
+                self.tell(item, Outcome::Known { position, sequence: 0, state: None });
+                true
+            }
+            Err(error) => {
+                self.tell(item, Outcome::Refused(error.into()));
+                true
+            }
+        }
+    }
+
+    /// What governance says; nothing where a turn has its one reservation already.
+    async fn judge(&mut self, item: &Item, command: &Command, now: Timestamp) -> Result<Option<Judgement>, Death> {
+        let set = Arc::clone(&self.links.set);
+        let broken = |why: String| (item.ticket, why);
+        let (incoming, returning) = match command {
+            Command::Submit { event, .. } => (event.clone(), None),
+            Command::Return { event } => match self.body.state.open().get(event) {
+                Some(open) => (open.event().map_err(|error| broken(error.to_string()))?, open.booking.clone()),
+                None => return Ok(Some(Judgement::free(now, set.digest()))),
+            },
+            _ => return Ok(Some(Judgement::free(now, set.digest()))),
+        };
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
+        let preliminary = asked.map_err(|_| broken("a policy's condition panicked".into()))?;
+        let Preliminary { mut decisions, stopped, wants } = preliminary;
+        let mut judgement = Judgement::free(now, set.digest());
+        if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
+            if self.ask.is_some() {
+                return Ok(None);
+            }
+            let ask = Ask { id: self.links.ask_id(), set, wants, returning };
+            let ruling = self.ask_policy(ask).await.ok_or_else(|| broken("the policy actor did not answer".into()))?;
+            decisions.extend(ruling.decisions);
+            judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
+            judgement.at = ruling.at;
+        } else if let Some(stopped) = stopped {
+            if let Some(booking) = returning {
+                // The place that it had booked is given up with the commit: an ask that wants nothing carries that.
+                let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning: Some(booking) };
+                self.ask_policy(ask).await.ok_or_else(|| broken("the policy actor did not answer".into()))?;
+            }
+            judgement.verdict = stopped;
+        }
+        judgement.decisions = decisions;
+        Ok(Some(judgement))
+    }
+
+    async fn ask_policy(&mut self, ask: Ask) -> Option<regie_core::governance::Ruling> {
+        let (reply, ruling) = oneshot::channel();
+        let id = ask.id;
+        self.ask = Some(id);
+        let message = AskPolicy { correlation: self.correlation.clone(), ask, reply };
+        self.links.lane.try_send(message).ok()?;
+        ruling.await.ok()
+    }
+
+    fn give_up(&self, ask: AskId) {
+        // Should the lane be full or gone, the fence behind this workflow's death gives the reservation up.
+        if self.links.lane.try_send(GiveUp(ask)).is_err() {
+            tracing::warn!(correlation = %self.correlation, "a reservation is given up late: the lane is full");
+        }
+    }
+
+    fn died(self, ticket: u64, error: String) -> Finished {
+        if let Some(ask) = self.ask {
+            self.give_up(ask);
+        }
+        Finished { body: None, report: Report::Died { ticket, error }, rest: VecDeque::new() }
+    }
+
+    async fn append(mut self, before: Tip) -> Finished {
+        if self.records.is_empty() {
+            return self.stands(before, 0);
+        }
+        let records = std::mem::take(&mut self.records);
+        let (records, encoded): (Vec<Record>, Vec<_>) =
+            records.into_iter().map(|turn| (turn.record, turn.encoded)).unzip();
+        self.tally.turns = 1;
+        let turn = Turn {
+            correlation: self.correlation.clone(),
+            expected: before,
+            at: records[0].at,
+            records: encoded,
+            wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
+            set: self.links.in_force.clone().filter(|_| self.governed),
+        };
+        let (reply, placed) = oneshot::channel();
+        let append = Append { turn, ask: self.ask, tally: std::mem::take(&mut self.tally), reply };
+        let placed = match self.links.lane.try_send(append) {
+            Ok(()) => placed.await,
+            Err(_) => return self.failed(StoreError::Failed { why: "the lane to the journal is full or gone".into() }),
+        };
+        self.links.faults.maybe(FaultPoint::Appended, &self.correlation);
+        match placed {
+            Ok(Ok(Placed { first })) => {
+                self.body.state.placed(before.sequence + 1, first);
+                self.answer(&records, first);
+                self.stands_with(before, first, &records)
+            }
+            Ok(Err(AppendError::Store(error))) => self.failed(error),
+            Ok(Err(AppendError::Conflict(conflict))) => {
+                let error = format!("its state was stale: the journal is at sequence {}", conflict.found.sequence);
+                let ticket = self.done.first().map_or(0, |done| done.ticket);
+                Finished { body: None, report: Report::Died { ticket, error }, rest: VecDeque::new() }
+            }
+            Err(_) => self.failed(StoreError::Failed { why: "the lane to the journal is gone".into() }),
+        }
+    }
+
+    /// Answers become what the records tell, now that their positions are known.
+    fn answer(&mut self, records: &[Record], first: u64) {
+        for done in &mut self.done {
+            if let Told::Recorded(event, at) = &done.told {
+                let result = core::first_answer(event, &records[*at], first + *at as u64);
+                done.told = Told::Outcome(Outcome::Recorded(Box::new(result), records[*at].sequence));
+            }
+        }
+    }
+
+    fn stands_with(self, before: Tip, first: u64, records: &[Record]) -> Finished {
+        let ended = ended_in(records);
+        let last = first + records.len() as u64 - 1;
+        let mut finished = self.stands(before, last);
+        if let Report::Turn { ended: told, .. } = &mut finished.report {
+            *told = ended;
+        }
+        finished
+    }
+
+    fn stands(mut self, _: Tip, position: u64) -> Finished {
+        self.body.state.forget_known(self.links.readers.readers().indexed());
+        let outcomes = self.outcomes();
+        let (effects, due) = self.owed();
+        let state = &self.body.state;
+        let over = (position > 0 && state.has_ended()).then(|| Box::new(view(state)));
+        let report = Report::Turn { outcomes, effects, due, position, ended: Vec::new(), over };
+        Finished { body: Some(self.body), report, rest: self.rest }
+    }
+
+    fn outcomes(&mut self) -> Vec<(u64, Outcome)> {
+        let known = self.body.state.known();
+        let tell = |told: Told| match told {
+            Told::Outcome(outcome) => outcome,
+            // Of this very turn: remembered, and placed by now.
+            Told::KnownHere(sequence) => {
+                let here = known.by_sequence(sequence);
+                let position = here.map_or(0, |event| event.position);
+                Outcome::Known { position, sequence, state: here.map(|event| event.state) }
+            }
+            Told::Recorded(..) => Outcome::Refused(Reason::Lost), // answered above; only a failed turn has any left
+        };
+        std::mem::take(&mut self.done).into_iter().map(|done| (done.ticket, tell(done.told))).collect()
+    }
+
+    /// Effects that are not out yet, and the next instant after those.
+    fn owed(&mut self) -> (Vec<(EffectKey, Effect)>, Option<Timestamp>) {
+        if self.body.state.owed().is_empty() && self.body.state.open().is_empty() {
+            self.body.out.clear();
+            return (Vec::new(), None);
+        }
+        let mut due: Option<Timestamp> = None;
+        let mut effects = Vec::new();
+        for owed in core::pending(&self.body.state) {
+            match owed {
+                Owed::Effect { key, effect } if self.body.out.insert(key.clone()) => effects.push((key, effect)),
+                Owed::Effect { .. } => {}
+                later => due = due.or(Some(later.due())),
+            }
+        }
+        let still = self.body.state.owed();
+        self.body.out.retain(|key| still.contains_key(key));
+        (effects, due)
+    }
+
+    /// Nothing stands: every task is told, and the state is read anew.
+    fn failed(mut self, error: StoreError) -> Finished {
+        let tickets: std::collections::BTreeSet<u64> = self.done.drain(..).map(|done| done.ticket).collect();
+        let refused = |ticket| (ticket, Outcome::Refused(Reason::Journal(error.clone())));
+        let report = Report::Failed { outcomes: tickets.into_iter().map(refused).collect() };
+        Finished { body: None, report, rest: VecDeque::new() }
+    }
+}
+
+/// An event that came without a timestamp takes the time at which it is recorded.
+fn stamp(command: &Arc<Command>, at: Timestamp) -> Option<Arc<Command>> {
+    match &**command {
+        Command::Submit { event, emitted } if event.event().timestamp == Timestamp::MIN => {
+            let mut event = event.clone();
+            event.stamp(at);
+            Some(Arc::new(Command::Submit { event, emitted: *emitted }))
+        }
+        _ => None,
+    }
+}
+
+fn ended_in(records: &[Record]) -> Vec<u64> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let ended = facts.filter_map(|fact| match fact {
+        Fact::Moved { event, to, .. } if to.is_end() => Some(*event),
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn view(state: &core::State) -> WorkflowView {
+    let run = state.run().map(|run| RunView {
+        definition: run.definition.clone(),
+        version: run.version,
+        status: run.status.clone(),
+    });
+    let open = state.open().iter().map(|(sequence, open)| OpenView {
+        sequence: *sequence,
+        state: open.state,
+        until: open.until,
+    });
+    WorkflowView {
+        sequence: state.sequence,
+        ended: state.has_ended(),
+        run,
+        open: open.collect(),
+        owed: state.owed().keys().cloned().collect(),
+    }
+}

@@ -1,0 +1,130 @@
+//! What the records of a row change in any view of the journal: the one place where a store reads facts.
+
+use std::sync::Arc;
+
+use regie_core::Timestamp;
+use regie_core::event::{CorrelationId, Format, Identity, Incoming, LifeState};
+use regie_core::governance::{Booking, Grant, Judgement};
+use regie_core::workflow::{EncodedRecord, Fact, Record};
+
+use crate::error::StoreError;
+use crate::store::Row;
+
+/// One change of a view. Events are named by the sequence of the record that received them.
+pub(crate) enum Change {
+    /// The row's correlation began.
+    Opened(CorrelationId),
+    /// An event came in.
+    Received(Received),
+    /// An event moved.
+    Moved { event: u64, to: LifeState },
+    /// A policy's key counts from an instant.
+    Taken { policy: String, key: String, at: Timestamp },
+    /// A place was promised.
+    Booked { booking: Booking, event: u64 },
+    /// A promised place was given up or used.
+    Released(Booking),
+}
+
+/// An event as its fact has it, not yet understood: not every view has to.
+pub(crate) struct Received {
+    pub(crate) position: u64,
+    pub(crate) sequence: u64,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) identity: Identity,
+    format: Format,
+    raw: Arc<str>,
+    made_id: Option<String>,
+}
+
+impl Received {
+    /// The event, understood.
+    pub(crate) fn incoming(self) -> Result<Incoming, StoreError> {
+        let place = Place { position: self.position, sequence: self.sequence };
+        Incoming::recover(self.format, self.raw, self.made_id.as_deref(), self.recorded_at)
+            .map_err(|error| place.damaged(&format!("its event cannot be read: {error}")))
+    }
+}
+
+/// Hands out the changes of a row in their order.
+pub(crate) fn changes(
+    row: &Row,
+    each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for (nth, encoded) in (0..).zip(&row.records) {
+        let place = Place { position: row.first + nth, sequence: row.sequence + nth };
+        let record = place.decode(encoded)?;
+        for fact in record.facts {
+            place.fact(fact, record.at, each)?;
+        }
+    }
+    Ok(())
+}
+
+/// Decodes a record, and names its place if it cannot be.
+pub(crate) fn decode(encoded: &EncodedRecord, position: u64, sequence: u64) -> Result<Record, StoreError> {
+    Place { position, sequence }.decode(encoded)
+}
+
+/// The event that a record received, if it received one.
+pub(crate) fn received(record: Record, position: u64) -> Result<Option<Incoming>, StoreError> {
+    let place = Place { position, sequence: record.sequence };
+    let found = record.facts.into_iter().find_map(|fact| place.received(fact, record.at));
+    found.map(Received::incoming).transpose()
+}
+
+struct Place {
+    position: u64,
+    sequence: u64,
+}
+
+impl Place {
+    fn damaged(&self, what: &str) -> StoreError {
+        let Place { position, sequence } = self;
+        StoreError::Damaged { why: format!("the record at position {position} (sequence {sequence}): {what}") }
+    }
+
+    fn decode(&self, encoded: &EncodedRecord) -> Result<Record, StoreError> {
+        let record = Record::decode(&encoded.bytes).map_err(|error| self.damaged(&error.to_string()))?;
+        if record.sequence == self.sequence {
+            return Ok(record);
+        }
+        Err(self.damaged(&format!("it says that its sequence is {}", record.sequence)))
+    }
+
+    fn received(&self, fact: Fact, recorded_at: Timestamp) -> Option<Received> {
+        let Fact::Received { format, raw, identity, made_id, .. } = fact else { return None };
+        let Place { position, sequence } = *self;
+        Some(Received { position, sequence, recorded_at, identity, format, raw, made_id })
+    }
+
+    fn fact(
+        &self,
+        fact: Fact,
+        at: Timestamp,
+        each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match fact {
+            Fact::Opened { correlation } => each(Change::Opened(correlation)),
+            Fact::Moved { event, to, .. } => each(Change::Moved { event, to }),
+            Fact::Judged { event, judgement } => grants(event, judgement, each),
+            Fact::Released { booking } => each(Change::Released(booking)),
+            other => self.received(other, at).map_or(Ok(()), |received| each(Change::Received(received))),
+        }
+    }
+}
+
+fn grants(
+    event: u64,
+    judgement: Judgement,
+    each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for decision in judgement.decisions {
+        match decision.grant {
+            Some(Grant::Taken { key, at }) => each(Change::Taken { policy: decision.policy, key, at })?,
+            Some(Grant::Booked(booking)) => each(Change::Booked { booking, event })?,
+            None => {}
+        }
+    }
+    Ok(())
+}

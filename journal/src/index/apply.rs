@@ -1,0 +1,143 @@
+//! Writing a batch into the tables: in order where a table is in order, sorted where it is not.
+
+use regie_core::event::{LifeState, Priority};
+use rusqlite::Connection;
+
+use super::batch::{Batch, EventEntry, GrantEntry};
+use super::dictionary::{self, Dictionary, Room};
+use super::schema;
+
+/// Writes a batch; in a transaction of the caller's.
+pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
+    correlations(connection, batch)?;
+    turns(connection, batch)?;
+    events(connection, dictionary, batch)?;
+    identities(connection, batch)?;
+    moves(connection, batch)?;
+    grants(connection, batch)?;
+    schema::cover(connection, batch.head)
+}
+
+/// The number under which the index has a state.
+pub(super) fn state_number(state: LifeState) -> i64 {
+    match state {
+        LifeState::Pending => 0,
+        LifeState::Processed => 1,
+        LifeState::Deferred => 2,
+        LifeState::Escalated => 3,
+        LifeState::Discarded => 4,
+    }
+}
+
+/// The state of a number.
+pub(crate) fn state_of(number: i64) -> Option<LifeState> {
+    LifeState::ALL.into_iter().find(|state| state_number(*state) == number)
+}
+
+/// The number under which the index has a priority.
+pub(super) fn priority_number(priority: Priority) -> i64 {
+    priority as i64
+}
+
+fn correlations(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO correlations VALUES (?1, ?2, 0, x'', 0)")?;
+    for (number, name) in &batch.opened {
+        insert.execute((number.cast_signed(), name.as_str()))?;
+    }
+    let sql = "UPDATE correlations SET sequence = ?2, digest = ?3, last = ?4 WHERE number = ?1";
+    let mut update = connection.prepare_cached(sql)?;
+    for (number, known) in &batch.known {
+        let (sequence, last) = (known.tip.sequence.cast_signed(), known.last.cast_signed());
+        update.execute((number.cast_signed(), sequence, known.tip.digest.0, last))?;
+    }
+    Ok(())
+}
+
+fn turns(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO turns VALUES (?1, ?2, ?3, ?4)")?;
+    for turn in &batch.turns {
+        let [number, sequence] = [turn.number, turn.sequence].map(u64::cast_signed);
+        insert.execute((number, sequence, turn.position.cast_signed(), turn.records.cast_signed()))?;
+    }
+    Ok(())
+}
+
+fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let mut insert = connection.prepare_cached(sql)?;
+    let mut touches = Vec::new();
+    for entry in &batch.events {
+        let event = &*entry.event;
+        let mut number = |room, text: &str| dictionary.number(connection, room, text);
+        let kind = number(Room::Kind, &event.kind)?;
+        let actor = event.actor.as_ref().map(|actor| number(Room::Actor, &actor.id)).transpose()?;
+        let session = event.session_key.as_ref().map(|key| number(Room::Session, key)).transpose()?;
+        for entity in event.entity.iter().chain(&event.related) {
+            let entity = number(Room::Entity, &dictionary::entity_text(entity))?;
+            touches.push((entity, event.timestamp.micros(), entry.position.cast_signed()));
+        }
+        let [position, correlation, sequence] = [entry.position, entry.number, entry.sequence].map(u64::cast_signed);
+        insert.execute(rusqlite::params![
+            position,
+            correlation,
+            sequence,
+            event.timestamp.micros(),
+            entry.recorded_at.micros(),
+            kind,
+            actor,
+            session,
+            priority_number(event.priority),
+            state_number(entry.state),
+            event.causation_id.is_some(),
+            event.correlation_id.is_own(),
+        ])?;
+    }
+    touches.sort_unstable();
+    touches.dedup();
+    let mut insert = connection.prepare_cached("INSERT INTO touches VALUES (?1, ?2, ?3)")?;
+    touches.iter().try_for_each(|touch| insert.execute(*touch).map(drop))
+}
+
+fn identities(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let key = |entry: &EventEntry| (entry.number.cast_signed(), entry.identity.0, entry.position.cast_signed());
+    let mut found: Vec<_> = batch.events.iter().map(key).collect();
+    found.sort_unstable();
+    // The first one has the name, should a faulty writer ever have let in a second.
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO identities VALUES (?1, ?2, ?3)")?;
+    found.iter().try_for_each(|identity| insert.execute(*identity).map(drop))
+}
+
+/// Events are named by the sequence of the record that received them: the turn that holds it tells its position.
+fn moves(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let sql = "UPDATE events SET state = ?3 WHERE position = (SELECT position + ?2 - sequence FROM turns
+        WHERE correlation = ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1)";
+    let mut update = connection.prepare_cached(sql)?;
+    for ((number, event), state) in &batch.moved {
+        update.execute((number.cast_signed(), event.cast_signed(), state_number(*state)))?;
+    }
+    Ok(())
+}
+
+fn grants(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    if batch.grants.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO cooldowns VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
+    let mut take = connection.prepare_cached(sql)?;
+    let mut book = connection.prepare_cached("INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let sql = "DELETE FROM bookings WHERE policy = ?1 AND key = ?2 AND slot = ?3 AND correlation = ?4";
+    let mut release = connection.prepare_cached(sql)?;
+    for grant in &batch.grants {
+        match grant {
+            GrantEntry::Taken { policy, key, at } => take.execute((policy, key, at.micros()))?,
+            GrantEntry::Booked { booking, number, event } => {
+                let [number, event] = [*number, *event].map(u64::cast_signed);
+                book.execute((&booking.policy, &booking.key, booking.slot.micros(), number, event))?
+            }
+            GrantEntry::Released { booking, number } => {
+                release.execute((&booking.policy, &booking.key, booking.slot.micros(), number.cast_signed()))?
+            }
+        };
+    }
+    Ok(())
+}

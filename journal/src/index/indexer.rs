@@ -1,0 +1,131 @@
+//! The indexer: follows behind the journal.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::dictionary::Dictionary;
+use super::{apply, schema};
+use crate::error::StoreError;
+use crate::progress::Progress;
+use crate::snapshot::Snapshot;
+use crate::sqlite::{connection, errors};
+use crate::store::{EventReader, Head, Row};
+
+/// Turns that one transaction of the index takes together; large ones are cut by their bytes before.
+const BATCH_TURNS: usize = 2_048;
+
+/// Reads the journal and writes the index. Owned by one thread.
+pub struct Indexer {
+    connection: Connection,
+    source: Box<dyn EventReader>,
+    dictionary: Dictionary,
+    head: Head,
+    progress: Arc<Progress>,
+    /// Where to leave a mark if the index proves to be corrupt.
+    bad: Option<PathBuf>,
+}
+
+impl Indexer {
+    /// Over an index that has its tables.
+    pub(crate) fn over(
+        connection: Connection,
+        source: Box<dyn EventReader>,
+        progress: Arc<Progress>,
+        bad: Option<PathBuf>,
+    ) -> Result<Self, StoreError> {
+        let covers = schema::covers(&connection).map_err(errors::indexing)?;
+        let head = covers.map(|covers| covers.head).unwrap_or_default();
+        progress.index_reached(head.position);
+        Ok(Self { connection, source, dictionary: Dictionary::default(), head, progress, bad })
+    }
+
+    /// Over an index of its own in memory, which covers nothing yet.
+    pub(crate) fn in_memory(source: Box<dyn EventReader>) -> Result<Self, StoreError> {
+        let mut connection = connection::in_memory()?;
+        schema::create(&mut connection, Uuid::nil()).map_err(errors::indexing)?;
+        Self::over(connection, source, Arc::new(Progress::new(0, 0)), None)
+    }
+
+    /// Brings the index up to where the journal ended when this was called, batch by batch. Returns the position that it
+    /// covers, which whoever waits for it is told too.
+    ///
+    /// On an error it stands where the last whole batch left it, and may be called again.
+    pub fn catch_up(&mut self) -> Result<u64, StoreError> {
+        let goal = self.source.head()?.position;
+        while self.head.position < goal {
+            let rows = self.source.rows_after(self.head.position, BATCH_TURNS)?;
+            if rows.is_empty() {
+                break;
+            }
+            self.apply(&rows)?;
+        }
+        Ok(self.head.position)
+    }
+
+    /// Keeps snapshots, each in place of the one before it.
+    pub fn put_snapshots(&mut self, snapshots: Vec<Snapshot>) -> Result<(), StoreError> {
+        let put = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let sql = "INSERT OR REPLACE INTO snapshots
+                    SELECT number, ?2, ?3, ?4 FROM correlations WHERE name = ?1";
+                let mut statement = transaction.prepare_cached(sql)?;
+                for Snapshot { correlation, tip, body } in &snapshots {
+                    statement.execute((correlation.as_str(), tip.sequence.cast_signed(), tip.digest.0, body))?;
+                }
+            }
+            transaction.commit()
+        };
+        put(&mut self.connection).map_err(|error| self.failed(error))
+    }
+
+    /// Closes in good order.
+    pub fn close(self) {
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the index did not close in good order; what it lacks is made up at the next start");
+        }
+    }
+
+    /// The connection, to be read from.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn apply(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let batch = Batch::of(rows)?;
+        let dictionary = &mut self.dictionary;
+        let mut write = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            apply::write(&transaction, dictionary, &batch)?;
+            transaction.commit()
+        };
+        if let Err(error) = write(&mut self.connection) {
+            self.dictionary.forget();
+            return Err(self.failed(error));
+        }
+        self.head = batch.head;
+        self.progress.index_reached(self.head.position);
+        Ok(())
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        let error = errors::indexing(error);
+        if let (StoreError::Damaged { .. }, Some(bad)) = (&error, &self.bad)
+            && let Err(error) = File::create(bad)
+        {
+            tracing::warn!(%error, "the mark of a corrupt index could not be left");
+        }
+        error
+    }
+}
+
+impl std::fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Indexer").field("head", &self.head).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The index: a view of the journal in SQLite that can be built from it at any time.
+
+mod apply;
+mod batch;
+pub(crate) mod dictionary;
+mod indexer;
+pub(crate) mod lookup;
+pub(crate) mod open;
+pub(crate) mod query;
+mod schema;
+pub(crate) mod stats;
+
+pub use indexer::Indexer;

@@ -1,0 +1,125 @@
+//! Opening a journal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::StoreError;
+use crate::index::{Indexer, open};
+use crate::memory::MemoryStore;
+use crate::note::OpenNote;
+use crate::policies::PolicyTrail;
+use crate::progress::Progress;
+use crate::readers::Readers;
+use crate::sqlite::connection::{self, Synchronous};
+use crate::sqlite::errors;
+use crate::sqlite::files::Files;
+use crate::sqlite::reader::SqliteReader;
+use crate::sqlite::writer::{SqliteStore, TruthFile};
+use crate::store::EventStore;
+use crate::verify::verify;
+use crate::writer::Writer;
+
+/// What an answer means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives the loss of power.
+    #[default]
+    Strict,
+    /// It survives the crash of the process, not that of the machine.
+    Relaxed,
+}
+
+/// How a journal in files is opened.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file of truth. The others lie beside it.
+    pub path: PathBuf,
+    /// What an answer means.
+    pub durability: Durability,
+    /// Bytes that the file of truth may have, in whole pages; beyond it appends are refused as on a full disk. No bound
+    /// unless said.
+    pub max_bytes: Option<u64>,
+}
+
+impl SqliteOptions {
+    /// The file at a path, durable, without a bound.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), durability: Durability::Strict, max_bytes: None }
+    }
+}
+
+/// An open journal, in its parts: each goes to the thread that works with it.
+#[derive(Debug)]
+pub struct Opened {
+    /// Appends.
+    pub writer: Writer,
+    /// Follows behind; none in memory.
+    pub indexer: Option<Indexer>,
+    /// Opens readers.
+    pub readers: Readers,
+    /// What was put right.
+    pub notes: Vec<OpenNote>,
+}
+
+/// The ways to open a journal.
+#[derive(Debug)]
+pub enum Journal {}
+
+impl Journal {
+    /// A new journal in memory.
+    pub fn memory() -> Opened {
+        let store = MemoryStore::new();
+        let readers = Readers::memory(store.clone());
+        let writer = Writer::over(Box::new(store), PolicyTrail::default());
+        Opened { writer, indexer: None, readers, notes: Vec::new() }
+    }
+
+    /// A journal in files, which this process owns from now on; made if there is none. Writes no record. The index is
+    /// brought up to the journal's end, and built anew if it cannot be used.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`], [`StoreError::NotOurs`], [`StoreError::Newer`], [`StoreError::Damaged`],
+    /// [`StoreError::ReadOnly`] or [`StoreError::Full`]; [`StoreError::Failed`] for whatever else the system says.
+    pub fn open(options: SqliteOptions) -> Result<Opened, StoreError> {
+        let files = Files::of(&options.path);
+        let sync = match options.durability {
+            Durability::Strict => Synchronous::Full,
+            Durability::Relaxed => Synchronous::Normal,
+        };
+        let truth = TruthFile::open(files.clone(), sync, options.max_bytes)?;
+        let mut notes: Vec<_> = verify_after_latch(&files)?.into_iter().collect();
+        let progress = Arc::new(Progress::new(0, 0));
+        let source = Box::new(SqliteReader::open(&files.truth)?);
+        let (indexer, note) = open::for_owner(&files, truth.journal, source, &progress)?;
+        notes.extend(note);
+        let index = connection::for_reading(&files.index)?;
+        let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
+        progress.wrote(store.head().position);
+        let readers = Readers::owner(files, Arc::clone(&progress));
+        let trail = PolicyTrail::read(&mut readers.open()?)?;
+        let writer = Writer::new(Box::new(store), trail, progress);
+        Ok(Opened { writer, indexer: Some(indexer), readers, notes })
+    }
+
+    /// A journal in files, to be read while somebody else may own it. Writes nothing. Where the index cannot be used,
+    /// each reader builds one in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] besides those of [`Journal::open`].
+    pub fn open_read_only(path: &Path) -> Result<(Readers, Vec<OpenNote>), StoreError> {
+        Readers::visitor(path)
+    }
+}
+
+/// After a failed write, what is on disk is looked over before anything is added to it.
+fn verify_after_latch(files: &Files) -> Result<Option<OpenNote>, StoreError> {
+    if !files.latched.exists() {
+        return Ok(None);
+    }
+    let report = verify(&mut SqliteReader::open(&files.truth)?, &mut |_| {})?;
+    if let Some(broken) = report.first_break {
+        return Err(StoreError::Damaged { why: broken.to_string() });
+    }
+    std::fs::remove_file(&files.latched).map_err(|error| errors::file(&error, &files.latched))?;
+    Ok(Some(OpenNote::VerifiedAfterLatch { records: report.records }))
+}

@@ -1,0 +1,130 @@
+//! Where readers come from.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::index::{Indexer, open};
+use crate::memory::MemoryStore;
+use crate::note::OpenNote;
+use crate::progress::Progress;
+use crate::reader::{Reader, Side, wait_for_owner};
+use crate::snapshot::Snapshot;
+use crate::sqlite::connection;
+use crate::sqlite::files::Files;
+use crate::sqlite::lock;
+use crate::sqlite::reader::SqliteReader;
+use crate::store::EventReader;
+
+/// How long a process that does not own the journal waits for the owner's index to reach the journal's end.
+const OWNER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens readers of one journal. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Readers(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// A journal in memory.
+    Memory(MemoryStore),
+    /// A journal in files that this process owns.
+    Owner { files: Arc<Files>, progress: Arc<Progress> },
+    /// A journal in files that this process only reads, and whether its index can be used.
+    Visitor { files: Arc<Files>, usable: bool },
+}
+
+impl Readers {
+    pub(crate) fn memory(store: MemoryStore) -> Self {
+        Self(Source::Memory(store))
+    }
+
+    pub(crate) fn owner(files: Files, progress: Arc<Progress>) -> Self {
+        Self(Source::Owner { files: Arc::new(files), progress })
+    }
+
+    /// Of a journal that somebody else may own. Writes nothing.
+    pub(crate) fn visitor(path: &Path) -> Result<(Self, Vec<OpenNote>), StoreError> {
+        let files = Files::of(path);
+        if !files.truth.exists() {
+            return Err(StoreError::Missing { path: files.name() });
+        }
+        let mut truth = SqliteReader::open(&files.truth)?;
+        let unusable = why_not(&files, &mut truth)?;
+        let usable = unusable.is_none();
+        let notes = unusable.map(|why| OpenNote::IndexInMemory { why }).into_iter().collect();
+        Ok((Self(Source::Visitor { files: Arc::new(files), usable }), notes))
+    }
+
+    /// Opens a reader.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::NotOurs`], [`StoreError::Newer`] or [`StoreError::Damaged`] if the files have
+    /// changed since; [`StoreError::Failed`] if the system refuses.
+    pub fn open(&self) -> Result<Reader, StoreError> {
+        let truth = self.truth()?;
+        let side = match &self.0 {
+            Source::Memory(store) => Side::Memory { store: store.clone(), queries: None },
+            Source::Owner { files, progress } => {
+                Side::File { index: connection::for_reading(&files.index)?, progress: Some(Arc::clone(progress)) }
+            }
+            Source::Visitor { files, usable: true } => {
+                Side::File { index: connection::for_reading(&files.index)?, progress: None }
+            }
+            Source::Visitor { .. } => Side::Own(Indexer::in_memory(self.truth()?)?),
+        };
+        Ok(Reader::new(truth, side))
+    }
+
+    /// Opens a reader of the truth alone, which is all that [`verify`](crate::verify) takes.
+    ///
+    /// # Errors
+    /// As [`Readers::open`].
+    pub fn truth(&self) -> Result<Box<dyn EventReader>, StoreError> {
+        Ok(match &self.0 {
+            Source::Memory(store) => Box::new(store.clone()),
+            Source::Owner { files, .. } | Source::Visitor { files, .. } => Box::new(SqliteReader::open(&files.truth)?),
+        })
+    }
+
+    /// The position up to which identities and snapshots are found; the largest number in memory, where all are.
+    ///
+    /// In a process that does not own the journal, nothing is announced, and this is 0.
+    pub fn indexed(&self) -> u64 {
+        match &self.0 {
+            Source::Memory(_) => u64::MAX,
+            Source::Owner { progress, .. } => progress.indexed(),
+            Source::Visitor { .. } => 0,
+        }
+    }
+
+    /// Keeps snapshots of a journal in memory, which has no indexer to do so. Tells whether this is one.
+    pub fn put_snapshots_in_memory(&self, snapshots: Vec<Snapshot>) -> bool {
+        match &self.0 {
+            Source::Memory(store) => {
+                store.put_snapshots(snapshots);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Why the index in the files cannot be used by somebody who may not write it, if it cannot.
+fn why_not(files: &Files, truth: &mut SqliteReader) -> Result<Option<String>, StoreError> {
+    let journal = truth.journal(&files.truth)?;
+    let end = match truth.head() {
+        Ok(head) => head.position,
+        // Whoever reads on will be told; whoever verifies must get that far.
+        Err(StoreError::Damaged { why }) => return Ok(Some(why)),
+        Err(error) => return Err(error),
+    };
+    let index = match open::for_reader(files, journal, truth) {
+        Ok(index) => index,
+        Err(_) if end == 0 => return Ok(Some("the journal is empty".into())),
+        Err(why) => return Ok(Some(why)),
+    };
+    let patience = if lock::owner_may_live(&files.lock) { OWNER_PATIENCE } else { Duration::ZERO };
+    let reached = wait_for_owner(&index, end, patience)?;
+    Ok((reached < end).then(|| format!("it covers {reached} of {end} records")))
+}

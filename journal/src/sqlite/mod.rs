@@ -1,0 +1,11 @@
+//! The store in SQLite: the file of truth, its lock, its checkpoints.
+
+mod checkpoint;
+pub(crate) mod connection;
+pub(crate) mod errors;
+pub(crate) mod files;
+pub(crate) mod lock;
+pub(crate) mod reader;
+mod schema;
+mod tips;
+pub(crate) mod writer;

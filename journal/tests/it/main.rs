@@ -1,0 +1,16 @@
+//! The journal's tests, one theme a module.
+
+mod appending;
+mod chains;
+mod conformance;
+mod full;
+mod grants;
+mod helpers;
+mod index;
+mod latch;
+mod opening;
+mod policies;
+mod prefixes;
+mod queries;
+mod readers;
+mod verification;

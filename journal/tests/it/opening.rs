@@ -1,0 +1,126 @@
+//! Files that cannot be opened are refused by typed errors, and left as they are.
+
+use std::fs;
+
+use regie_journal::{Durability, Journal, SqliteOptions, StoreError, verify};
+use rusqlite::Connection;
+
+use crate::helpers::{OpenedExt, Place, Story};
+
+fn written() -> Place {
+    let place = Place::new();
+    place.write(&Story::default().events(20, 20));
+    place
+}
+
+#[test]
+fn opening_writes_no_record() {
+    let place = Place::new();
+    place.open().close();
+    assert_eq!(place.open().writer.head().position, 0);
+    assert_eq!(place.open().notes, []);
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let place = Place::new();
+    let text = "Dear diary, ".repeat(500);
+    fs::write(place.path(), &text).unwrap();
+    assert!(matches!(place.refusal(), StoreError::NotOurs { .. }));
+    assert!(matches!(Journal::open_read_only(&place.path()), Err(StoreError::NotOurs { .. })));
+    assert_eq!(fs::read_to_string(place.path()).unwrap(), text);
+}
+
+#[test]
+fn the_database_of_something_else_is_refused_and_left_alone() {
+    let place = Place::new();
+    Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE mine (a)").unwrap();
+    let before = fs::read(place.path()).unwrap();
+    assert!(matches!(place.refusal(), StoreError::NotOurs { .. }));
+    assert_eq!(fs::read(place.path()).unwrap(), before);
+}
+
+#[test]
+fn a_newer_version_is_refused_with_both_versions() {
+    let place = written();
+    Connection::open(place.path()).unwrap().pragma_update(None, "user_version", 9).unwrap();
+    let newer = |error| matches!(error, StoreError::Newer { found: 9, known: 1, .. });
+    assert!(newer(place.refusal()));
+    assert!(newer(Journal::open_read_only(&place.path()).map(drop).unwrap_err()));
+}
+
+#[test]
+fn a_second_owner_is_refused_and_told_who_the_first_is() {
+    let place = written();
+    let opened = place.open();
+    let StoreError::Owned { owner, .. } = place.refusal() else { panic!("another refusal") };
+    assert_eq!(owner, Some(std::process::id()));
+    opened.close();
+    place.open().close();
+}
+
+#[test]
+fn what_is_not_there_cannot_be_read() {
+    let place = Place::new();
+    assert!(matches!(Journal::open_read_only(&place.path()), Err(StoreError::Missing { .. })));
+    assert!(!place.path().exists());
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let place = Place::new();
+    let options = SqliteOptions::at(place.directory.path().join("no/such/regie.db"));
+    assert!(matches!(Journal::open(options), Err(StoreError::Missing { .. })));
+}
+
+#[test]
+fn a_truncated_file_is_refused_as_damaged() {
+    let place = written();
+    let bytes = fs::read(place.path()).unwrap();
+    fs::write(place.path(), &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(place.refusal(), StoreError::Damaged { .. }));
+}
+
+#[test]
+fn an_emptied_file_is_not_taken_for_a_new_journal() {
+    let place = written();
+    fs::write(place.path(), b"").unwrap();
+    assert!(matches!(place.refusal(), StoreError::Damaged { .. }));
+}
+
+#[test]
+fn every_flipped_byte_is_an_error_or_a_break_and_never_a_panic() {
+    let place = written();
+    let bytes = fs::read(place.path()).unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len() / 150) {
+        let harmed = Place::new();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0x11;
+        fs::write(harmed.path(), &bytes).unwrap();
+        if let Ok((readers, _)) = Journal::open_read_only(&harmed.path())
+            && let Ok(mut truth) = readers.truth()
+        {
+            let _ = verify(&mut *truth, &mut |_| {});
+            let _ = readers.open().map(|mut reader| reader.stats(&Default::default()).is_ok());
+        }
+        let _ = Journal::open(harmed.options());
+    }
+}
+
+#[test]
+fn strict_and_relaxed_are_opened_alike() {
+    let place = written();
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        let opened = Journal::open(SqliteOptions { durability, ..place.options() }).unwrap();
+        assert_eq!(opened.writer.head().position, 400);
+        opened.close();
+    }
+}
+
+#[test]
+fn a_path_with_odd_letters_is_fine() {
+    let place = Place::new();
+    let path = place.directory.path().join("a b#c?d%e.db");
+    Journal::open(SqliteOptions::at(&path)).unwrap().close();
+    assert!(Journal::open_read_only(&path).is_ok());
+}

@@ -1,0 +1,48 @@
+//! A journal that is cut after any turn opens, verifies, and goes on from there.
+
+use regie_core::query::Filter;
+use regie_journal::{Turn, verify};
+use rusqlite::Connection;
+
+use crate::helpers::{OpenedExt, Place, Story, assert_rebuilt};
+
+fn cut(whole: &Place, after: u64) -> Place {
+    let place = Place::new();
+    std::fs::copy(whole.path(), place.path()).unwrap();
+    std::fs::copy(whole.beside("-index"), place.beside("-index")).unwrap();
+    Connection::open(place.path()).unwrap().execute("DELETE FROM turns WHERE position > ?1", [after.cast_signed()]).unwrap();
+    place
+}
+
+fn turns() -> Vec<Turn> {
+    let mut story = Story::default();
+    let mut turns = story.events(3, 4);
+    turns.insert(6, story.records("own", vec![vec![], vec![], vec![]]));
+    turns
+}
+
+#[test]
+fn every_prefix_opens_and_takes_the_rest() {
+    let (whole, turns) = (Place::new(), turns());
+    let head = whole.write(&turns).head;
+    let mut position = 0;
+    for kept in 0..turns.len() {
+        let place = cut(&whole, position);
+        let mut opened = place.open();
+        assert_eq!(opened.writer.head().position, position);
+        assert_rebuilt_unless_empty(&opened.notes, position);
+        assert_eq!(verify(&mut *opened.readers.truth().unwrap(), &mut |_| {}).unwrap().first_break, None);
+        let committed = opened.writer.append(&turns[kept..]).unwrap();
+        assert!(committed.placed.iter().all(Result::is_ok));
+        assert_eq!(committed.head, head);
+        assert_eq!(opened.reader().count(&Filter::default()).unwrap(), 12);
+        position += turns[kept].records.len() as u64;
+    }
+}
+
+fn assert_rebuilt_unless_empty(notes: &[regie_journal::OpenNote], position: u64) {
+    match position {
+        0 => assert_eq!(notes, []),
+        _ => assert_rebuilt(notes, "it covered"),
+    }
+}

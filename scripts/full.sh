@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The tests that CI runs in a small size, in their full size, one after another. Each size is an environment variable that
+# the test reads; set it yourself for another size.
+#
+#   scripts/full.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# full VARIABLE SIZE TEST: runs the tests whose name holds TEST.
+full() {
+  local size=${!1:-$2}
+  printf '\n== %s: %s=%s\n' "$3" "$1" "$size"
+  env "$1=$size" cargo test --test it "$3" -- --nocapture
+}
+
+full REGIE_KILLS 200 kill # kill -9 at random moments of a run under load (10 in CI)
+
+printf '\n== All of it passed in %d s\n' "$SECONDS"

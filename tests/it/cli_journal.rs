@@ -1,0 +1,131 @@
+//! Journals that cannot be used as they are: each is a clear error, or put right and told.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::support::{Place, lines, sprint};
+
+fn holding() -> Place {
+    Place::new().holding(&sprint())
+}
+
+#[test]
+fn a_journal_that_is_not_there_is_told_and_not_made_by_reading() {
+    let place = Place::new();
+    place.run(&["stats", "--db", "none.db"]).exits(5).tells(&["there is no journal at none.db"]);
+    assert!(!place.path("none.db").exists());
+}
+
+#[test]
+fn a_file_that_is_something_else_is_left_alone() {
+    let place = holding();
+    place.file("text.db", "this is no database, and long enough not to be taken for an empty one".repeat(40));
+    Connection::open(place.path("other.db")).unwrap().execute_batch("CREATE TABLE mine(x)").unwrap();
+    for name in ["text.db", "other.db"] {
+        let before = crate::support::bytes(&place.path(name));
+        place.run(&["stats", "--db", name]).exits(5).tells(&["is not a Regie journal"]);
+        place.run(&["run", "events.jsonl", "--db", name]).exits(5).tells(&["is not a Regie journal"]);
+        assert!(crate::support::bytes(&place.path(name)) == before, "{name} has changed");
+    }
+}
+
+#[test]
+fn a_journal_of_a_newer_version_is_refused() {
+    let place = holding();
+    Connection::open(place.path("regie.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    place.run(&["run", "events.jsonl"]).exits(5).tells(&["schema version 99"]);
+    place.run(&["stats"]).exits(5).tells(&["schema version 99"]);
+}
+
+#[test]
+fn a_journal_that_another_process_owns_can_be_read_and_not_written() {
+    let place = holding();
+    let mut owner = place.command(&["run", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = owner.stdin.take().unwrap();
+    input.write_all(b"nonsense\n").unwrap();
+    // It reads lines once it owns the journal.
+    BufReader::new(owner.stderr.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
+    place.run(&["run", "events.jsonl"]).exits(5).tells(&["owned by another process", &owner.id().to_string()]);
+    assert_eq!(place.run(&["query", "--count", "--json"]).succeeds().json(), json!({"count": 6}));
+    drop(input);
+    assert_eq!(owner.wait().unwrap().code(), Some(4));
+    place.run(&["run", "events.jsonl"]).succeeds();
+}
+
+#[test]
+fn a_journal_that_may_not_be_written_can_be_read() {
+    let place = holding();
+    let set = |mode: u32| std::fs::set_permissions(place.path("regie.db"), std::fs::Permissions::from_mode(mode));
+    set(0o444).unwrap();
+    assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
+    // Whoever may do everything is not held by the mode of a file.
+    if std::fs::OpenOptions::new().append(true).open(place.path("regie.db")).is_err() {
+        place.run(&["run", "events.jsonl"]).exits(5).tells(&["cannot be written"]);
+    }
+    set(0o644).unwrap();
+}
+
+#[test]
+fn a_journal_that_is_cut_off_is_told_as_damaged() {
+    let place = holding();
+    let bytes = crate::support::bytes(&place.path("regie.db"));
+    place.file("regie.db", &bytes[..bytes.len() / 2]);
+    let told = place.run(&["run", "events.jsonl"]).exits(5);
+    assert!(told.err.contains("damaged") || told.err.contains("not a Regie journal"), "{told:?}");
+}
+
+#[test]
+fn a_record_with_a_flipped_byte_is_never_told_as_if_it_were_whole() {
+    let place = holding();
+    Connection::open(place.path("regie.db"))
+        .unwrap()
+        .execute_batch("UPDATE turns SET body = CAST(replace(CAST(body AS TEXT), 'e-4', 'e-9') AS BLOB)")
+        .unwrap();
+    place.run(&["show", "task-001"]).exits(5).tells(&["damaged"]);
+    place.run(&["verify"]).exits(1).tells(&["digest", "task-001"]);
+}
+
+fn without(place: &Place, spoil: impl Fn(&std::path::Path)) {
+    spoil(&place.path("regie.db-index"));
+    let before = crate::support::bytes(&place.path("regie.db"));
+    // Who only reads builds it in memory, and says so.
+    let read = place.run(&["stats", "--json"]).succeeds().tells(&["note", "index"]);
+    assert_eq!(read.json()["events"], 6);
+    // Who owns the journal rebuilds it, and says so.
+    place.run(&["run", "events.jsonl"]).succeeds().tells(&["the index was rebuilt", "nothing changed"]);
+    assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
+    assert!(crate::support::bytes(&place.path("regie.db")) == before, "the journal itself has changed");
+}
+
+#[test]
+fn an_index_that_is_missing_is_rebuilt() {
+    without(&holding(), |index| std::fs::remove_file(index).unwrap());
+}
+
+#[test]
+fn an_index_that_is_corrupt_is_rebuilt() {
+    without(&holding(), |index| std::fs::write(index, vec![7; 8192]).unwrap());
+}
+
+#[test]
+fn an_index_of_another_journal_is_rebuilt() {
+    let other = Place::new().holding(&sprint()[..2]);
+    without(&holding(), |index| drop(std::fs::copy(other.path("regie.db-index"), index).unwrap()));
+}
+
+#[test]
+fn an_index_that_is_behind_is_brought_up() {
+    let place = Place::new();
+    place.file("a.jsonl", lines(&sprint()[..3]));
+    place.run(&["run", "a.jsonl", "--clock", "event"]).succeeds();
+    let early = crate::support::bytes(&place.path("regie.db-index"));
+    let place = place.holding(&sprint());
+    place.file("regie.db-index", early);
+    assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
+    place.run(&["run", "events.jsonl"]).succeeds();
+    assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
+}

@@ -1,0 +1,86 @@
+//! `regie verify` and `head`: a journal that holds, and copies that were broken in each way.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::{Place, sprint};
+
+/// The positions of task-001's records, in order.
+fn positions(place: &Place) -> Vec<i64> {
+    let story = place.run(&["show", "task-001", "--json"]).json();
+    story["records"].as_array().unwrap().iter().map(|it| it["position"].as_i64().unwrap()).collect()
+}
+
+/// What `verify` says of a copy on which a statement was run.
+fn broken(statement: impl Fn(&[i64]) -> String) -> Value {
+    let place = Place::new().holding(&sprint());
+    let copy = place.copy_of_journal("copy.db");
+    Connection::open(&copy).unwrap().execute_batch(&statement(&positions(&place))).unwrap();
+    let told = place.run(&["verify", "--db", "copy.db", "--json"]).exits(1).json();
+    place.run(&["verify", "--db", "copy.db"]).exits(1).tells(&["task-001", told["first_break"]["kind"].as_str().unwrap()]);
+    place.run(&["verify"]).succeeds();
+    told
+}
+
+fn place_of(told: &Value) -> (&Value, &Value, &Value) {
+    let found = &told["first_break"];
+    (&found["correlation"], &found["sequence"], &found["kind"])
+}
+
+#[test]
+fn a_journal_that_holds_is_told_with_its_head() {
+    let place = Place::new().holding(&sprint());
+    let told = place.run(&["verify", "--json"]).succeeds().json();
+    assert_eq!((&told["holds"], &told["records"], &told["correlations"]), (&json!(true), &json!(6), &json!(3)));
+    assert_eq!(told["head"], place.run(&["head", "--json"]).json());
+    place.run(&["verify"]).succeeds().tells(&["the journal holds", "6 records"]);
+}
+
+#[test]
+fn a_record_that_is_gone_is_a_gap() {
+    let told = broken(|at| format!("DELETE FROM turns WHERE position = {}", at[1]));
+    assert_eq!(place_of(&told), (&json!("task-001"), &json!(2), &json!("gap")));
+}
+
+#[test]
+fn two_records_that_were_swapped_are_out_of_order() {
+    let told = broken(|at| {
+        format!(
+            "UPDATE turns SET position = -1 WHERE position = {0}; UPDATE turns SET position = {0} WHERE position = {1};
+             UPDATE turns SET position = {1} WHERE position = -1;",
+            at[1], at[2]
+        )
+    });
+    assert_eq!(place_of(&told), (&json!("task-001"), &json!(2), &json!("order")));
+}
+
+#[test]
+fn a_byte_that_was_flipped_is_found_by_the_digest() {
+    let told = broken(|at| {
+        format!(
+            "UPDATE turns SET body = CAST(replace(CAST(body AS TEXT), 'pending', 'pendinG') AS BLOB) WHERE position = {};",
+            at[1]
+        )
+    });
+    let (correlation, sequence, kind) = place_of(&told);
+    assert_eq!((correlation, sequence), (&json!("task-001"), &json!(2)));
+    assert_eq!(kind, "digest");
+}
+
+#[test]
+fn what_the_store_cannot_read_is_told_and_is_no_panic() {
+    let place = Place::new().holding(&sprint());
+    let copy = place.copy_of_journal("copy.db");
+    let mut bytes = crate::support::bytes(&copy);
+    let middle = bytes.len() / 2;
+    bytes.truncate(middle);
+    std::fs::write(&copy, bytes).unwrap();
+    let told = place.run(&["verify", "--db", "copy.db"]).exits(1);
+    assert!(!told.err.contains("panicked"), "{told:?}");
+}
+
+#[test]
+fn the_same_events_give_the_same_head_on_the_event_clock() {
+    let head = || Place::new().holding(&sprint()).run(&["head"]).succeeds().out;
+    assert_eq!(head(), head());
+}

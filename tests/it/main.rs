@@ -1,0 +1,13 @@
+//! The integration tests: one binary, a module a theme.
+
+mod acceptance;
+mod bad_input;
+mod cli_config;
+mod cli_docs;
+mod cli_journal;
+mod cli_query;
+mod cli_run;
+mod cli_show;
+mod cli_verify;
+mod support;
+mod tidy;
