@@ -76,6 +76,9 @@ pub enum StartError {
     /// The operating system gave no thread.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// Two handlers of one name and version.
+    #[error("two handlers have the name and version '{0}'")]
+    HandlerTwice(String),
     /// Two agents of one name.
     #[error("two agents have the name '{0}'")]
     AgentTwice(String),
@@ -102,6 +105,8 @@ pub struct Core {
     pub timers: Addr<Timers>,
     /// What was committed.
     pub metrics: Addr<Metrics>,
+    /// The state of the policies.
+    pub policy: Addr<Policy>,
     /// The agents.
     pub agents: Agents,
     /// The journal.
@@ -330,6 +335,7 @@ fn assemble(
         clock,
         timers,
         metrics,
+        policy,
         agents,
         journal,
         readers,
@@ -407,5 +413,10 @@ impl Core {
     /// Workflows in memory now, over all shards.
     pub fn live(&self) -> u64 {
         self.views.iter().map(|view| view.live.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether the policy actor lives.
+    pub fn is_policy_up(&self) -> bool {
+        self.policy.connected()
     }
 }

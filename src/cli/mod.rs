@@ -1,0 +1,77 @@
+//! The `regie` command, for the plain binary and for yours.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     regie::cli::main(regie::builder())
+//! }
+//! ```
+//!
+//! A binary of your own gives the builder its handlers, agents and policies first; reading commands need none of them.
+
+mod args;
+mod exit;
+mod head;
+mod log;
+mod open;
+mod query;
+mod run;
+mod screen;
+mod show;
+mod state;
+mod stats;
+mod table;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::Builder;
+use args::{Arguments, Command};
+use exit::{Exit, Failure};
+
+/// Reads the command line, does what it says, and gives the exit code.
+///
+/// What the command line and the configuration say of journal, clock, shards, durability and policies is set on the
+/// builder; what they do not say stays as the builder has it.
+pub fn main(builder: Builder) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. Nobody is there to be told if printing them fails.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    log::start();
+    match perform(arguments.command, builder) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.is_closed_pipe() {
+                complain(&failure);
+            }
+            failure.code()
+        }
+    }
+}
+
+fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => run::run(&args, builder),
+        Command::Show(args) => show::show(&args),
+        Command::Query(args) => query::query(&args),
+        Command::Stats(args) => stats::stats(&args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Head(args) => head::head(&args),
+        Command::State(args) => state::state(&args),
+    }
+}
+
+/// Tells a failure, one fault a line. `eprintln!` would panic where standard error is closed.
+fn complain(failure: &Failure) {
+    use std::io::Write;
+    let mut out = std::io::stderr().lock();
+    for line in failure.to_string().lines() {
+        let _ = writeln!(out, "regie: {line}");
+    }
+}

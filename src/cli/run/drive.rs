@@ -1,0 +1,196 @@
+//! Drives the events of a run into the runtime, in the order of their lines.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use regie_core::Timestamp;
+use regie_core::event::{EventResult, Incoming};
+use tokio::sync::mpsc;
+
+use super::input::{Item, Place};
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use super::tally::Tally;
+use crate::config::Clock;
+use crate::{Answer, Handle, Reason, Refused};
+
+/// How a run is to be driven.
+pub(super) struct Manner {
+    pub(super) clock: Clock,
+    pub(super) in_flight: usize,
+    pub(super) strict: bool,
+}
+
+/// Why no more events are driven in, before their end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Stop {
+    /// Somebody asked.
+    #[error("interrupted: what was under way is finished; run it again to go on")]
+    Interrupted,
+    /// A line could not be taken, and that was to stop the run.
+    #[error("stopped at the first line that could not be taken (--strict)")]
+    Strict,
+    /// The runtime takes nothing more.
+    #[error("stopped: {0}; what was answered is safe, run it again to go on")]
+    Refusing(String),
+}
+
+/// Drives events in, so many under way at once.
+pub(super) struct Driver<'a> {
+    handle: &'a Handle,
+    manner: Manner,
+    progress: &'a Progress,
+    pub(super) tally: Tally,
+    under_way: VecDeque<(Place, Answer)>,
+    now: Option<Timestamp>,
+    /// Whether nothing is taken any more.
+    stopped: bool,
+}
+
+enum Next {
+    Batch(Vec<Item>),
+    Answered(Place, Box<Result<EventResult, Refused>>),
+    Interrupted,
+    End,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress) -> Self {
+        Self { handle, manner, progress, tally: Tally::new(), under_way: VecDeque::new(), now: None, stopped: false }
+    }
+
+    /// Drives everything in; what has gone in is answered when this returns, whatever it returns.
+    pub(super) async fn drive(
+        &mut self,
+        batches: &mut mpsc::Receiver<Vec<Item>>,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Stop> {
+        let driven = self.drive_until_stopped(batches, interrupt).await;
+        let mut settled = Ok(());
+        while let Err(stop) = self.answer_all().await {
+            settled = Err(stop);
+        }
+        driven.and(settled)
+    }
+
+    async fn drive_until_stopped(
+        &mut self,
+        batches: &mut mpsc::Receiver<Vec<Item>>,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Stop> {
+        loop {
+            match self.next(batches, interrupt).await {
+                Next::End => return Ok(()),
+                Next::Interrupted => return Err(Stop::Interrupted),
+                Next::Answered(place, answer) => self.note(&place, *answer)?,
+                Next::Batch(items) => {
+                    for item in items {
+                        if interrupt.is_asked() {
+                            return Err(Stop::Interrupted);
+                        }
+                        self.take(item).await?;
+                    }
+                    self.progress.at(self.tally.taken());
+                }
+            }
+        }
+    }
+
+    /// What comes first: somebody asks to stop, lines, or an answer while there are none.
+    async fn next(&mut self, batches: &mut mpsc::Receiver<Vec<Item>>, interrupt: &mut Interrupt) -> Next {
+        poll_fn(|context| {
+            if interrupt.poll(context).is_ready() {
+                return Poll::Ready(Next::Interrupted);
+            }
+            match batches.poll_recv(context) {
+                Poll::Ready(Some(items)) => return Poll::Ready(Next::Batch(items)),
+                Poll::Ready(None) => return Poll::Ready(Next::End),
+                Poll::Pending => {}
+            }
+            let Some((_, answer)) = self.under_way.front_mut() else { return Poll::Pending };
+            let Poll::Ready(answer) = Pin::new(answer).poll(context) else { return Poll::Pending };
+            match self.under_way.pop_front() {
+                Some((place, _)) => Poll::Ready(Next::Answered(place, Box::new(answer))),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    async fn take(&mut self, item: Item) -> Result<(), Stop> {
+        let place = item.place;
+        let event = match item.event {
+            Ok(event) => event,
+            Err(reason) => {
+                self.tell(&place, &reason);
+                self.tally.unreadable.add(&place, reason);
+                return if self.manner.strict { Err(Stop::Strict) } else { Ok(()) };
+            }
+        };
+        self.tally.enters(event.event());
+        let alone = self.manner.clock == Clock::Event && self.reach(&event).await?;
+        while self.under_way.len() >= self.manner.in_flight {
+            self.answer_one().await?;
+        }
+        match self.handle.enqueue(event).await {
+            Ok(answer) => self.under_way.push_back((place, answer)),
+            Err(refused) => self.note(&place, Err(refused))?,
+        }
+        if alone { self.answer_all().await } else { Ok(()) }
+    }
+
+    /// Turns the event clock to an event's timestamp, never back. True if the event must be answered before the next.
+    async fn reach(&mut self, event: &Incoming) -> Result<bool, Stop> {
+        let at = event.event().timestamp;
+        if self.now.is_none_or(|now| at > now) {
+            // What is still open may set timers that are due by then.
+            self.answer_all().await?;
+            self.handle.advance_to(at).await;
+            self.now = Some(at);
+        }
+        Ok(self.handle.needs_order(event.event()))
+    }
+
+    async fn answer_all(&mut self) -> Result<(), Stop> {
+        while !self.under_way.is_empty() {
+            self.answer_one().await?;
+        }
+        Ok(())
+    }
+
+    async fn answer_one(&mut self) -> Result<(), Stop> {
+        let Some((place, answer)) = self.under_way.pop_front() else { return Ok(()) };
+        let answer = answer.await;
+        self.note(&place, answer)
+    }
+
+    fn note(&mut self, place: &Place, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
+        let (reason, stops) = match answer {
+            Ok(result) if self.tally.answered(&result) => return Ok(()),
+            Ok(result) => (result.error.map_or("refused".to_string(), |error| error.message), false),
+            Err(refused) => (refused.reason.to_string(), stops_all(&refused.reason)),
+        };
+        // Once nothing is taken any more, those that were under way are refused for the same reason.
+        if !(stops && self.stopped) {
+            self.tell(place, &reason);
+        }
+        self.stopped |= stops;
+        self.tally.refused.add(place, reason.clone());
+        match (stops, self.manner.strict) {
+            (true, _) => Err(Stop::Refusing(reason)),
+            (false, true) => Err(Stop::Strict),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn tell(&self, place: &Place, reason: &str) {
+        self.progress.tell(&format!("regie: {}:{}: {reason}", place.file, place.line));
+    }
+}
+
+/// Whether whatever comes next would be refused too.
+fn stops_all(reason: &Reason) -> bool {
+    matches!(reason, Reason::Journal(_) | Reason::Closing)
+}

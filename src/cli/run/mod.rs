@@ -1,0 +1,126 @@
+//! `regie run`: events from files into the journal.
+
+mod deferred;
+mod drive;
+mod input;
+mod interrupt;
+mod lines;
+pub(in crate::cli) mod progress;
+mod report;
+mod summary;
+mod tally;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::args::RunArgs;
+use super::exit::{Exit, Failure};
+use super::open;
+use super::screen::Screen;
+use crate::config::{Clock, Settings};
+use crate::{Builder, ClockKind, Handle, JournalConfig};
+use drive::{Driver, Manner, Stop};
+use input::Sources;
+use interrupt::Interrupt;
+use progress::Progress;
+use report::{Ran, Report};
+
+/// How long the index may take to reach the journal's end after a run.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// Takes the events of all files into the journal, in the order of their lines, and tells what became of them.
+pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
+    let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
+    let builder = configured(builder, &settings)?;
+    let sources = input::open(&args.files).map_err(Failure::Usage)?;
+    let interrupt = Interrupt::listen()?;
+    let report = futures::executor::block_on(take(args, &settings, builder, (sources, interrupt)))?;
+    let mut screen = Screen::stdout();
+    if args.common.json {
+        report.print_json(&mut screen)?;
+    } else {
+        let look = screen.look;
+        summary::print(&mut screen, look, &report)?;
+    }
+    screen.finish()?;
+    Ok(report.exit())
+}
+
+/// The builder with what the settings say; what they do not say stays as it was.
+fn configured(builder: Builder, settings: &Settings) -> Result<Builder, Failure> {
+    let journal = JournalConfig::Sqlite { path: settings.db.clone(), max_bytes: settings.max_bytes };
+    let clock = match settings.clock {
+        Clock::System => ClockKind::System,
+        Clock::Event => ClockKind::EventTime,
+    };
+    let mut builder = builder.journal(journal).clock(clock).durability(settings.durability);
+    if let Some(shards) = settings.shards {
+        builder = builder.shards(shards);
+    }
+    if let Some(policies) = settings.policy_set()? {
+        builder = builder.policies(policies);
+    }
+    Ok(builder)
+}
+
+/// Takes everything in, and looks at what the journal holds then.
+async fn take(
+    args: &RunArgs,
+    settings: &Settings,
+    builder: Builder,
+    input: (Sources, Interrupt),
+) -> Result<Report, Failure> {
+    let (sources, mut interrupt) = input;
+    let runtime = builder.start().await?;
+    let handle = runtime.handle();
+    let mut reader = handle.readers().open()?;
+    let head_before = reader.head()?;
+    let progress = Progress::start(sources.bytes, sources.read);
+    let manner = Manner { clock: settings.clock, in_flight: settings.in_flight, strict: args.strict };
+    let mut driver = Driver::new(&handle, manner, &progress);
+    let started = Instant::now();
+    let mut batches = input::read(sources.all)?;
+    let mut stop = driver.drive(&mut batches, &mut interrupt).await.err();
+    let elapsed = started.elapsed();
+    drop(batches); // whoever still reads lines stops with this
+    let tally = driver.tally;
+    let mut timers_fired = 0;
+    if stop.is_none() {
+        match until_interrupted(&mut interrupt, finish(&handle, args.drain, &progress)).await {
+            Some(fired) => timers_fired = fired,
+            None => stop = Some(Stop::Interrupted),
+        }
+    }
+    progress.end();
+    let counts = handle.metrics().await;
+    let head = reader.head()?;
+    reader.caught_up(head.position, CATCH_UP)?;
+    let left = deferred::left(&mut reader)?;
+    let notes = runtime.notes().iter().map(ToString::to_string).collect();
+    drop(reader);
+    runtime.shutdown().await;
+    Ok(Report::of(Ran { args, settings, tally, stop, elapsed, timers_fired, counts, head_before, head, left, notes }))
+}
+
+/// Lets everything come to its end: timers too, if that was asked for. Gives how many of them ran.
+async fn finish(handle: &Handle, drain: bool, progress: &Progress) -> u64 {
+    if drain {
+        progress.says("running the timers out");
+        return handle.drain().await.fired;
+    }
+    progress.says("finishing what is under way");
+    handle.settle().await;
+    0
+}
+
+/// What comes of some work; nothing if somebody asks to stop before.
+async fn until_interrupted<T>(interrupt: &mut Interrupt, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => interrupt.poll(context).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,150 @@
+//! Each fact of a record, for people and for programs.
+
+use regie_core::event::{CorrelationId, LifeState, Principal};
+use regie_core::governance::{Booking, Judgement};
+use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
+use regie_core::{Digest, Json, Timestamp};
+use serde::Serialize;
+
+use super::story::Story;
+
+/// A fact as JSON: its kind in `fact`, and what it tells.
+#[derive(Serialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub(super) enum FactJson<'a> {
+    Opened { correlation_id: &'a CorrelationId },
+    Received { event_id: String, emitted: bool },
+    Judged { event_sequence: u64, judgement: &'a Judgement },
+    Released { booking: &'a Booking },
+    Moved { event_sequence: u64, to: LifeState, reason: &'a str, by: Option<&'a Principal> },
+    Started { definition: &'a str, version: u32 },
+    Noted { data: &'a Json },
+    Owes { step: &'a str, attempt: u32, effect: EffectJson<'a> },
+    Ended { step: &'a str, attempt: u32, end: EndJson<'a> },
+    Parked { input: &'a str, attempts: u32, error: &'a str },
+    Finished { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
+    PolicySet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
+    Other { text: String },
+}
+
+/// An effect as JSON.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum EffectJson<'a> {
+    Call { agent: &'a str, task: &'a Json, timeout_ms: Option<u64> },
+    Timer { due: Timestamp },
+    Send { event: Json },
+    Other { text: String },
+}
+
+/// The end of an effect as JSON.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum EndJson<'a> {
+    Done { result: &'a Json },
+    Failed { error: &'a str },
+    TimedOut { after_ms: u64 },
+    Panicked { error: &'a str },
+    Refused { error: &'a str },
+    TimerFired {},
+    Sent { position: u64, state: LifeState },
+    NotSent { reason: &'a str },
+    Other { text: String },
+}
+
+impl<'a> FactJson<'a> {
+    /// A fact of the record with that sequence.
+    pub(super) fn of(fact: &'a Fact, sequence: u64, story: &Story<'_>) -> Self {
+        match fact {
+            Fact::Opened { correlation } => Self::Opened { correlation_id: correlation },
+            Fact::Received { emitted, .. } => Self::Received { event_id: story.name_of(sequence), emitted: *emitted },
+            Fact::Judged { event, judgement } => Self::Judged { event_sequence: *event, judgement },
+            Fact::Released { booking } => Self::Released { booking },
+            Fact::Moved { event, to, reason, by } => {
+                Self::Moved { event_sequence: *event, to: *to, reason, by: by.as_ref() }
+            }
+            Fact::PolicySet { digest, text, by } => Self::PolicySet { digest: *digest, text, by: by.as_ref() },
+            other => Self::of_run(other),
+        }
+    }
+
+    fn of_run(fact: &'a Fact) -> Self {
+        match fact {
+            Fact::Started { definition, version } => Self::Started { definition, version: *version },
+            Fact::Noted { data } => Self::Noted { data },
+            Fact::Owes { key: EffectKey { step, attempt }, effect } => {
+                Self::Owes { step, attempt: *attempt, effect: EffectJson::of(effect) }
+            }
+            Fact::Ended { key: EffectKey { step, attempt }, end } => {
+                Self::Ended { step, attempt: *attempt, end: EndJson::of(end) }
+            }
+            Fact::Parked { input, attempts, error } => Self::Parked { input, attempts: *attempts, error },
+            Fact::Finished { end: RunEnd::Completed { output } } => {
+                Self::Finished { status: "completed", output: Some(output), error: None }
+            }
+            Fact::Finished { end: RunEnd::Failed { error } } => {
+                Self::Finished { status: "failed", output: None, error: Some(error) }
+            }
+            other => Self::Other { text: format!("{other:?}") },
+        }
+    }
+}
+
+impl<'a> EffectJson<'a> {
+    fn of(effect: &'a Effect) -> Self {
+        match effect {
+            Effect::Call { agent, task, timeout_ms } => Self::Call { agent, task, timeout_ms: *timeout_ms },
+            Effect::Timer { due } => Self::Timer { due: *due },
+            Effect::Send { event } => Self::Send { event: Json::parse(event).unwrap_or_default() },
+            other => Self::Other { text: format!("{other:?}") },
+        }
+    }
+}
+
+impl<'a> EndJson<'a> {
+    fn of(end: &'a EffectEnd) -> Self {
+        match end {
+            EffectEnd::Agent(AgentOutcome::Done(result)) => Self::Done { result },
+            EffectEnd::Agent(AgentOutcome::Failed(error)) => Self::Failed { error },
+            EffectEnd::Agent(AgentOutcome::TimedOut { after_ms }) => Self::TimedOut { after_ms: *after_ms },
+            EffectEnd::Agent(AgentOutcome::Panicked(error)) => Self::Panicked { error },
+            EffectEnd::Agent(AgentOutcome::Refused(error)) => Self::Refused { error },
+            EffectEnd::TimerFired => Self::TimerFired {},
+            EffectEnd::Sent { position, state } => Self::Sent { position: *position, state: *state },
+            EffectEnd::NotSent { reason } => Self::NotSent { reason },
+            other => Self::Other { text: format!("{other:?}") },
+        }
+    }
+}
+
+/// What an effect asks for, in a few words.
+pub(super) fn effect_text(effect: &Effect) -> String {
+    match effect {
+        Effect::Call { agent, task, timeout_ms } => {
+            let within = timeout_ms.map(|it| format!(" within {it} ms")).unwrap_or_default();
+            format!("asks agent {agent}{within}: {task}")
+        }
+        Effect::Timer { due } => format!("sets a timer for {due}"),
+        Effect::Send { event } => {
+            let event = Json::parse(event).unwrap_or_default().value();
+            let field = |name: &str| event.get(name).and_then(|it| it.as_str()).unwrap_or("?").to_string();
+            format!("sends {} to {}", field("type"), field("correlation_id"))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// How an effect ended, in a few words, and whether well.
+pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
+    match end {
+        EffectEnd::Agent(AgentOutcome::Done(result)) => (format!("the agent gave {result}"), true),
+        EffectEnd::Agent(AgentOutcome::Failed(error)) => (format!("the agent failed: {error}"), false),
+        EffectEnd::Agent(AgentOutcome::TimedOut { after_ms }) => (format!("stopped after {after_ms} ms"), false),
+        EffectEnd::Agent(AgentOutcome::Panicked(error)) => (format!("the agent panicked: {error}"), false),
+        EffectEnd::Agent(AgentOutcome::Refused(error)) => (format!("never called: {error}"), false),
+        EffectEnd::TimerFired => ("the timer ran".into(), true),
+        EffectEnd::Sent { position, state } => (format!("recorded at position {position}, {state}"), true),
+        EffectEnd::NotSent { reason } => (format!("not sent: {reason}"), false),
+        other => (format!("{other:?}"), true),
+    }
+}

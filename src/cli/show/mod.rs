@@ -1,0 +1,39 @@
+//! `regie show`: what happened to one correlation, and why.
+
+mod facts;
+mod json;
+mod render;
+pub(in crate::cli) mod story;
+
+use std::io::{self, Write};
+
+use super::args::ShowArgs;
+use super::exit::{Exit, Failure};
+use super::open;
+use super::screen::Screen;
+use story::Story;
+
+/// Prints the story of a correlation, record by record.
+pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {
+    let mut journal = open::read_only(&args.common)?;
+    let records = journal.reader.load(&args.correlation, 0)?;
+    let mut screen = Screen::stdout();
+    let Some(story) = Story::of(&records) else {
+        if args.common.json {
+            writeln!(screen, "null")?;
+        } else {
+            open::tell(&format!("regie: nothing is known of '{}' in {}", args.correlation, journal.path.display()));
+        }
+        screen.finish()?;
+        return Ok(Exit::Nothing);
+    };
+    if args.common.json {
+        serde_json::to_writer(&mut screen, &json::of(&story)).map_err(io::Error::from)?;
+        writeln!(screen)?;
+    } else {
+        let look = screen.look;
+        render::print(&mut screen, look, &story)?;
+    }
+    screen.finish()?;
+    Ok(Exit::Done)
+}

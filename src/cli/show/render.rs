@@ -1,0 +1,226 @@
+//! The story for people, in as many columns as there are.
+
+use std::io::{self, Write};
+
+use regie_core::event::Event;
+use regie_core::governance::{Judgement, PolicyDecision, PolicyOutcome};
+use regie_core::workflow::{Fact, RunEnd};
+use regie_core::{Json, Timestamp};
+use regie_journal::StoredRecord;
+
+use super::facts::{effect_text, end_text};
+use super::story::{EventStory, RunStory, Story};
+use crate::cli::query::tone_of;
+use crate::cli::screen::{Look, Tone, counted, cut, plain, wrap};
+
+/// Prints the story.
+pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>) -> io::Result<()> {
+    let mut page = Page { out, look, width: look.readable() };
+    page.title(story)?;
+    for stored in story.records {
+        page.record(story, stored)?;
+    }
+    Ok(())
+}
+
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    look: Look,
+    width: usize,
+}
+
+/// Columns of the mark and of the label that stand before what is told.
+const LABEL: usize = 12;
+/// What a value of a change may take of a line; the whole is in `--json`.
+const VALUE: usize = 200;
+
+impl Page<'_> {
+    fn title(&mut self, story: &Story<'_>) -> io::Result<()> {
+        let states: Vec<String> = story.states().iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let events = counted(story.events.len() as u64, "event");
+        let told = if states.is_empty() { events } else { format!("{events}: {}", states.join(", ")) };
+        let name = cut(&plain(&story.correlation), self.width);
+        writeln!(self.out, "{}", self.look.paint(Tone::Strong, &name))?;
+        self.line(0, Tone::Plain, &told)?;
+        if let Some(run) = &story.run {
+            self.run(run)?;
+        }
+        let chain = story.events.values().next().map(|first| &first.incoming.event().correlation_chain);
+        if let Some(chain) = chain.filter(|chain| !chain.is_empty()) {
+            let chain: Vec<&str> = chain.iter().map(|outer| outer.as_str()).collect();
+            self.line(0, Tone::Plain, &format!("within {}", chain.join(" > ")))?;
+        }
+        let records = counted(story.records.len() as u64, "record");
+        match story.broken_at {
+            None => self.line(0, Tone::Good, &format!("the chain of {records} holds, up to {}", story.digest().short())),
+            Some(at) => self.line(0, Tone::Bad, &format!("the chain of {records} is broken at sequence {at}")),
+        }
+    }
+
+    fn run(&mut self, run: &RunStory) -> io::Result<()> {
+        let name = format!("workflow {} version {}", run.definition, run.version);
+        match &run.end {
+            None => self.line(0, Tone::Doubtful, &format!("{name}, running")),
+            Some(RunEnd::Completed { output }) => self.line(0, Tone::Good, &format!("{name}, completed: {output}")),
+            Some(RunEnd::Failed { error }) => self.line(0, Tone::Bad, &format!("{name}, failed: {error}")),
+            Some(other) => self.line(0, Tone::Plain, &format!("{name}, {other:?}")),
+        }
+    }
+
+    fn record(&mut self, story: &Story<'_>, stored: &StoredRecord) -> io::Result<()> {
+        let record = &stored.record;
+        let (left, right) = (format!("#{}  {}", record.sequence, record.at), format!("position {}", stored.position));
+        let digest = stored.digest.short();
+        let used = left.chars().count() + right.chars().count() + digest.chars().count() + 2;
+        let fill = " ".repeat(self.width.saturating_sub(used).max(2));
+        let left = self.look.paint(Tone::Strong, &left);
+        let rest = self.look.paint(Tone::Faint, &format!("{right}  {digest}"));
+        writeln!(self.out, "\n{left}{fill}{rest}")?;
+        for fact in &record.facts {
+            self.fact(story, stored, fact)?;
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, story: &Story<'_>, stored: &StoredRecord, fact: &Fact) -> io::Result<()> {
+        match fact {
+            Fact::Opened { .. } => Ok(()), // the first record says as much
+            Fact::Received { emitted, .. } => match story.events.get(&stored.record.sequence) {
+                Some(event) => self.event(event, *emitted),
+                None => self.labelled("event", Tone::Bad, "its bytes cannot be read"),
+            },
+            Fact::Judged { judgement, .. } => self.judgement(judgement),
+            Fact::Released { booking } => {
+                let told = format!("the place at {} under {} is free again", booking.slot, booking.policy);
+                self.labelled("booking", Tone::Faint, &told)
+            }
+            Fact::Moved { event, to, reason, by } => {
+                let at = stored.record.at;
+                let which = if *event == stored.record.sequence { String::new() } else { story.name_of(*event) + ": " };
+                let moves = story.events.get(event).map_or(&[][..], |event| &event.moves);
+                let this = moves.iter().find(|it| (it.at, it.to, &it.reason) == (at, *to, reason));
+                let from = this.and_then(|it| it.from).map(|from| format!("{from} → ")).unwrap_or_default();
+                let by = by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+                let told = format!("{}  {which}{from}{to}: {reason}{by}", time_of_day(at));
+                self.labelled("life", tone_of(*to), &told)
+            }
+            Fact::PolicySet { digest, text, by } => {
+                let by = by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+                let lines = counted(text.lines().count() as u64, "line");
+                self.labelled("policies", Tone::Plain, &format!("{} in force ({lines}){by}", digest.short()))
+            }
+            other => self.run_fact(other),
+        }
+    }
+
+    /// What the handler's run did.
+    fn run_fact(&mut self, fact: &Fact) -> io::Result<()> {
+        match fact {
+            Fact::Started { definition, version } => {
+                self.labelled("workflow", Tone::Plain, &format!("{definition} version {version} takes over"))
+            }
+            Fact::Noted { data } => self.labelled("noted", Tone::Plain, &short(data)),
+            Fact::Owes { key, effect } => {
+                self.labelled("owes", Tone::Plain, &format!("{key} {}", cut(&effect_text(effect), VALUE)))
+            }
+            Fact::Ended { key, end } => {
+                let (told, well) = end_text(end);
+                let tone = if well { Tone::Good } else { Tone::Bad };
+                self.labelled("ended", tone, &format!("{key} {}", cut(&told, VALUE)))
+            }
+            Fact::Parked { input, attempts, error } => {
+                let told = format!("{input}, after {}: {error}", counted(u64::from(*attempts), "attempt"));
+                self.labelled("parked", Tone::Bad, &told)
+            }
+            Fact::Finished { end: RunEnd::Completed { output } } => {
+                self.labelled("finished", Tone::Good, &format!("completed: {}", short(output)))
+            }
+            Fact::Finished { end: RunEnd::Failed { error } } => {
+                self.labelled("finished", Tone::Bad, &format!("failed: {error}"))
+            }
+            other => self.labelled("fact", Tone::Plain, &format!("{other:?}")),
+        }
+    }
+
+    fn event(&mut self, story: &EventStory, emitted: bool) -> io::Result<()> {
+        let event = story.incoming.event();
+        self.labelled("event", Tone::Strong, &format!("{}  {}", event.kind, event.id))?;
+        self.labelled("", Tone::Plain, &circumstances(event, story.moves.first().map(|first| first.at)))?;
+        if let Some((source, id)) = event.cause() {
+            let source = if source == event.source { String::new() } else { format!("{source}#") };
+            let who = if emitted { ", emitted by the runtime" } else { "" };
+            self.labelled("cause", Tone::Plain, &format!("{source}{id}{who}"))?;
+        }
+        for (field, change) in &event.changes {
+            let told = format!("{field}: {} → {}", short(&change.before), short(&change.after));
+            self.labelled("change", Tone::Plain, &told)?;
+        }
+        if !matches!(event.payload.text(), "null" | "{}") {
+            self.labelled("payload", Tone::Faint, &short(&event.payload))?;
+        }
+        Ok(())
+    }
+
+    fn judgement(&mut self, judgement: &Judgement) -> io::Result<()> {
+        judgement.decisions.iter().try_for_each(|decision| self.decision(decision))
+    }
+
+    fn decision(&mut self, decision: &PolicyDecision) -> io::Result<()> {
+        let (word, tone) = match decision.outcome {
+            PolicyOutcome::Passed => ("passed", Tone::Good),
+            PolicyOutcome::Deferred => ("deferred", Tone::Doubtful),
+            PolicyOutcome::Escalated => ("escalated", Tone::Doubtful),
+            PolicyOutcome::Discarded => ("discarded", Tone::Bad),
+            _ => ("decided", Tone::Plain),
+        };
+        let wait = decision.remaining_ms.map(|ms| format!(", {ms} ms remain")).unwrap_or_default();
+        let told = format!("{} {word}: {}{wait}", decision.policy, decision.reason);
+        self.labelled("policy", tone, &told)?;
+        let observed: Vec<String> =
+            decision.observed.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();
+        if observed.is_empty() { Ok(()) } else { self.labelled("", Tone::Faint, &observed.join(", ")) }
+    }
+
+    /// A label and what it tells, wrapped beside it.
+    fn labelled(&mut self, label: &str, tone: Tone, told: &str) -> io::Result<()> {
+        let label = format!("    {label:<8}");
+        let lines = wrap(&plain(told), self.width - LABEL);
+        for (at, line) in lines.iter().enumerate() {
+            let before = if at == 0 { self.look.paint(Tone::Faint, &label) } else { " ".repeat(LABEL) };
+            writeln!(self.out, "{before}{}", self.look.paint(tone, line))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, indent: usize, tone: Tone, told: &str) -> io::Result<()> {
+        for line in wrap(&plain(told), self.width - indent) {
+            writeln!(self.out, "{}{}", " ".repeat(indent), self.look.paint(tone, &line))?;
+        }
+        Ok(())
+    }
+}
+
+/// Who, about what, when, how pressing: what is there of it.
+fn circumstances(event: &Event, recorded_at: Option<Timestamp>) -> String {
+    let mut parts = Vec::new();
+    parts.extend(event.actor.as_ref().map(|actor| format!("by {actor}")));
+    parts.extend(event.entity.as_ref().map(|entity| format!("about {entity}")));
+    if recorded_at != Some(event.timestamp) {
+        parts.push(format!("stamped {}", event.timestamp));
+    }
+    parts.push(event.priority.as_str().to_string());
+    parts.extend(event.session_key.as_ref().map(|session| format!("session {session}")));
+    if !event.related.is_empty() {
+        parts.push(format!("touches {}", counted(event.related.len() as u64, "other")));
+    }
+    parts.join(", ")
+}
+
+/// The time alone; the day stands above.
+fn time_of_day(at: Timestamp) -> String {
+    at.to_chrono().format("%H:%M:%S%.3f").to_string()
+}
+
+fn short(value: &Json) -> String {
+    cut(value.text(), VALUE)
+}

@@ -1,0 +1,77 @@
+//! `regie verify`: every chain of the journal, from its first record.
+
+use std::io::{IsTerminal, Write};
+
+use regie_journal::{StoreError, VerifyReport};
+use serde_json::json;
+
+use super::args::PlainArgs;
+use super::exit::{Exit, Failure};
+use super::open;
+use super::screen::{Screen, Tone, counted, plain};
+use super::run::progress;
+
+/// Checks the whole journal and names the first bad place. Bytes that the store itself cannot read are a break too.
+pub(super) fn verify(args: &PlainArgs) -> Result<Exit, Failure> {
+    let settings = open::settings(&args.common)?;
+    let report = match check(&settings.db) {
+        Err(StoreError::Damaged { why }) => return damaged(args, &why),
+        other => other?,
+    };
+    let mut screen = Screen::stdout();
+    let holds = report.first_break.is_none();
+    if args.common.json {
+        let first_break = report.first_break.as_ref().map(|it| {
+            json!({"correlation": it.correlation, "sequence": it.sequence, "position": it.position,
+                "kind": it.kind.to_string(), "detail": it.detail})
+        });
+        let whole = json!({"holds": holds, "records": report.records, "correlations": report.correlations,
+            "head": {"position": report.head.position, "digest": report.head.digest}, "first_break": first_break});
+        writeln!(screen, "{whole}")?;
+    } else {
+        print(&mut screen, &report)?;
+    }
+    screen.finish()?;
+    Ok(if holds { Exit::Done } else { Exit::Broken })
+}
+
+fn check(path: &std::path::Path) -> Result<VerifyReport, StoreError> {
+    // What the index is like does not matter here: the journal alone is read.
+    let (readers, _) = regie_journal::Journal::open_read_only(path)?;
+    let mut truth = readers.truth()?;
+    let records = truth.head().map_or(0, |head| head.position);
+    let bar = std::io::stderr().is_terminal().then(|| progress::of_records(records));
+    let report = regie_journal::verify(&mut *truth, &mut |position| {
+        if let Some(bar) = &bar {
+            bar.set_position(position);
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    report
+}
+
+fn print(screen: &mut Screen, report: &VerifyReport) -> std::io::Result<()> {
+    let look = screen.look;
+    let what = format!("{} of {}", counted(report.records, "record"), counted(report.correlations, "correlation"));
+    let Some(found) = &report.first_break else {
+        writeln!(screen, "{}: {what}, every chain closes", look.paint(Tone::Good, "the journal holds"))?;
+        return writeln!(screen, "head {}  {}", report.head.position, report.head.digest);
+    };
+    writeln!(screen, "{} after {what}", look.paint(Tone::Bad, "the journal is broken"))?;
+    writeln!(screen, "first bad place: {} in {}", look.paint(Tone::Strong, &found.kind.to_string()), plain(&found.correlation))?;
+    writeln!(screen, "  sequence {}, position {}", found.sequence, found.position)?;
+    writeln!(screen, "  {}", plain(&found.detail))
+}
+
+fn damaged(args: &PlainArgs, why: &str) -> Result<Exit, Failure> {
+    let mut screen = Screen::stdout();
+    if args.common.json {
+        writeln!(screen, "{}", json!({"holds": false, "first_break": null, "error": why}))?;
+    } else {
+        writeln!(screen, "{}: {}", screen.look.paint(Tone::Bad, "the journal is damaged"), plain(why))?;
+    }
+    screen.finish()?;
+    Ok(Exit::Broken)
+}

@@ -1,0 +1,85 @@
+//! The settings in force: all layers laid over each other.
+
+use std::path::{Path, PathBuf};
+
+use regie_core::governance::PolicySet;
+use regie_journal::Durability;
+
+use super::fault::{Fault, Faults, Place};
+use super::file;
+use super::keys::{Clock, Given, KEYS, Layer};
+
+/// The journal unless said.
+pub const DEFAULT_DB: &str = "./regie.db";
+/// Events that `regie run` keeps under way unless said.
+pub const DEFAULT_IN_FLIGHT: usize = 1_024;
+
+/// The settings in force.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The journal.
+    pub db: PathBuf,
+    /// The policy file, if one is named.
+    pub policies: Option<PathBuf>,
+    /// The clock.
+    pub clock: Clock,
+    /// What an answer means.
+    pub durability: Durability,
+    /// Shards; as many as cores unless said.
+    pub shards: Option<usize>,
+    /// Events that `regie run` keeps under way.
+    pub in_flight: usize,
+    /// A cap on the journal's size, in bytes.
+    pub max_bytes: Option<u64>,
+}
+
+impl Settings {
+    /// Lays flags over environment over file. The file is the one given, else the one that `REGIE_CONFIG` names, if any.
+    /// `variable` gives the environment; a variable that is empty counts as not set.
+    pub fn resolve(
+        flags: Layer,
+        config: Option<&Path>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, Faults> {
+        let variable = |name: &str| variable(name).filter(|text| !text.is_empty());
+        let config = config.map(Path::to_path_buf).or_else(|| variable("REGIE_CONFIG").map(PathBuf::from));
+        let (below, mut faults) = config.map(|path| file::read(&path)).unwrap_or_default();
+        let mut environment = Layer::default();
+        for key in KEYS {
+            let name = key.variable();
+            let Some(text) = variable(&name) else { continue };
+            if let Err(why) = key.fill(&mut environment, Given::Word(&text)) {
+                faults.push(Fault::new(Place::Variable(name), why));
+            }
+        }
+        let layer = flags.over(environment).over(below);
+        // A policy file is looked at even when the rest is at fault, so that everything is told at once.
+        if !faults.is_empty() {
+            faults.extend(layer.policies.as_deref().and_then(|path| policies_of(path).err()));
+        }
+        Faults(faults).none()?;
+        Ok(Settings {
+            db: layer.db.unwrap_or_else(|| DEFAULT_DB.into()),
+            policies: layer.policies,
+            clock: layer.clock.unwrap_or_default(),
+            durability: layer.durability.unwrap_or_default(),
+            shards: layer.shards,
+            in_flight: layer.in_flight.unwrap_or(DEFAULT_IN_FLIGHT),
+            max_bytes: layer.max_bytes,
+        })
+    }
+
+    /// Reads the policy file, if one is named: whole, or not at all.
+    pub fn policy_set(&self) -> Result<Option<PolicySet>, Faults> {
+        self.policies.as_deref().map(policies_of).transpose().map_err(|fault| Faults(vec![fault]))
+    }
+}
+
+fn policies_of(path: &Path) -> Result<PolicySet, Fault> {
+    let text = file::text_of(path)?;
+    PolicySet::parse(&text).map_err(|error| {
+        let place = Place::In { path: path.into(), line: error.line, column: error.column };
+        Fault::new(place, error.why)
+    })
+}

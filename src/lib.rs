@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The rooms
+//!
+//! - [`runtime`]: builder, runtime, handle.
+//! - [`core`]: the rules, as pure functions: events, governance, the loop.
+//! - [`journal`]: the store trait, SQLite and memory, readers, `verify`.
+//! - [`actors`]: the actix shell, for those who look inside.
+//! - [`config`]: the configuration file.
+//! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod config;
+pub mod prelude;
+pub mod runtime;
+
+pub use regie_actors as actors;
+pub use regie_core as core;
+pub use regie_journal as journal;
+pub use regie_actors::entry::Until;
+pub use regie_actors::refused::{Reason, Refused};
+pub use regie_actors::system::{Shutdown, StartError};
+pub use runtime::{Answer, Builder, ClockKind, Handle, JournalConfig, Metrics, Runtime};
+
+/// Starts to build a runtime.
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// let runtime = regie::builder().start().await?;
+/// let shutdown = runtime.shutdown().await;
+/// assert_eq!(shutdown.left_owed, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub fn builder() -> Builder {
+    Builder::new()
+}

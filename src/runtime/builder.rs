@@ -1,0 +1,266 @@
+//! Building a runtime.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regie_actors::agent::{Agent, AgentLimits, AgentSpec, BlockingAgent};
+use regie_actors::clock::Clock;
+use regie_actors::faults::Faults;
+use regie_actors::orchestrator::Keep;
+use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
+use regie_core::event::Principal;
+use regie_core::governance::PolicySet;
+use regie_core::limits;
+use regie_core::workflow::{Definitions, Handler};
+use regie_journal::{Durability, OpenNote, SqliteOptions};
+
+use super::handle::Handle;
+
+/// Where the journal is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum JournalConfig {
+    /// In memory: gone with the process.
+    #[default]
+    Memory,
+    /// In an SQLite file and its index beside it.
+    Sqlite {
+        /// The file; the index is `<file>-index`.
+        path: PathBuf,
+        /// A cap in bytes; over it, events are refused until there is room.
+        max_bytes: Option<u64>,
+    },
+}
+
+impl JournalConfig {
+    /// In memory.
+    pub fn memory() -> Self {
+        Self::Memory
+    }
+
+    /// In a file.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::Sqlite { path: path.into(), max_bytes: None }
+    }
+}
+
+/// What tells the time.
+#[derive(Clone, Debug, Default)]
+pub enum ClockKind {
+    /// The system's wall clock.
+    #[default]
+    System,
+    /// The timestamps of the events that enter; see [`Handle::advance_to`].
+    EventTime,
+    /// A clock of yours: [`Clock::manual`] for tests.
+    Given(Clock),
+}
+
+impl ClockKind {
+    fn clock(&self) -> Clock {
+        match self {
+            ClockKind::System => Clock::system(),
+            ClockKind::EventTime => Clock::event_time(),
+            ClockKind::Given(clock) => clock.clone(),
+        }
+    }
+}
+
+/// What a configuration may set over a builder: everything that is not code.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Where the journal is.
+    pub journal: Option<JournalConfig>,
+    /// What an answer survives.
+    pub durability: Option<Durability>,
+    /// What tells the time.
+    pub clock: Option<ClockKind>,
+    /// How many shards.
+    pub shards: Option<usize>,
+    /// Events that may be under way at once.
+    pub admission: Option<usize>,
+    /// The policies in force.
+    pub policies: Option<PolicySet>,
+}
+
+/// Builds a runtime. Without anything said: a journal in memory, Strict, the system's clock, a shard per core, no policies.
+#[must_use]
+pub struct Builder {
+    setup: Setup,
+    policies_by: Option<Principal>,
+    definitions: Definitions,
+    twice: Vec<String>,
+    agents: Vec<AgentSpec>,
+    keep: Keep,
+    grace: Duration,
+    faults: Faults,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// Starts to build.
+    pub fn new() -> Self {
+        Self {
+            setup: Setup::default(),
+            policies_by: None,
+            definitions: Definitions::default(),
+            twice: Vec::new(),
+            agents: Vec::new(),
+            keep: Keep::default(),
+            grace: Duration::from_secs(10),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Where the journal is; in memory unless said.
+    pub fn journal(mut self, journal: JournalConfig) -> Self {
+        self.setup.journal = Some(journal);
+        self
+    }
+
+    /// What an answer survives: power loss (`Strict`, unless said), or a crash of the process alone (`Relaxed`).
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.setup.durability = Some(durability);
+        self
+    }
+
+    /// What tells the time; the system's clock unless said.
+    pub fn clock(mut self, clock: ClockKind) -> Self {
+        self.setup.clock = Some(clock);
+        self
+    }
+
+    /// How many shards; one per core unless said, and at least one.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.setup.shards = Some(shards);
+        self
+    }
+
+    /// How many events may be under way at once; [`limits::ADMISSION`] unless said.
+    pub fn admission(mut self, events: usize) -> Self {
+        self.setup.admission = Some(events);
+        self
+    }
+
+    /// The policies in force.
+    pub fn policies(mut self, policies: PolicySet) -> Self {
+        self.setup.policies = Some(policies);
+        self
+    }
+
+    /// Who put the policies in force, as the journal will tell.
+    pub fn policies_by(mut self, who: Principal) -> Self {
+        self.policies_by = Some(who);
+        self
+    }
+
+    /// A workflow in code.
+    pub fn handler(mut self, handler: impl Handler) -> Self {
+        let name = format!("{} version {}", handler.name(), handler.version());
+        if !self.definitions.add(handler) {
+            self.twice.push(name);
+        }
+        self
+    }
+
+    /// An agent that yields while it waits.
+    pub fn agent(mut self, name: impl Into<String>, agent: impl Agent, limits: AgentLimits) -> Self {
+        self.agents.push(AgentSpec::new(name, agent, limits));
+        self
+    }
+
+    /// An agent that blocks its thread.
+    pub fn blocking_agent(mut self, name: impl Into<String>, agent: impl BlockingAgent, limits: AgentLimits) -> Self {
+        self.agents.push(AgentSpec::blocking(name, agent, limits));
+        self
+    }
+
+    /// How many workflows each shard keeps in memory, and for how long one may be idle.
+    pub fn keep(mut self, live: usize, idle: Duration) -> Self {
+        self.keep = Keep { live, idle };
+        self
+    }
+
+    /// How long shutdown waits for agents that are under way; what they owe goes on at the next start. 10 s unless said.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Faults on purpose, for tests.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// What a configuration sets, over what was said before.
+    pub fn configured(mut self, over: Setup) -> Self {
+        let setup = &mut self.setup;
+        setup.journal = over.journal.or(setup.journal.take());
+        setup.durability = over.durability.or(setup.durability.take());
+        setup.clock = over.clock.or(setup.clock.take());
+        setup.shards = over.shards.or(setup.shards.take());
+        setup.admission = over.admission.or(setup.admission.take());
+        setup.policies = over.policies.or(setup.policies.take());
+        self
+    }
+
+    /// Starts the runtime on threads of its own. Any executor may wait for it; an actix system or a tokio runtime that
+    /// runs already is left alone.
+    ///
+    /// # Errors
+    /// If the journal cannot be used, two handlers or agents have one name, or the operating system gives no thread.
+    pub async fn start(self) -> Result<Runtime, StartError> {
+        if let Some(name) = self.twice.into_iter().next() {
+            return Err(StartError::HandlerTwice(name));
+        }
+        let Setup { journal, durability, clock, shards, admission, policies } = self.setup;
+        let place = match journal.unwrap_or_default() {
+            JournalConfig::Memory => Place::Memory,
+            JournalConfig::Sqlite { path, max_bytes } => {
+                Place::Files(SqliteOptions { durability: durability.unwrap_or_default(), max_bytes, ..SqliteOptions::at(path) })
+            }
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let running = system::start(Settings {
+            place,
+            shards: shards.unwrap_or(cores).max(1),
+            clock: clock.unwrap_or_default().clock(),
+            policies: policies.unwrap_or_default(),
+            policies_by: self.policies_by,
+            definitions: self.definitions,
+            agents: self.agents,
+            admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),
+            keep: self.keep,
+            grace: self.grace,
+            faults: self.faults,
+        });
+        Ok(Runtime(running.await?))
+    }
+}
+
+/// A running runtime. Dropping it ends it in good order, without waiting; [`Runtime::shutdown`] waits and tells.
+pub struct Runtime(Running);
+
+impl Runtime {
+    /// A handle: as many as you like, on any thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.0.core))
+    }
+
+    /// What opening the journal found worth saying, such as an index that was rebuilt and why.
+    pub fn notes(&self) -> &[OpenNote] {
+        &self.0.notes
+    }
+
+    /// Takes nothing more, finishes what is under way, and closes the journal last. Loses nothing: what agents still owe
+    /// when the grace is over goes on at the next start.
+    pub async fn shutdown(self) -> Shutdown {
+        self.0.shutdown().await
+    }
+}

@@ -1,0 +1,14 @@
+//! Embedding: a builder makes a runtime, a runtime gives handles.
+
+mod builder;
+mod handle;
+mod metrics;
+mod queries;
+mod time;
+mod wait;
+
+pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
+pub use handle::{Answer, Handle};
+pub use metrics::{AgentMetrics, Health, Metrics, Part, TypeMetrics};
+pub use time::Drained;
+pub use wait::{Ending, StepOutput, Waited};

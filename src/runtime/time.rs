@@ -1,0 +1,83 @@
+//! Time from outside: driving event time, and waiting for rest.
+
+use regie_actors::timers::{FireNext, Look};
+use regie_core::Timestamp;
+
+use super::handle::Handle;
+
+/// What running the timers out came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// How many wakes it took.
+    pub fired: u64,
+    /// The instant of the last of them.
+    pub last: Option<Timestamp>,
+}
+
+impl Handle {
+    /// The time, as the runtime's clock tells it.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
+    }
+
+    /// In event time: lets everything that is due by an instant happen, in order and each to its end, then moves the clock
+    /// there. The clock never moves back. On the system clock this does nothing.
+    pub async fn advance_to(&self, to: Timestamp) {
+        if self.core.clock.is_system() {
+            return;
+        }
+        self.fire_all_by(to).await;
+        self.core.clock.advance_to(to);
+    }
+
+    /// Lets everything that is due by now happen, and waits until nothing is under way.
+    pub async fn settle(&self) {
+        self.core.busy.settled().await;
+        if !self.core.clock.is_system() {
+            self.fire_all_by(self.now()).await;
+        }
+        self.core.busy.settled().await;
+    }
+
+    /// Runs the timers out, until nothing is deferred and no timer is set: jumps on a driven clock, waits on the system's.
+    pub async fn drain(&self) -> Drained {
+        self.core.busy.settled().await;
+        if !self.core.clock.is_system() {
+            return self.fire_all_by(Timestamp::MAX).await;
+        }
+        let mut drained = Drained::default();
+        loop {
+            self.core.busy.settled().await;
+            let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            let Some(next) = waiting.next else { return drained };
+            drained.fired += 1;
+            drained.last = Some(next);
+            let asleep = self.core.clock.sleep_until(next);
+            // The sleep needs a runtime with time, which the caller's executor may not have.
+            let _ = self.core.pool.spawn(asleep).await;
+            self.wait_until_fired(next).await;
+        }
+    }
+
+    /// Waits until a timer that is due has been taken from those that wait.
+    async fn wait_until_fired(&self, due: Timestamp) {
+        while self.core.timers.send(Look).await.is_ok_and(|waiting| waiting.next.is_some_and(|next| next <= due)) {
+            let moment = self.now().after(std::time::Duration::from_millis(1));
+            let _ = self.core.pool.spawn(self.core.clock.sleep_until(moment)).await;
+        }
+    }
+
+    async fn fire_all_by(&self, to: Timestamp) -> Drained {
+        let mut drained = Drained::default();
+        loop {
+            self.core.busy.settled().await;
+            let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            let Some(next) = waiting.next.filter(|next| *next <= to) else { return drained };
+            self.core.clock.advance_to(next);
+            if self.core.timers.send(FireNext { by: next }).await.unwrap_or(false) {
+                drained.fired += 1;
+                drained.last = Some(next);
+            }
+        }
+    }
+}

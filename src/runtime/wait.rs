@@ -1,0 +1,131 @@
+//! Waiting for a workflow's end: by notification, never by polling.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{Either, select};
+use regie_actors::entry::shard_of;
+use regie_actors::orchestrator::AwaitEnd;
+use regie_actors::workflow::WorkflowView;
+use regie_core::event::CorrelationId;
+use regie_core::workflow::{AgentOutcome, EffectEnd, Fact, RunStatus};
+use regie_core::{Json, limits};
+use regie_journal::StoreError;
+use tokio::sync::oneshot;
+
+use super::handle::Handle;
+
+/// How a workflow ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// As its definition wanted, with what it gave; a correlation without a definition gives nothing.
+    Completed(Json),
+    /// It failed.
+    Failed(String),
+}
+
+/// What a step gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepOutput {
+    /// Its last attempt.
+    pub attempt: u32,
+    /// How that ended.
+    pub end: EffectEnd,
+}
+
+/// What waiting for a workflow came to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Waited {
+    /// It is over.
+    Ended {
+        /// How.
+        ending: Ending,
+        /// What each step gave.
+        steps: BTreeMap<String, StepOutput>,
+        /// What did not go as it should on the way: inputs that were parked, attempts that failed.
+        warnings: Vec<String>,
+        /// From its first record to its last.
+        took: Duration,
+    },
+    /// The time is up; this is how it stands.
+    TimedOut(WorkflowView),
+}
+
+impl Handle {
+    /// Waits for a workflow's end, 300 s unless said. One without a definition has ended while nothing of it is pending,
+    /// deferred or escalated; one that has not begun has not ended. A time-out is a value, not an error.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or the runtime is shutting down.
+    pub async fn wait(&self, correlation: &CorrelationId, timeout: Option<Duration>) -> Result<Waited, StoreError> {
+        let ended = self.ask_shard(correlation, false);
+        let deadline = self.core.clock.now().after(timeout.unwrap_or(limits::WAIT));
+        // On a thread of ours: the caller's executor may not know of time.
+        let asleep = self.core.pool.spawn(self.core.clock.sleep_until(deadline));
+        match select(ended.boxed(), asleep).await {
+            Either::Left((Some(view), asleep)) => {
+                asleep.abort();
+                self.ending(correlation, &view).await
+            }
+            Either::Left((None, asleep)) => {
+                asleep.abort();
+                Err(StoreError::Failed { why: format!("'{correlation}' cannot be told: it cannot be read, or the runtime ends") })
+            }
+            Either::Right(_) => self.look(correlation).await.map(Waited::TimedOut),
+        }
+    }
+
+    /// How a workflow stands now.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the runtime is shutting down.
+    pub async fn look(&self, correlation: &CorrelationId) -> Result<WorkflowView, StoreError> {
+        let view = self.ask_shard(correlation, true).await;
+        view.ok_or_else(|| StoreError::Failed { why: format!("'{correlation}' cannot be told now") })
+    }
+
+    async fn ask_shard(&self, correlation: &CorrelationId, just_look: bool) -> Option<WorkflowView> {
+        let shards = self.core.ends.borrow().clone();
+        let (reply, answer) = oneshot::channel();
+        let message = AwaitEnd { correlation: correlation.clone(), just_look, reply };
+        shards.get(shard_of(correlation, shards.len()))?.try_send(message).ok()?;
+        answer.await.ok()
+    }
+
+    async fn ending(&self, correlation: &CorrelationId, view: &WorkflowView) -> Result<Waited, StoreError> {
+        let ending = match view.run.as_ref().map(|run| &run.status) {
+            Some(RunStatus::Failed { error }) => Ending::Failed(error.clone()),
+            Some(RunStatus::Completed { output }) => Ending::Completed(output.clone()),
+            Some(RunStatus::Running) | None => Ending::Completed(Json::null()),
+        };
+        let records = self.records(correlation).await?;
+        let took = match (records.first(), records.last()) {
+            (Some(first), Some(last)) => last.record.at.since(first.record.at),
+            _ => Duration::ZERO,
+        };
+        let (mut steps, mut warnings) = (BTreeMap::new(), Vec::new());
+        for fact in records.iter().flat_map(|stored| &stored.record.facts) {
+            note(fact, &mut steps, &mut warnings);
+        }
+        Ok(Waited::Ended { ending, steps, warnings, took })
+    }
+}
+
+fn note(fact: &Fact, steps: &mut BTreeMap<String, StepOutput>, warnings: &mut Vec<String>) {
+    match fact {
+        Fact::Ended { key, end } => {
+            match end {
+                EffectEnd::Agent(AgentOutcome::Done(_)) | EffectEnd::TimerFired | EffectEnd::Sent { .. } => {}
+                failed => warnings.push(format!("{key}: {failed:?}")),
+            }
+            steps.insert(key.step.clone(), StepOutput { attempt: key.attempt, end: end.clone() });
+        }
+        Fact::Parked { input, error, attempts } => {
+            warnings.push(format!("{input} was parked after {attempts} attempts: {error}"));
+        }
+        _ => {}
+    }
+}
