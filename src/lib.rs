@@ -16,11 +16,11 @@ pub mod prelude;
 pub mod runtime;
 
 pub use regie_actors as actors;
-pub use regie_core as core;
-pub use regie_journal as journal;
 pub use regie_actors::entry::Until;
 pub use regie_actors::refused::{Reason, Refused};
 pub use regie_actors::system::{Shutdown, StartError};
+pub use regie_core as core;
+pub use regie_journal as journal;
 pub use runtime::{Answer, Builder, ClockKind, Handle, JournalConfig, Metrics, Runtime};
 
 /// Starts to build a runtime.

@@ -91,7 +91,6 @@ pub struct Lane {
     next_batch: u64,
     to_policy: ToPolicy,
     asked: HashMap<AskId, CorrelationId>,
-    tally: Tally,
     flush_is_due: bool,
 }
 
@@ -108,7 +107,6 @@ impl Lane {
             next_batch: 0,
             to_policy: ToPolicy::default(),
             asked: HashMap::new(),
-            tally: Tally::default(),
             flush_is_due: false,
         }
     }
@@ -129,12 +127,13 @@ impl Lane {
         if !self.turns.is_empty() {
             self.send_batch(ctx);
         }
-        if !self.tally.is_empty() {
-            // If the metrics are busy, the count goes with the next.
-            if let Err(error) = self.metrics.try_send(Counted(std::mem::take(&mut self.tally))) {
-                let Counted(tally) = error.into_inner();
-                self.tally = tally;
-            }
+    }
+
+    /// Past the mailbox's capacity: one message a commit, and a lost one would be a wrong count.
+    #[allow(clippy::disallowed_methods)]
+    fn count(&mut self, tally: Tally) {
+        if !tally.is_empty() {
+            self.metrics.do_send(Counted(tally));
         }
     }
 
@@ -162,6 +161,8 @@ impl Lane {
         let error = results.as_ref().err().cloned();
         let mut results = results.unwrap_or_default().into_iter();
         let lost = || StoreError::Failed { why: "the store answered for fewer turns than it was given".into() };
+        let mut counted = Tally::default();
+        let mut replies = Vec::with_capacity(waiting.len());
         for Waiting { ask, tally, reply } in waiting {
             let result = match (&error, results.next()) {
                 (Some(error), _) => Err(AppendError::Store(error.clone())),
@@ -172,8 +173,13 @@ impl Lane {
                 self.settle(ask, result.is_ok());
             }
             if result.is_ok() {
-                self.tally.add(tally);
+                counted.add(tally);
             }
+            replies.push((reply, result));
+        }
+        // Counted before it is answered: who has the answer finds it counted.
+        self.count(counted);
+        for (reply, result) in replies {
             // A workflow that died meanwhile is read anew behind the fence.
             let _ = reply.send(result);
         }
@@ -188,10 +194,6 @@ impl Lane {
 
 impl Actor for Lane {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(4 * regie_core::limits::ADMISSION);
-    }
 }
 
 impl Handler<Append> for Lane {

@@ -187,6 +187,9 @@ async fn live(settings: Settings, ready: Ready, stopped: oneshot::Receiver<onesh
         Err(error) => return drop(ready.send(Err(error))),
     };
     let core = Arc::clone(&built.core);
+    if core.ends.clone().wait_for(|shards| !shards.is_empty()).await.is_err() {
+        return drop(ready.send(Err(StartError::Ended)));
+    }
     if ready.send(Ok((core, std::mem::take(&mut built.notes)))).is_err() {
         return built.stop(grace).await.0;
     }
@@ -294,7 +297,10 @@ fn assemble(
         .iter()
         .map(|arbiter| {
             let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
-            Lane::start_in_arbiter(&arbiter.handle(), move |_| lane)
+            Lane::start_in_arbiter(&arbiter.handle(), move |ctx| {
+                ctx.set_mailbox_capacity(4 * limits::ADMISSION);
+                lane
+            })
         })
         .collect();
     // The timers find the shards by the router, which knows them once the root has started them.

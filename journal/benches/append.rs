@@ -17,12 +17,13 @@ const IN_FLIGHT: usize = 512;
 fn main() {
     let turns = turns();
     let bare = bare(&turns);
-    let (appended, indexed) = ours(turns);
+    let (appended, indexed, rebuilt) = ours(turns);
     let rate = |time: Duration| TURNS as f64 / time.as_secs_f64();
     println!("{TURNS} turns of {CORRELATIONS} correlations, {IN_FLIGHT} a commit, synced");
     println!("bare SQLite, two tables   {:>9.0} turns/s", rate(bare));
     println!("append alone              {:>9.0} turns/s", rate(appended));
     println!("append, index caught up   {:>9.0} turns/s", rate(indexed));
+    println!("index rebuilt alone       {:>9.0} turns/s", rate(rebuilt));
     println!("ratio                     {:>9.2}", bare.as_secs_f64() / indexed.as_secs_f64());
 }
 
@@ -61,10 +62,11 @@ fn turn(name: &str, nth: usize, at: Timestamp, expected: Tip) -> Turn {
     Turn { correlation: name.into(), expected, records, at, wake: Wake::Never, set: None }
 }
 
-/// The append alone, and until the index, on a thread of its own, has caught up.
-fn ours(turns: Vec<Turn>) -> (Duration, Duration) {
+/// The append alone; until the index, on a thread of its own, has caught up; and how long it takes to build the index anew.
+fn ours(turns: Vec<Turn>) -> (Duration, Duration, Duration) {
     let directory = tempfile::tempdir().expect("a directory");
-    let opened = Journal::open(SqliteOptions::at(directory.path().join("regie.db"))).expect("a journal");
+    let options = SqliteOptions::at(directory.path().join("regie.db"));
+    let opened = Journal::open(options.clone()).expect("a journal");
     let (mut writer, mut indexer, readers) = (opened.writer, opened.indexer.expect("an indexer"), opened.readers);
     let indexing = std::thread::spawn(move || {
         while indexer.catch_up().expect("an index") < TURNS as u64 {
@@ -80,7 +82,10 @@ fn ours(turns: Vec<Turn>) -> (Duration, Duration) {
     let indexed = start.elapsed();
     indexing.join().expect("an indexer");
     writer.close().expect("a good end");
-    (appended, indexed)
+    std::fs::remove_file(directory.path().join("regie.db-index")).expect("an index");
+    let start = Instant::now();
+    drop(Journal::open(options).expect("a journal"));
+    (appended, indexed, start.elapsed())
 }
 
 /// The same bytes in two tables, as anybody would write them.

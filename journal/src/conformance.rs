@@ -234,14 +234,21 @@ fn wakes_change(place: &mut dyn Place) -> Outcome {
     let (mut store, mut story) = (open(place)?, Story::default());
     let due = Timestamp::from_millis;
     let mut waking = |name: &str, wake| Turn { wake, ..story.turn(name, 1) };
-    let first = [("a", Wake::At(due(50))), ("b", Wake::At(Timestamp::MIN)), ("c", Wake::At(due(50))), ("d", Wake::At(due(-7)))];
+    let first =
+        [("a", Wake::At(due(50))), ("b", Wake::At(Timestamp::MIN)), ("c", Wake::At(due(50))), ("d", Wake::At(due(-7)))];
     append(&mut *store, &first.map(|(name, wake)| waking(name, wake)))?;
     let mut reader = store.reader().map_err(words)?;
     let all = vec![(Timestamp::MIN, 2), (due(-7), 4), (due(50), 1), (due(50), 3)];
     same("the wakes", reader.wakes_after(None, 10).map_err(words)?, all.clone())?;
     same("the first wakes", reader.wakes_after(None, 2).map_err(words)?, all[..2].to_vec())?;
     same("the wakes after one", reader.wakes_after(Some((due(50), 1)), 10).map_err(words)?, all[3..].to_vec())?;
-    let next = [("a", Wake::Never), ("b", Wake::At(due(9))), ("b", Wake::At(due(3))), ("c", Wake::Never), ("c", Wake::At(due(1)))];
+    let next = [
+        ("a", Wake::Never),
+        ("b", Wake::At(due(9))),
+        ("b", Wake::At(due(3))),
+        ("c", Wake::Never),
+        ("c", Wake::At(due(1))),
+    ];
     append(&mut *store, &next.map(|(name, wake)| waking(name, wake)))?;
     let wanted = vec![(due(-7), 4), (due(1), 3), (due(3), 2)];
     same("the wakes after the change", reader.wakes_after(None, 10).map_err(words)?, wanted)

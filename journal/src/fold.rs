@@ -32,12 +32,20 @@ pub(crate) struct Received {
     pub(crate) sequence: u64,
     pub(crate) recorded_at: Timestamp,
     pub(crate) identity: Identity,
-    format: Format,
-    raw: Arc<str>,
+    pub(crate) format: Format,
+    pub(crate) raw: Arc<str>,
     made_id: Option<String>,
 }
 
 impl Received {
+    /// As a fact would have it.
+    #[cfg(test)]
+    pub(crate) fn new(incoming: &Incoming, recorded_at: Timestamp) -> Self {
+        let (identity, format, raw) = (incoming.identity(), incoming.format(), incoming.raw().clone());
+        let made_id = incoming.made_id().map(str::to_string);
+        Self { position: 1, sequence: 1, recorded_at, identity, format, raw, made_id }
+    }
+
     /// The event, understood.
     pub(crate) fn incoming(self) -> Result<Incoming, StoreError> {
         let place = Place { position: self.position, sequence: self.sequence };
@@ -47,10 +55,7 @@ impl Received {
 }
 
 /// Hands out the changes of a row in their order.
-pub(crate) fn changes(
-    row: &Row,
-    each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+pub(crate) fn changes(row: &Row, each: &mut dyn FnMut(Change) -> Result<(), StoreError>) -> Result<(), StoreError> {
     for (nth, encoded) in (0..).zip(&row.records) {
         let place = Place { position: row.first + nth, sequence: row.sequence + nth };
         let record = place.decode(encoded)?;

@@ -19,6 +19,7 @@
 //!
 //! A store is an [`EventStore`] with its [`EventReader`]s, and passes [`conformance`].
 
+mod brief;
 pub mod conformance;
 mod error;
 mod fold;

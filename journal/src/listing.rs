@@ -63,7 +63,13 @@ pub(crate) fn records(
 }
 
 /// Checks a record against the one before it, if that is known.
-fn check_link(correlation: &str, before: Option<Tip>, sequence: u64, bytes: &[u8], digest: Digest) -> Result<(), StoreError> {
+fn check_link(
+    correlation: &str,
+    before: Option<Tip>,
+    sequence: u64,
+    bytes: &[u8],
+    digest: Digest,
+) -> Result<(), StoreError> {
     let Some(before) = before else { return Ok(()) };
     if sequence != before.sequence + 1 {
         return Err(damaged(correlation, before.sequence + 1, "it is missing"));
@@ -104,7 +110,8 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, i64)> {
 }
 
 fn event(truth: &mut Truth, position: u64, state: i64) -> Result<StoredEvent, StoreError> {
-    let missing = || StoreError::Damaged { why: format!("the index names an event at position {position}, where none is") };
+    let missing =
+        || StoreError::Damaged { why: format!("the index names an event at position {position}, where none is") };
     let (_, record) = truth.record(position)?.ok_or_else(missing)?;
     let (sequence, recorded_at) = (record.sequence, record.at);
     let incoming = fold::received(record, position)?.ok_or_else(missing)?;

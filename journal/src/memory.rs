@@ -254,7 +254,11 @@ impl EventReader for MemoryStore {
         Ok(self.read().row_at(position).cloned())
     }
 
-    fn wakes_after(&mut self, after: Option<(Timestamp, u64)>, limit: usize) -> Result<Vec<(Timestamp, u64)>, StoreError> {
+    fn wakes_after(
+        &mut self,
+        after: Option<(Timestamp, u64)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, u64)>, StoreError> {
         use std::ops::Bound::{Excluded, Unbounded};
         let contents = self.read();
         let from = after.map_or(Unbounded, Excluded);

@@ -22,9 +22,9 @@ impl PolicyTrail {
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, StoreError> {
         let Some(tip) = reader.tip(POLICIES)? else { return Ok(Self::default()) };
         let records = reader.load(POLICIES, tip.sequence.saturating_sub(1))?;
-        let facts = records.iter().flat_map(|stored| &stored.record.facts);
-        let last = facts.filter_map(|fact| if let Fact::PolicySet { digest, .. } = fact { Some(*digest) } else { None });
-        Ok(Self { tip, last: last.last() })
+        let mut facts = records.iter().flat_map(|stored| &stored.record.facts).rev();
+        let last = facts.find_map(|fact| if let Fact::PolicySet { digest, .. } = fact { Some(*digest) } else { None });
+        Ok(Self { tip, last })
     }
 
     /// Whether a set is another than the last recorded.

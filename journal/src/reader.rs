@@ -240,7 +240,8 @@ impl Reader {
         let found = self.truth.reader.wakes_after(after, limit)?;
         let mut wakes = Vec::with_capacity(found.len());
         for (due, number) in found {
-            let missing = || StoreError::Damaged { why: format!("correlation #{number} is to be woken, and has no record") };
+            let missing =
+                || StoreError::Damaged { why: format!("correlation #{number} is to be woken, and has no record") };
             wakes.push((due, number, self.name(number)?.ok_or_else(missing)?));
         }
         Ok(wakes)

@@ -154,7 +154,11 @@ pub trait EventReader: Send {
 
     /// Numbers of the correlations to be woken, with their instants, by instant and number, from the first after the
     /// pair given; at most `limit`.
-    fn wakes_after(&mut self, after: Option<(Timestamp, u64)>, limit: usize) -> Result<Vec<(Timestamp, u64)>, StoreError>;
+    fn wakes_after(
+        &mut self,
+        after: Option<(Timestamp, u64)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, u64)>, StoreError>;
 
     /// What can be told of the first row after `position`, if its body cannot be read; for verification.
     fn bad_row_after(&mut self, position: u64) -> Result<Option<BadRow>, StoreError> {

@@ -66,7 +66,9 @@ impl Writer {
         for (answer, ours) in placed.into_iter().zip(ours) {
             match answer {
                 Err(Conflict { found }) if ours => {
-                    tracing::warn!("somebody else has recorded a policy set; the present one is recorded with the next turn");
+                    tracing::warn!(
+                        "somebody else has recorded a policy set; the present one is recorded with the next turn"
+                    );
                     self.trail = PolicyTrail::at(found);
                 }
                 _ if ours => {}

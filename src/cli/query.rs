@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
+use regie_core::Timestamp;
 use regie_core::event::{EntityRef, Event, LifeState};
 use regie_core::query::{Filter, Order};
-use regie_core::Timestamp;
 use regie_journal::{Reader, StoredEvent};
 use serde::Serialize;
 use serde_json::json;

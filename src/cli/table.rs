@@ -22,6 +22,8 @@ pub(super) struct Table {
 }
 
 const GAP: &str = "  ";
+/// What is left of a column that is cut as far as can be.
+const NARROWEST: usize = 4;
 
 impl Column {
     /// A column of texts.
@@ -92,10 +94,14 @@ fn fit(columns: &[Column], rows: &[Vec<(String, Tone)>], width: Option<usize>) -
     let mut widths: Vec<usize> = (0..columns.len()).map(|at| needed(at).unwrap_or(0).max(title(at))).collect();
     let Some(width) = width else { return widths };
     let gaps = GAP.len() * columns.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let may_shrink = |at: &usize| widths[*at] > columns[*at].least.max(title(*at));
-        let Some(widest) = (0..columns.len()).filter(may_shrink).max_by_key(|at| widths[*at]) else { break };
-        widths[widest] -= 1;
+    let least = |at: usize| columns[at].least.max(title(at));
+    // Where even the least widths are too much, any column gives way.
+    for floor in [&least as &dyn Fn(usize) -> usize, &|_| NARROWEST] {
+        while widths.iter().sum::<usize>() + gaps > width {
+            let may_shrink = |at: &usize| widths[*at] > floor(*at);
+            let Some(widest) = (0..columns.len()).filter(may_shrink).max_by_key(|at| widths[*at]) else { break };
+            widths[widest] -= 1;
+        }
     }
     widths
 }
@@ -114,7 +120,10 @@ mod tests {
 
     #[test]
     fn columns_align() {
-        assert_eq!(printed(None, &[["a", "1"], ["long name", "12345"]]), "name       count\na          1\nlong name  12345\n");
+        assert_eq!(
+            printed(None, &[["a", "1"], ["long name", "12345"]]),
+            "name       count\na          1\nlong name  12345\n"
+        );
     }
 
     #[test]

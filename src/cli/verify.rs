@@ -8,8 +8,8 @@ use serde_json::json;
 use super::args::PlainArgs;
 use super::exit::{Exit, Failure};
 use super::open;
-use super::screen::{Screen, Tone, counted, plain};
 use super::run::progress;
+use super::screen::{Screen, Tone, counted, plain};
 
 /// Checks the whole journal and names the first bad place. Bytes that the store itself cannot read are a break too.
 pub(super) fn verify(args: &PlainArgs) -> Result<Exit, Failure> {
@@ -60,7 +60,12 @@ fn print(screen: &mut Screen, report: &VerifyReport) -> std::io::Result<()> {
         return writeln!(screen, "head {}  {}", report.head.position, report.head.digest);
     };
     writeln!(screen, "{} after {what}", look.paint(Tone::Bad, "the journal is broken"))?;
-    writeln!(screen, "first bad place: {} in {}", look.paint(Tone::Strong, &found.kind.to_string()), plain(&found.correlation))?;
+    writeln!(
+        screen,
+        "first bad place: {} in {}",
+        look.paint(Tone::Strong, &found.kind.to_string()),
+        plain(&found.correlation)
+    )?;
     writeln!(screen, "  sequence {}, position {}", found.sequence, found.position)?;
     writeln!(screen, "  {}", plain(&found.detail))
 }

@@ -112,7 +112,10 @@ mod tests {
     fn what_is_no_toml_is_told_beside_what_is_wrong_otherwise() {
         let found = faults("db = \nshards = \"2\"\n");
         assert!(found.iter().any(|it| it.starts_with("regie.toml:1:")), "{found:?}");
-        assert!(found.iter().any(|it| it.starts_with("regie.toml:2:10: shards: a whole number is wanted")), "{found:?}");
+        assert!(
+            found.iter().any(|it| it.starts_with("regie.toml:2:10: shards: a whole number is wanted")),
+            "{found:?}"
+        );
     }
 
     #[test]

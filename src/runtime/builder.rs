@@ -222,9 +222,11 @@ impl Builder {
         let Setup { journal, durability, clock, shards, admission, policies } = self.setup;
         let place = match journal.unwrap_or_default() {
             JournalConfig::Memory => Place::Memory,
-            JournalConfig::Sqlite { path, max_bytes } => {
-                Place::Files(SqliteOptions { durability: durability.unwrap_or_default(), max_bytes, ..SqliteOptions::at(path) })
-            }
+            JournalConfig::Sqlite { path, max_bytes } => Place::Files(SqliteOptions {
+                durability: durability.unwrap_or_default(),
+                max_bytes,
+                ..SqliteOptions::at(path)
+            }),
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let running = system::start(Settings {

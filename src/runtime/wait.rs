@@ -72,7 +72,9 @@ impl Handle {
             }
             Either::Left((None, asleep)) => {
                 asleep.abort();
-                Err(StoreError::Failed { why: format!("'{correlation}' cannot be told: it cannot be read, or the runtime ends") })
+                Err(StoreError::Failed {
+                    why: format!("'{correlation}' cannot be told: it cannot be read, or the runtime ends"),
+                })
             }
             Either::Right(_) => self.look(correlation).await.map(Waited::TimedOut),
         }

@@ -152,7 +152,11 @@ fn compare_top(top: &[Value], counts: &Value) {
 /// Ranges of time, with and without an actor, and the busiest day.
 fn compare_ranges(log: &Log) {
     for range in log.list_of("ranges_from_inclusive_to_exclusive") {
-        assert_eq!(log.count(&["--from", text(&range["from"]), "--to", text(&range["to"])]), range["events"], "{range}");
+        assert_eq!(
+            log.count(&["--from", text(&range["from"]), "--to", text(&range["to"])]),
+            range["events"],
+            "{range}"
+        );
     }
     for range in log.list_of("actor_ranges") {
         let (actor, from, to) = (text(&range["actor"]), text(&range["from"]), text(&range["to"]));
@@ -290,7 +294,8 @@ fn the_orders_with_their_items_and_packages_give_their_figures() {
     compare_order(&log);
     compare_item_and_package(&log);
     assert_eq!(log.count(&["--type", "shop.pay_order"]), log.expected["orders_paid"]);
-    let cents: u64 = log.list(&["--type", "shop.place_order"]).iter().map(|event| cents(&event["payload"]["price"])).sum();
+    let cents: u64 =
+        log.list(&["--type", "shop.place_order"]).iter().map(|event| cents(&event["payload"]["price"])).sum();
     assert_eq!(json!(format!("{}.{:02}", cents / 100, cents % 100)), log.expected["sum_price_of_place_order"]);
 }
 
@@ -303,7 +308,8 @@ fn cents(price: &Value) -> u64 {
 
 /// The ids of entities of one type that some events are about or touch.
 fn ids_of<'a>(events: &'a [Value], kind: &str) -> BTreeSet<&'a str> {
-    let all = events.iter().flat_map(|event| event["related"].as_array().into_iter().flatten().chain([&event["entity"]]));
+    let all =
+        events.iter().flat_map(|event| event["related"].as_array().into_iter().flatten().chain([&event["entity"]]));
     all.filter(|entity| entity["type"] == kind).map(|entity| text(&entity["id"])).collect()
 }
 
@@ -311,7 +317,10 @@ fn compare_order(log: &Log) {
     let expected = &log.expected["order_990001"];
     let of_order = log.list(&["--entity", "order", "990001"]);
     let items = ids_of(&of_order, "item");
-    assert_eq!((json!(of_order.len()), json!(items)), (expected["events_of_the_order"].clone(), expected["items"].clone()));
+    assert_eq!(
+        (json!(of_order.len()), json!(items)),
+        (expected["events_of_the_order"].clone(), expected["items"].clone())
+    );
     let mut all: BTreeMap<(String, u64), Value> = BTreeMap::new();
     let of_items = items.iter().flat_map(|item| log.list(&["--entity", "item", item]));
     for event in of_order.iter().cloned().chain(of_items) {
@@ -321,7 +330,10 @@ fn compare_order(log: &Log) {
     let all: Vec<Value> = all.into_values().collect();
     let types: Vec<&Value> = all.iter().map(|event| &event["type"]).collect();
     assert_eq!(json!(all.len()), expected["events_of_order_and_its_items"]);
-    assert_eq!((json!(types), json!(ids_of(&all, "package"))), (expected["types_in_order"].clone(), expected["packages"].clone()));
+    assert_eq!(
+        (json!(types), json!(ids_of(&all, "package"))),
+        (expected["types_in_order"].clone(), expected["packages"].clone())
+    );
 }
 
 fn compare_item_and_package(log: &Log) {
@@ -330,5 +342,8 @@ fn compare_item_and_package(log: &Log) {
     assert_eq!(json!(pairs), log.expected["item_880001_events"]);
     let package = log.list(&["--entity", "package", "660002"]);
     let expected = &log.expected["package_660002"];
-    assert_eq!((json!(package.len()), json!(ids_of(&package, "item"))), (expected["events"].clone(), expected["items"].clone()));
+    assert_eq!(
+        (json!(package.len()), json!(ids_of(&package, "item"))),
+        (expected["events"].clone(), expected["items"].clone())
+    );
 }

@@ -70,7 +70,8 @@ fn all_bad_lines_of_one_file_are_told_at_once() {
     place.file("in.jsonl", [&all[..], GOOD.as_bytes()].concat());
     let report = place.run(&["run", "in.jsonl", "--json"]).exits(4).json();
     assert_eq!((&report["unreadable_count"], &report["new"]), (&json!(bad_lines().len()), &json!(1)));
-    let numbers: Vec<u64> = report["unreadable"].as_array().unwrap().iter().map(|it| it["line"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        report["unreadable"].as_array().unwrap().iter().map(|it| it["line"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=bad_lines().len() as u64).collect::<Vec<_>>());
 }
 

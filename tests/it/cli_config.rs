@@ -13,7 +13,10 @@ fn place() -> Place {
 #[test]
 fn every_fault_is_told_at_once_with_file_line_and_column_and_nothing_is_opened() {
     let place = place().with("REGIE_SHARDS", "many");
-    place.file("policies.toml", "[[policy]]\nname = 'p'\nkind = 'cooldown'\nmatch = 'x'\nwindow = 'soon'\nmode = 'defer'\n");
+    place.file(
+        "policies.toml",
+        "[[policy]]\nname = 'p'\nkind = 'cooldown'\nmatch = 'x'\nwindow = 'soon'\nmode = 'defer'\n",
+    );
     place.file("regie.toml", "polices = 'x'\npolicies = 'policies.toml'\nclock = 7\nrules = 'r.toml'\n");
     place.run(&["run", "a.jsonl", "--config", "regie.toml"]).exits(2).tells(&[
         "regie.toml:1:1: unknown key 'polices'; did you mean 'policies'?",
@@ -30,7 +33,8 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let place = place().with("REGIE_DB", "variable.db");
     place.file("regie.toml", "db = 'file.db'\nclock = 'event'\n");
     let db = |arguments: &[&str]| -> Value {
-        let all: Vec<&str> = ["run", "a.jsonl", "--json", "--config", "regie.toml"].iter().chain(arguments).copied().collect();
+        let all: Vec<&str> =
+            ["run", "a.jsonl", "--json", "--config", "regie.toml"].iter().chain(arguments).copied().collect();
         place.run(&all).succeeds().json()["db"].clone()
     };
     assert_eq!((db(&["--db", "flag.db"]), db(&[])), (Value::from("flag.db"), Value::from("variable.db")));

@@ -42,7 +42,8 @@ fn flags_of_docs(section: &str) -> BTreeSet<String> {
 #[test]
 fn every_command_has_its_section_and_every_section_its_command() {
     let page = page();
-    let sections: BTreeSet<String> = page.lines().filter_map(|line| line.strip_prefix("## regie ")).map(str::to_string).collect();
+    let sections: BTreeSet<String> =
+        page.lines().filter_map(|line| line.strip_prefix("## regie ")).map(str::to_string).collect();
     assert_eq!(sections, commands().into_iter().collect());
 }
 
@@ -52,7 +53,8 @@ fn every_flag_is_in_the_docs_and_the_reverse() {
     let common = flags_of_docs(&section(&page, "What every command takes"));
     assert!(common.contains("--json"), "{common:?}");
     for command in commands() {
-        let told: BTreeSet<String> = flags_of_docs(&section(&page, &format!("regie {command}"))).union(&common).cloned().collect();
+        let told: BTreeSet<String> =
+            flags_of_docs(&section(&page, &format!("regie {command}"))).union(&common).cloned().collect();
         assert_eq!(told, flags_of_help(&help(&[&command])), "{command}");
     }
 }
@@ -89,7 +91,8 @@ fn every_key_of_the_json_output_is_in_the_docs() {
         });
         let told = section(&page(), &format!("regie {command}"));
         let output = place.run(&arguments).succeeds().json();
-        let missing: Vec<&String> = output.as_object().unwrap().keys().filter(|key| !told.contains(&format!("`{key}`"))).collect();
+        let missing: Vec<&String> =
+            output.as_object().unwrap().keys().filter(|key| !told.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{command}: {missing:?}");
     }
 }

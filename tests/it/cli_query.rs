@@ -115,9 +115,8 @@ fn the_runtimes_own_acts_are_told_only_when_asked_for() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_fault() {
-    let events: Vec<Value> = (0..3_000)
-        .map(|n| crate::support::event(&format!("e-{n}"), "a.b", "c", "2026-01-01T00:00:00Z"))
-        .collect();
+    let events: Vec<Value> =
+        (0..3_000).map(|n| crate::support::event(&format!("e-{n}"), "a.b", "c", "2026-01-01T00:00:00Z")).collect();
     let place = Place::new().holding(&events);
     for arguments in [&["query", "--json"][..], &["query"], &["show", "c"]] {
         let mut child = place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -133,7 +133,8 @@ mode = "defer"
 "#;
 
 fn asks() -> Vec<Value> {
-    let ask = |n: u32| with(event(&format!("e-{n}"), "ask", "c", &at(n)), json!({"actor": {"kind": "user", "id": "u"}}));
+    let ask =
+        |n: u32| with(event(&format!("e-{n}"), "ask", "c", &at(n)), json!({"actor": {"kind": "user", "id": "u"}}));
     vec![ask(0), ask(1), ask(2)]
 }
 
@@ -145,8 +146,15 @@ fn what_is_deferred_is_told_with_its_time_and_waits_for_the_next_run() {
     place.file("a.jsonl", lines(&asks()));
     let first = report(&place, &["a.jsonl", "--config", "regie.toml"]);
     assert_eq!((&first["deferred_count"], &first["states"]), (&json!(2), &json!({"deferred": 2, "processed": 1})));
-    assert_eq!(first["deferred"][0], json!({"event_id": "e-1", "correlation_id": "c", "until": "2026-03-02T09:10:00.000Z"}));
-    place.run(&["run", "a.jsonl", "--config", "regie.toml"]).tells(&["2 events wait", "2026-03-02T09:10:00.000Z", "--drain"]);
+    assert_eq!(
+        first["deferred"][0],
+        json!({"event_id": "e-1", "correlation_id": "c", "until": "2026-03-02T09:10:00.000Z"})
+    );
+    place.run(&["run", "a.jsonl", "--config", "regie.toml"]).tells(&[
+        "2 events wait",
+        "2026-03-02T09:10:00.000Z",
+        "--drain",
+    ]);
     let drained = report(&place, &["a.jsonl", "--config", "regie.toml", "--drain"]);
     assert_eq!((&drained["timers_fired"], &drained["deferred_count"]), (&json!(2), &json!(0)));
     assert_eq!(drained["journal"]["by_state"], json!({"processed": 3}));
@@ -188,7 +196,9 @@ fn control_c_finishes_what_is_under_way_and_says_so() {
 #[test]
 fn a_journal_that_may_not_grow_refuses_keeps_all_and_goes_on_once_it_may() {
     let events: Vec<Value> = (0..400)
-        .map(|n| with(event(&format!("e-{n}"), "a.b", &format!("c-{}", n % 7), &at(0)), json!({"payload": "x".repeat(2000)})))
+        .map(|n| {
+            with(event(&format!("e-{n}"), "a.b", &format!("c-{}", n % 7), &at(0)), json!({"payload": "x".repeat(2000)}))
+        })
         .collect();
     let place = Place::new();
     place.file("a.jsonl", lines(&events));

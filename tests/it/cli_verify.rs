@@ -17,7 +17,10 @@ fn broken(statement: impl Fn(&[i64]) -> String) -> Value {
     let copy = place.copy_of_journal("copy.db");
     Connection::open(&copy).unwrap().execute_batch(&statement(&positions(&place))).unwrap();
     let told = place.run(&["verify", "--db", "copy.db", "--json"]).exits(1).json();
-    place.run(&["verify", "--db", "copy.db"]).exits(1).tells(&["task-001", told["first_break"]["kind"].as_str().unwrap()]);
+    place
+        .run(&["verify", "--db", "copy.db"])
+        .exits(1)
+        .tells(&["task-001", told["first_break"]["kind"].as_str().unwrap()]);
     place.run(&["verify"]).succeeds();
     told
 }

@@ -9,5 +9,7 @@ mod cli_query;
 mod cli_run;
 mod cli_show;
 mod cli_verify;
+mod panics;
+mod runtime_support;
 mod support;
 mod tidy;

@@ -63,7 +63,9 @@ impl Shard {
         slot.handed.push_back(held);
         if let Phase::Live(workflow) = &slot.phase {
             // Full is out of the question, its capacity being above what a shard holds; closed is told by its lifeline.
-            let _ = workflow.try_send(Deliver(item));
+            if let Err(SendError::Full(_)) = workflow.try_send(Deliver(item)) {
+                tracing::error!(%correlation, "a workflow's mailbox is smaller than what its shard holds");
+            }
         }
     }
 

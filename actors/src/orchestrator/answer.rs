@@ -14,7 +14,7 @@ use super::slot::{Asker, Held};
 use crate::entry::{Entry, Until, Work};
 use crate::metrics::ShardView;
 use crate::refused::Reason;
-use crate::timers::Set;
+use crate::timers::{Set, Timers};
 use crate::workflow::{Outcome, WorkflowView};
 
 impl Shard {
@@ -132,8 +132,7 @@ impl Shard {
         }
         if slot.due != due {
             slot.due = due;
-            // Should the timers be full or gone, the journal's table tells them when they are back.
-            let _ = self.neighbours.timers.try_send(Set { correlation: correlation.clone(), due });
+            set_timer(&self.neighbours.timers, Set { correlation: correlation.clone(), due });
         }
     }
 
@@ -173,6 +172,13 @@ impl Shard {
             self.give_up_calls(correlation);
         }
     }
+}
+
+/// Past the mailbox's capacity: at most one for each turn, so that their number is bounded, and a lost one would be a lost
+/// timer. Should the timers be gone, they read the journal's table when they are back.
+#[allow(clippy::disallowed_methods)]
+fn set_timer(timers: &Addr<Timers>, set: Set) {
+    timers.do_send(set);
 }
 
 /// The first answer to an event that is known, or why it is not the same event.

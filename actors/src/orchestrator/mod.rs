@@ -61,6 +61,16 @@ pub struct AwaitEnd {
     pub reply: oneshot::Sender<WorkflowView>,
 }
 
+/// Answered once the shard is up, and its mailbox is as large as it must be: until then actix gives it 16 places.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Up;
+
+impl Handler<Up> for Shard {
+    type Result = ();
+    fn handle(&mut self, _: Up, _: &mut Self::Context) {}
+}
+
 /// What a shard needs of the rest of the system.
 #[derive(Clone)]
 pub struct Neighbours {

@@ -10,7 +10,7 @@ use regie_core::workflow::Definitions;
 use regie_journal::SetInForce;
 use tokio::sync::{oneshot, watch};
 
-use super::{AwaitEnd, Directory, Keep, Neighbours, Shard};
+use super::{AwaitEnd, Directory, Keep, Neighbours, Shard, Up};
 use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::faults::Faults;
@@ -107,11 +107,19 @@ impl Root {
     fn start_shard(&mut self, at: usize, directory: Directory, ctx: &mut Context<Self>) {
         let (shard, dead) = self.specs[at].start(directory, self.generation);
         self.generation += 1;
-        self.shards[at] = Some(shard);
         ctx.spawn(dead.into_actor(self).map(move |_, root, ctx| root.shard_died(at, ctx)));
+        let up = shard.send(Up).into_actor(self);
+        ctx.spawn(up.map(move |_, root, _| {
+            root.shards[at] = Some(shard);
+            root.tell();
+        }));
     }
 
+    /// Tells the addresses, once there is one for every shard: which shard a correlation has depends on their number.
     fn tell(&self) {
+        if self.shards.iter().any(Option::is_none) {
+            return;
+        }
         let shards = || self.shards.iter().flatten();
         self.entries.send_replace(shards().map(|shard| shard.clone().recipient()).collect());
         self.ends.send_replace(shards().map(|shard| shard.clone().recipient()).collect());
@@ -126,7 +134,6 @@ impl Root {
         ctx.spawn(fence.into_actor(self).map(move |_, root, ctx| {
             let head = root.specs[at].journal.view().position.load(std::sync::atomic::Ordering::Acquire);
             root.start_shard(at, Directory::Any(head), ctx);
-            root.tell();
             // What it owed to the outside is owed still.
             let _ = root.specs[at].neighbours.timers.try_send(Reload);
         }));
@@ -140,6 +147,5 @@ impl Actor for Root {
         for (at, directory) in std::mem::take(&mut self.directories).into_iter().enumerate() {
             self.start_shard(at, directory, ctx);
         }
-        self.tell();
     }
 }

@@ -62,7 +62,7 @@ impl Shard {
         slot.epoch = epoch;
         slot.stale = false;
         let workflow = Workflow::new(Rc::clone(&self.links), correlation.clone(), epoch, body);
-        slot.phase = Phase::Live(workflow.start());
+        slot.phase = Phase::Live(workflow.live());
         if !slot.in_ring {
             slot.in_ring = true;
             self.ring.push_back(correlation.clone());

@@ -56,6 +56,14 @@ impl Workflow {
         Self { links, life, inbox: VecDeque::new(), body: Some(body) }
     }
 
+    /// Starts the actor. The shard bounds what it hands over, so that the mailbox must not be what refuses, from its first
+    /// message on: actix gives it 16 places until it is told.
+    pub fn live(self) -> Addr<Self> {
+        let mut context = Context::new();
+        context.set_mailbox_capacity(4 * limits::QUEUED_PER_WORKFLOW);
+        context.run(self)
+    }
+
     fn next_turn(&mut self, ctx: &mut Context<Self>) {
         if self.inbox.is_empty() {
             return;
@@ -103,9 +111,7 @@ impl Workflow {
 impl Actor for Workflow {
     type Context = Context<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
-        // The shard bounds what it hands over; the mailbox must not be what refuses.
-        ctx.set_mailbox_capacity(4 * limits::QUEUED_PER_WORKFLOW);
+    fn started(&mut self, _: &mut Self::Context) {
         self.links.faults.maybe(FaultPoint::Start, self.life.correlation());
     }
 

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::EventError;
 use super::parse::{Fields, check, take_time};
+use super::scan::check_shape;
 use super::{Change, CorrelationId, EntityRef, Event, Principal, Priority};
 use crate::{Json, Timestamp};
 
@@ -53,6 +54,10 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
         extensions: take_text::<BTreeMap<String, Json>>(&mut fields, "regieextensions")?.unwrap_or_default(),
     };
     event.extensions.extend(fields.rest());
+    // The subject that `to_cloudevent` makes of the entity says nothing new.
+    if event.entity.as_ref().is_some_and(|entity| event.extensions.get("subject") == Some(&subject(entity))) {
+        event.extensions.remove("subject");
+    }
     check(&event)?;
     Ok(event)
 }
@@ -60,7 +65,13 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
 /// A structured value that travels as a JSON text, for CloudEvents attributes hold none.
 fn take_text<T: DeserializeOwned>(fields: &mut Fields<'_>, name: &str) -> Result<Option<T>, EventError> {
     let Some(text) = fields.take::<String>(name)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| EventError::wrong(name, error))
+    let value = serde_json::from_str(&text).map_err(|error| EventError::wrong(name, error))?;
+    check_shape(&text).map_err(|error| EventError::wrong(name, error))?;
+    Ok(Some(value))
+}
+
+fn subject(entity: &EntityRef) -> Json {
+    Json::of(&entity.to_string())
 }
 
 fn take_pair(fields: &mut Fields<'_>, first: &str, second: &str) -> Result<Option<(String, String)>, EventError> {
@@ -96,7 +107,6 @@ pub fn to_cloudevent(event: &Event) -> Json {
     put("source", Some(json!(event.source)));
     put("type", Some(json!(event.kind)));
     put("time", (event.timestamp != Timestamp::MIN).then(|| json!(event.timestamp)));
-    put("subject", event.entity.as_ref().map(|entity| json!(entity.to_string())));
     put("correlationid", Some(json!(event.correlation_id)));
     put("causationid", event.causation_id.as_ref().map(|it| json!(it)));
     put("sessionkey", event.session_key.as_ref().map(|it| json!(it)));
@@ -113,29 +123,52 @@ pub fn to_cloudevent(event: &Event) -> Json {
     put("changes", text_of(event.changes.is_empty(), &|| Json::of(&event.changes).to_string()));
     put("metadata", text_of(event.metadata.is_empty(), &|| Json::of(&event.metadata).to_string()));
     let (plain, other): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        event.extensions.iter().partition(|(name, value)| is_attribute(name, value));
-    plain.into_iter().for_each(|(name, value)| put(name, Some(value.value())));
+        event.extensions.iter().partition(|(name, value)| is_attribute(event, name, value));
     put("regieextensions", text_of(other.is_empty(), &|| Json::of(&other).to_string()));
-    with_data(out, &event.payload)
-}
-
-/// The payload goes in as its own text, so that its numbers keep their digits.
-fn with_data(out: Map<String, Value>, payload: &Json) -> Json {
+    // The payload and what is carried on go in as their own texts, so that nothing of them is rewritten.
     let mut fields: BTreeMap<String, Json> = out.into_iter().map(|(name, value)| (name, value.into())).collect();
-    if !payload.is_null() {
-        fields.insert("data".into(), payload.clone());
-    }
+    fields.extend(event.entity.as_ref().map(|entity| ("subject".to_string(), subject(entity))));
+    fields.extend(plain.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+    fields.extend(Some(&event.payload).filter(|it| !it.is_null()).map(|it| ("data".to_string(), it.clone())));
     Json::of(&fields)
 }
 
-fn is_attribute(name: &str, value: &Json) -> bool {
+/// Attributes that have a meaning in the map: an extension of such a name does not pass for one.
+const OURS: [&str; 21] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "time",
+    "data",
+    "correlationid",
+    "causationid",
+    "sessionkey",
+    "actorkind",
+    "actorid",
+    "entitytype",
+    "entityid",
+    "priority",
+    "schemaversion",
+    "traceparent",
+    "correlationchain",
+    "related",
+    "changes",
+    "metadata",
+    "regieextensions",
+];
+
+fn is_attribute(event: &Event, name: &str, value: &Json) -> bool {
     let legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let whole = |number: &serde_json::Number| number.as_i64().is_some_and(|it| i32::try_from(it).is_ok());
-    legal
-        && name != "data"
-        && match value.value() {
-            Value::String(_) | Value::Bool(_) => true,
-            Value::Number(number) => whole(&number),
-            _ => false,
-        }
+    if !legal || OURS.contains(&name) {
+        return false;
+    }
+    match value.value() {
+        // A subject that is just the entity's would not be told from the one that is made of it.
+        Value::String(_) if name == "subject" && event.entity.as_ref().map(subject).as_ref() == Some(value) => false,
+        Value::String(text) => !text.chars().any(char::is_control),
+        Value::Bool(_) => name != "subject",
+        Value::Number(number) => name != "subject" && number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
+        _ => false,
+    }
 }

@@ -49,14 +49,15 @@ impl Cooldown {
             _ => now,
         };
         let near = |other: Timestamp| other.since(counts_at).max(counts_at.since(other)) < window;
+        let overdue = if returning.is_none() { self.booked.range(..=now).count() } else { 0 };
         if let Some(last) = self.last.filter(|last| near(*last) || *last > counts_at) {
-            return self.closed(window, last.after(window));
+            return self.closed(window, last.after(window), overdue, returning);
         }
         if returning.is_none() {
             // An overdue booking is on its way back, and goes first however late it is.
             let stands = |slot: Timestamp| slot <= now || near(slot);
             if let Some((slot, _)) = self.booked.iter().find(|(slot, ask)| ask.is_none() && stands(**slot)) {
-                return self.closed(window, (*slot).max(now).after(window));
+                return self.closed(window, (*slot).max(now).after(window), overdue.saturating_sub(1), None);
             }
             if self.booked.iter().any(|(slot, ask)| ask.is_some() && stands(*slot)) {
                 return CooldownRuling::Unclear;
@@ -68,18 +69,21 @@ impl Cooldown {
         CooldownRuling::Free { counts_at }
     }
 
-    fn closed(&self, window: Duration, ends: Timestamp) -> CooldownRuling {
-        let mut slot = ends;
-        // Steps of one window from the end: holes that others gave up are filled.
-        while self.is_near_a_booking(slot, window) && slot < Timestamp::MAX {
-            slot = slot.after(window);
+    /// The earliest slot from the end of the window on that keeps a window's distance from every booking: holes that others
+    /// gave up are filled, but room is left for those that are overdue, a window each. The place that a return gives up is
+    /// none of these. One walk, for there may be many bookings.
+    fn closed(&self, window: Duration, ends: Timestamp, overdue: usize, own: Option<Timestamp>) -> CooldownRuling {
+        let mut slot = ends.after(window.saturating_mul(u32::try_from(overdue).unwrap_or(u32::MAX)));
+        let others = self.booked.range(slot.before(window)..).map(|(booked, _)| *booked);
+        for booked in others.filter(|booked| Some(*booked) != own) {
+            if booked >= slot.after(window) {
+                break;
+            }
+            if booked.after(window) > slot {
+                slot = booked.after(window);
+            }
         }
         CooldownRuling::Closed { ends, slot }
-    }
-
-    fn is_near_a_booking(&self, slot: Timestamp, window: Duration) -> bool {
-        let (from, to) = (slot.before(window), slot.after(window));
-        self.booked.range(from..to).any(|(booked, _)| *booked > from)
     }
 
     /// Reserves an acceptance.
@@ -196,6 +200,7 @@ mod tests {
         let mut key = taken_at(5_000);
         [1_000, 2_000].into_iter().for_each(|slot| key.was_booked(at(slot)));
         assert_eq!(key.rule(WINDOW, at(5_000), Some(at(2_000))), closed(6_000, 6_000));
+        assert_eq!(key.rule(WINDOW, at(5_000), None), closed(6_000, 8_000));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Governor {
     held: HashMap<AskId, Held>,
     /// How long each policy's windows are: what the journal tells of policies that are no more is passed over.
     windows: HashMap<String, Duration>,
+    /// Where each ask waits that is not answered yet.
+    waits: HashMap<AskId, Place>,
     swept_at: usize,
 }
 
@@ -50,6 +52,25 @@ struct Look {
     returning: bool,
 }
 
+impl Look {
+    fn is_free(&self) -> bool {
+        matches!(self.ruling, CooldownRuling::Free { .. })
+    }
+
+    /// Whether it stops the event for good. Not one that comes back to the place that it booked here: that was promised.
+    fn discards(&self) -> bool {
+        !self.is_free() && self.mode == CooldownMode::Discard && !self.returning
+    }
+
+    /// The slot that it would book.
+    fn slot(&self) -> Option<Timestamp> {
+        match self.ruling {
+            CooldownRuling::Closed { slot, .. } if !self.discards() => Some(slot),
+            _ => None,
+        }
+    }
+}
+
 impl Governor {
     /// The empty state of a set's policies.
     pub fn new(set: &PolicySet) -> Self {
@@ -66,11 +87,15 @@ impl Governor {
             let Some(policy) = ask.set.policy(want.policy) else { continue };
             let Some(look) = self.look(policy, &want.key, &ask, now) else { continue };
             if look.ruling == CooldownRuling::Unclear {
-                let place = look.place.clone();
-                self.keys.entry(place).or_default().waiting.push_back(ask);
+                self.waits.insert(ask.id, look.place.clone());
+                self.keys.entry(look.place).or_default().waiting.push_back(ask);
                 return None;
             }
+            let decided = look.discards() && looks.iter().all(Look::is_free);
             looks.push(look);
+            if decided {
+                break; // whatever the others say: they are not looked at, and nobody waits for them
+            }
         }
         let id = ask.id;
         Some((id, self.answer(ask, looks, now)))
@@ -95,7 +120,9 @@ impl Governor {
 
     /// Drops an ask that nobody waits for any more, whether it has been answered or not.
     pub fn forget(&mut self, id: AskId, now: Timestamp) -> Vec<Settled> {
-        self.keys.values_mut().for_each(|key| key.waiting.retain(|ask| ask.id != id));
+        if let Some(key) = self.waits.remove(&id).and_then(|place| self.keys.get_mut(&place)) {
+            key.waiting.retain(|ask| ask.id != id);
+        }
         self.settle(id, false, now)
     }
 
@@ -176,8 +203,7 @@ impl Governor {
                 looks.iter_mut().for_each(|look| self.take(look, ask.id, &mut held));
                 None
             }
-            Some(at) if looks[at].mode == CooldownMode::Discard && !looks[at].returning => {
-                looks.truncate(at + 1);
+            Some(at) if looks[at].discards() => {
                 looks[at].decision.outcome = PolicyOutcome::Discarded;
                 Some(Verdict::Discarded { reason: looks[at].decision.reason.clone() })
             }
@@ -197,17 +223,17 @@ impl Governor {
     }
 
     fn defer(&mut self, looks: &mut [Look], id: AskId, held: &mut Held) -> Verdict {
-        let slot_of = |look: &Look| match look.ruling {
-            CooldownRuling::Closed { slot, .. } if look.mode == CooldownMode::Defer || look.returning => Some(slot),
-            _ => None,
-        };
-        let latest = looks.iter_mut().filter(|look| slot_of(look).is_some()).max_by_key(|look| slot_of(look));
-        let Some((look, slot)) = latest.and_then(|look| slot_of(look).map(|slot| (look, slot))) else {
+        for look in looks.iter_mut().filter(|look| !look.is_free()) {
+            look.decision.outcome = if look.discards() { PolicyOutcome::Discarded } else { PolicyOutcome::Deferred };
+        }
+        let latest = looks.iter_mut().filter(|look| look.slot().is_some()).max_by_key(|look| look.slot());
+        let Some((look, slot)) = latest.and_then(|look| look.slot().map(|slot| (look, slot))) else {
             return Verdict::Discarded { reason: "no policy that defers has a slot".into() };
         };
         let reason = look.decision.reason.clone();
         let key = self.keys.entry(look.place.clone()).or_default();
-        if key.cooldown.bookings() >= limits::BOOKINGS {
+        // A return gives a place up for the one that it takes: what was promised is not broken because the key is full.
+        if key.cooldown.bookings() >= limits::BOOKINGS && !look.returning {
             look.decision.outcome = PolicyOutcome::Discarded;
             return Verdict::Discarded { reason: format!("{reason}; {} are waiting already", limits::BOOKINGS) };
         }
@@ -215,9 +241,6 @@ impl Governor {
         held.places.push(look.place.clone());
         let booking = Booking { policy: look.place.0.clone(), key: look.place.1.clone(), slot };
         look.decision.grant = Some(Grant::Booked(booking));
-        for look in looks.iter_mut().filter(|look| slot_of(look).is_some()) {
-            look.decision.outcome = PolicyOutcome::Deferred;
-        }
         Verdict::Deferred { until: slot, reason }
     }
 
@@ -225,7 +248,10 @@ impl Governor {
         let mut answers = Vec::new();
         for place in places {
             let waiting = self.keys.get_mut(place).map(|key| std::mem::take(&mut key.waiting)).unwrap_or_default();
-            answers.extend(waiting.into_iter().filter_map(|ask| self.ask(ask, now)));
+            for ask in waiting {
+                self.waits.remove(&ask.id);
+                answers.extend(self.ask(ask, now));
+            }
         }
         answers
     }
@@ -235,6 +261,7 @@ impl Governor {
         if self.keys.len() >= (self.swept_at * 2).max(1_024) {
             self.keys.retain(|_, key| !key.waiting.is_empty() || !key.cooldown.is_spent(key.window, now));
             self.swept_at = self.keys.len();
+            self.keys.shrink_to(2 * self.swept_at);
         }
     }
 }

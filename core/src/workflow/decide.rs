@@ -115,7 +115,7 @@ impl Place<'_> {
         let free = Judgement::free(self.context.now, None);
         let judgement = self.context.judgement.as_ref().unwrap_or(&free);
         let mut facts = Vec::with_capacity(2);
-        if !judgement.decisions.is_empty() {
+        if !judgement.decisions.is_empty() || judgement.verdict != Verdict::Accepted {
             facts.push(Fact::Judged { event: sequence, judgement: judgement.clone() });
         }
         match &judgement.verdict {
@@ -130,11 +130,15 @@ impl Place<'_> {
     fn handle(&self, sequence: u64, event: &Event) -> Result<Vec<Fact>, Refusal> {
         let input = format!("event {}", event.id);
         let mut facts = Vec::new();
-        let handler = match self.running()? {
-            Some(handler) => handler,
+        let handler = match (self.running()?, &self.context.poison) {
+            (Some(handler), _) => handler,
+            // It has killed its workflow too often: nobody is asked again, and no run begins with it.
+            (None, Some(poison)) => return Ok(poisoned(sequence, input, poison.clone()).into()),
             // A run that completed takes no more; what comes after it is recorded like in a ledger.
-            None if self.state.run().is_some() => return Ok(vec![moved(sequence, LifeState::Processed, "recorded")]),
-            None => match self.context.definitions.starting_on(&event.kind) {
+            (None, None) if self.state.run().is_some() => {
+                return Ok(vec![moved(sequence, LifeState::Processed, "recorded")]);
+            }
+            (None, None) => match self.context.definitions.starting_on(&event.kind) {
                 None => return Ok(vec![moved(sequence, LifeState::Processed, "recorded")]),
                 Some((name, version, handler)) => {
                     facts.push(Fact::Started { definition: name.to_string(), version });
@@ -149,9 +153,7 @@ impl Place<'_> {
                 facts.extend(reaction);
             }
             Err(poison) => {
-                let reason = format!("poison: {}", poison.error);
-                facts.push(moved(sequence, LifeState::Escalated, &reason));
-                facts.push(parked(input, poison));
+                facts.extend(poisoned(sequence, input, poison));
             }
         }
         Ok(facts)
@@ -202,6 +204,10 @@ fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
 
 fn moved(event: u64, to: LifeState, reason: &str) -> Fact {
     Fact::Moved { event, to, reason: reason.to_string(), by: None }
+}
+
+fn poisoned(event: u64, input: String, poison: Poison) -> [Fact; 2] {
+    [moved(event, LifeState::Escalated, &format!("poison: {}", poison.error)), parked(input, poison)]
 }
 
 fn parked(input: String, poison: Poison) -> Fact {

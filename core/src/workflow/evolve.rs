@@ -32,7 +32,10 @@ pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> 
     }
     state.sequence = record.sequence;
     state.last_at = record.at;
-    for (at, fact) in record.facts.iter().enumerate() {
+    if record.sequence == 1 && !matches!(record.facts.first(), Some(Fact::Opened { .. })) {
+        return Err(illegal(0, "a correlation begins by being opened".into()));
+    }
+    for (at, fact) in record.facts.iter().enumerate().skip(usize::from(record.sequence == 1)) {
         follow(state, fact, record, definitions).map_err(|why| illegal(at + 1, why))?;
     }
     Ok(())
@@ -40,15 +43,8 @@ pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> 
 
 fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definitions) -> Result<(), String> {
     match fact {
-        Fact::Opened { .. } if record.sequence == 1 => Ok(()),
-        Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Received { format, raw, identity, made_id, .. } => {
-            let (sequence, position) = (record.sequence, 0);
-            let open = OpenEvent::new(*format, raw, made_id.as_ref(), record.at, *identity);
-            state.open.insert(sequence, open);
-            state.known.insert(*identity, KnownEvent { sequence, position, state: LifeState::Pending });
-            state.unplaced.push((sequence, *identity));
-            Ok(())
+            received(state, OpenEvent::new(*format, raw, made_id.as_ref(), record.at, *identity))
         }
         Fact::Judged { event, judgement } => judged(state, *event, judgement),
         Fact::Released { booking } => {
@@ -61,12 +57,30 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Owes { key, effect } => owes(state, key, effect),
         Fact::Ended { key, .. } => state.owed.remove(key).map(|_| ()).ok_or_else(|| format!("{key} is not owed")),
         Fact::Finished { end } => finished(state, end),
+        Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
     }
 }
 
+fn received(state: &mut State, open: OpenEvent) -> Result<(), String> {
+    let (sequence, position, identity) = (state.sequence, 0, open.identity);
+    if let Some(known) = state.known.get(identity) {
+        return Err(format!("the event is known since sequence {}", known.sequence));
+    }
+    if state.unplaced.last().is_some_and(|(last, _)| *last == sequence) {
+        return Err("a record receives one event".into());
+    }
+    state.open.insert(sequence, open);
+    state.known.insert(identity, KnownEvent { sequence, position, state: LifeState::Pending });
+    state.unplaced.push((sequence, identity));
+    Ok(())
+}
+
 fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), String> {
     let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    if open.state != LifeState::Pending {
+        return Err(format!("event {event} is {} and cannot be judged", open.state));
+    }
     open.until = match &judgement.verdict {
         Verdict::Deferred { until, .. } => Some(*until),
         _ => None,
@@ -112,7 +126,10 @@ fn noted(state: &mut State, data: &crate::Json, definitions: &Definitions) -> Re
 }
 
 fn owes(state: &mut State, key: &EffectKey, effect: &Effect) -> Result<(), String> {
-    running(state)?.attempts.insert(key.step.clone(), key.attempt);
+    let before = running(state)?.attempts.insert(key.step.clone(), key.attempt);
+    if key.attempt != before.unwrap_or(0).saturating_add(1) {
+        return Err(format!("{key} does not follow attempt {}", before.unwrap_or(0)));
+    }
     match state.owed.insert(key.clone(), effect.clone()) {
         None => Ok(()),
         Some(_) => Err(format!("{key} is owed already")),

@@ -1,6 +1,6 @@
 //! The event identities that a workflow remembers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +18,12 @@ pub struct KnownEvent {
     pub state: LifeState,
 }
 
-/// The recent event identities of one correlation; a plain list while there are few, for most correlations have few.
+/// The recent event identities of one correlation; a plain list while there are few, for most correlations have few. In
+/// order, so that one state has one form in its snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     few: Vec<(Identity, KnownEvent)>,
-    many: HashMap<Identity, KnownEvent>,
+    many: BTreeMap<Identity, KnownEvent>,
     /// All records up to this sequence may hold events that are not remembered here.
     forgotten: u64,
 }
@@ -62,7 +63,7 @@ impl Known {
             self.few.reserve_exact(1);
             return self.few.push((identity, event));
         }
-        self.many.extend(self.few.drain(..));
+        self.many.extend(std::mem::take(&mut self.few));
         self.many.insert(identity, event);
     }
 

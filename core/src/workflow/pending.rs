@@ -51,7 +51,7 @@ impl Owed {
     }
 }
 
-/// Everything that is owed, by instant, and within one instant in the order in which it came.
+/// Everything that is owed, by instant; within one instant effects by their keys, then returns by their sequences.
 pub fn pending(state: &State) -> Vec<Owed> {
     let effects = state.owed().iter().map(|(key, effect)| match effect {
         Effect::Timer { due } => Owed::Timer { key: key.clone(), due: *due },

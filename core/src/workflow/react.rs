@@ -52,13 +52,15 @@ fn facts_of(reaction: Reaction<Json>, state: &State, input: Input<'_>, moment: &
     if reaction.wishes.len() > limits::REACTION_EFFECTS {
         return Err(too_many("effects", limits::REACTION_EFFECTS));
     }
-    if state.owed().len() + reaction.wishes.len() > limits::OWED_EFFECTS {
+    let ended = ended_step(input);
+    let still_owed = state.owed().len().saturating_sub(usize::from(ended.is_some()));
+    if still_owed + reaction.wishes.len() > limits::OWED_EFFECTS {
         return Err(HandlerError(format!("it would owe more than {} effects", limits::OWED_EFFECTS)));
     }
     let mut facts: Vec<Fact> = reaction.facts.into_iter().map(|data| Fact::Noted { data }).collect();
     let mut asked: Vec<EffectKey> = Vec::new();
     for (step, wish) in reaction.wishes {
-        let key = next_key(state, &asked, step)?;
+        let key = next_key(state, &asked, ended, step)?;
         let effect = match wish {
             Wish::Effect(effect) => effect,
             Wish::Send(event) => send(*event, &key, input, moment)?,
@@ -70,9 +72,17 @@ fn facts_of(reaction: Reaction<Json>, state: &State, input: Input<'_>, moment: &
     Ok(facts)
 }
 
-fn next_key(state: &State, asked: &[EffectKey], step: String) -> Result<EffectKey, HandlerError> {
-    let owed = state.owed().keys().chain(asked).any(|key| key.step == step);
-    if owed {
+/// The step whose effect has just ended: it is still owed in the state that is asked, and yet its name is free again.
+fn ended_step(input: Input<'_>) -> Option<&str> {
+    match input {
+        Input::Agent { step, .. } | Input::Timer { step } | Input::Sent { step, .. } => Some(step),
+        Input::Event(_) => None,
+    }
+}
+
+fn next_key(state: &State, asked: &[EffectKey], ended: Option<&str>, step: String) -> Result<EffectKey, HandlerError> {
+    let mut owed = state.owed().keys().filter(|key| Some(key.step.as_str()) != ended).chain(asked);
+    if owed.any(|key| key.step == step) {
         return Err(HandlerError(format!("step '{step}' is under way already")));
     }
     if step.is_empty() || step.len() > limits::ID_BYTES || step.chars().any(char::is_control) {

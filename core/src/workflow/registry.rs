@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
@@ -11,19 +12,15 @@ use crate::event::Pattern;
 
 /// A handler without its types, so that many can stand side by side.
 pub(super) trait AnyHandler: Send + Sync {
-    fn starts_on(&self) -> Pattern;
     fn initial(&self) -> Box<dyn Any + Send>;
     fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
+    /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
 }
 
 impl<H: Handler> AnyHandler for H {
-    fn starts_on(&self) -> Pattern {
-        Handler::starts_on(self)
-    }
-
     fn initial(&self) -> Box<dyn Any + Send> {
         Box::new(H::State::default())
     }
@@ -46,18 +43,26 @@ impl<H: Handler> AnyHandler for H {
     }
 
     fn save(&self, state: &dyn Any) -> Option<String> {
-        serde_json::to_string(state.downcast_ref::<H::State>()?).ok()
+        let state = state.downcast_ref::<H::State>()?;
+        catch_unwind(AssertUnwindSafe(|| serde_json::to_string(state).ok())).ok().flatten()
     }
 
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>> {
-        let state: H::State = serde_json::from_str(text).ok()?;
-        Some(Box::new(state))
+        let state: Option<H::State> = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
+        Some(Box::new(state?))
     }
 }
 
 /// The handlers that a program has, by name and version.
 #[derive(Clone, Default)]
-pub struct Definitions(BTreeMap<String, BTreeMap<u32, Arc<dyn AnyHandler>>>);
+pub struct Definitions(BTreeMap<String, BTreeMap<u32, Definition>>);
+
+#[derive(Clone)]
+struct Definition {
+    /// Asked for once: a handler's code runs where a panic is caught, and a pattern is read once for all events.
+    starts_on: Pattern,
+    handler: Arc<dyn AnyHandler>,
+}
 
 impl Definitions {
     /// Adds a handler; says whether its name and version were free.
@@ -66,7 +71,8 @@ impl Definitions {
         let versions = self.0.entry(name).or_default();
         let free = !versions.contains_key(&version);
         if free {
-            versions.insert(version, Arc::new(handler));
+            let starts_on = handler.starts_on();
+            versions.insert(version, Definition { starts_on, handler: Arc::new(handler) });
         }
         free
     }
@@ -82,15 +88,16 @@ impl Definitions {
     }
 
     pub(super) fn get(&self, name: &str, version: u32) -> Option<&dyn AnyHandler> {
-        self.0.get(name)?.get(&version).map(|handler| &**handler)
+        self.0.get(name)?.get(&version).map(|definition| &*definition.handler)
     }
 
     /// The newest version of the first definition, by name, that begins on such an event.
     pub(super) fn starting_on(&self, kind: &str) -> Option<(&str, u32, &dyn AnyHandler)> {
         let newest = self.0.iter().filter_map(|(name, versions)| {
-            versions.last_key_value().map(|(version, handler)| (name.as_str(), *version, &**handler))
+            versions.last_key_value().map(|(version, definition)| (name.as_str(), *version, definition))
         });
-        newest.into_iter().find(|(_, _, handler)| handler.starts_on().matches(kind))
+        let mut starting = newest.filter(|(_, _, definition)| definition.starts_on.matches(kind));
+        starting.next().map(|(name, version, definition)| (name, version, &*definition.handler))
     }
 }
 

@@ -67,29 +67,29 @@ fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -
     let mut insert = connection.prepare_cached(sql)?;
     let mut touches = Vec::new();
     for entry in &batch.events {
-        let event = &*entry.event;
+        let brief = &entry.brief;
         let mut number = |room, text: &str| dictionary.number(connection, room, text);
-        let kind = number(Room::Kind, &event.kind)?;
-        let actor = event.actor.as_ref().map(|actor| number(Room::Actor, &actor.id)).transpose()?;
-        let session = event.session_key.as_ref().map(|key| number(Room::Session, key)).transpose()?;
-        for entity in event.entity.iter().chain(&event.related) {
+        let kind = number(Room::Kind, &brief.kind)?;
+        let actor = brief.actor.as_ref().map(|actor| number(Room::Actor, actor)).transpose()?;
+        let session = brief.session.as_ref().map(|key| number(Room::Session, key)).transpose()?;
+        for entity in &brief.entities {
             let entity = number(Room::Entity, &dictionary::entity_text(entity))?;
-            touches.push((entity, event.timestamp.micros(), entry.position.cast_signed()));
+            touches.push((entity, brief.stamped.micros(), entry.position.cast_signed()));
         }
         let [position, correlation, sequence] = [entry.position, entry.number, entry.sequence].map(u64::cast_signed);
         insert.execute(rusqlite::params![
             position,
             correlation,
             sequence,
-            event.timestamp.micros(),
+            brief.stamped.micros(),
             entry.recorded_at.micros(),
             kind,
             actor,
             session,
-            priority_number(event.priority),
+            priority_number(brief.priority),
             state_number(entry.state),
-            event.causation_id.is_some(),
-            event.correlation_id.is_own(),
+            brief.caused,
+            brief.own,
         ])?;
     }
     touches.sort_unstable();

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use regie_core::event::{CorrelationId, Event, LifeState};
+use regie_core::Timestamp;
+use regie_core::event::{CorrelationId, Identity, LifeState};
 use regie_core::governance::Booking;
-use regie_core::{Timestamp, event};
 
+use crate::brief::Brief;
 use crate::error::StoreError;
 use crate::fold::{self, Change, Received};
 use crate::plan::Known;
@@ -18,8 +19,8 @@ pub(super) struct EventEntry {
     pub(super) sequence: u64,
     pub(super) recorded_at: Timestamp,
     pub(super) state: LifeState,
-    pub(super) identity: event::Identity,
-    pub(super) event: std::sync::Arc<Event>,
+    pub(super) identity: Identity,
+    pub(super) brief: Brief,
 }
 
 /// A row, as the index has it.
@@ -83,8 +84,8 @@ impl Batch {
             Change::Received(received) => {
                 let Received { position, sequence, recorded_at, identity, .. } = received;
                 self.places.insert((number, sequence), self.events.len());
-                let (event, state) = (received.incoming()?.shared(), LifeState::Pending);
-                self.events.push(EventEntry { position, number, sequence, recorded_at, state, identity, event });
+                let (brief, state) = (Brief::of(received)?, LifeState::Pending);
+                self.events.push(EventEntry { position, number, sequence, recorded_at, state, identity, brief });
             }
             Change::Moved { event, to } => match self.places.get(&(number, event)) {
                 Some(place) => self.events[*place].state = to,

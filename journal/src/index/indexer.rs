@@ -16,8 +16,9 @@ use crate::snapshot::Snapshot;
 use crate::sqlite::{connection, errors};
 use crate::store::{EventReader, Head, Row};
 
-/// Turns that one transaction of the index takes together; large ones are cut by their bytes before.
-const BATCH_TURNS: usize = 2_048;
+/// Turns that one transaction of the index takes together; large ones are cut by their bytes before. Many, because each
+/// transaction writes every page that it touches, and pages of what is keyed by correlation are touched by every one.
+const BATCH_TURNS: usize = 8_192;
 
 /// Reads the journal and writes the index. Owned by one thread.
 pub struct Indexer {

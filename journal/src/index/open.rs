@@ -12,15 +12,13 @@ use super::schema::{self, Covers};
 use crate::error::StoreError;
 use crate::note::OpenNote;
 use crate::progress::Progress;
-use crate::sqlite::connection::{self, Synchronous};
+use crate::sqlite::connection;
 use crate::sqlite::errors;
 use crate::sqlite::files::Files;
 use crate::store::{EventReader, Head};
 
 /// Bytes of an index up to which its structure is looked over whole when it is opened: some tens of milliseconds.
 const LOOK_OVER_BYTES: u64 = 32 * 1024 * 1024;
-/// Pages of its log at which the index makes a checkpoint: 16 MiB, on its own thread and in nobody's way.
-const AUTOCHECKPOINT: i64 = 4_096;
 
 /// Opens the index to be written, or builds it, and brings it up to the end of the journal.
 pub(crate) fn for_owner(
@@ -29,7 +27,7 @@ pub(crate) fn for_owner(
     mut source: Box<dyn EventReader>,
     progress: &Arc<Progress>,
 ) -> Result<(Indexer, Option<OpenNote>), StoreError> {
-    let opened = usable(files, journal, &mut *source, |path| connection::for_writing(path, Synchronous::Normal, AUTOCHECKPOINT));
+    let opened = usable(files, journal, &mut *source, connection::for_index);
     let (connection, why) = match opened {
         Ok(connection) => (connection, None),
         Err(Unusable::Now(error)) => return Err(error),
@@ -80,7 +78,9 @@ fn usable(
     }
     let corrupt = |error: StoreError| match error {
         StoreError::ReadOnly { .. } | StoreError::Full { .. } | StoreError::Owned { .. } => Unusable::Now(error),
-        StoreError::NotOurs { why, .. } | StoreError::Damaged { why } => Unusable::Ever(format!("it was corrupt: {why}")),
+        StoreError::NotOurs { why, .. } | StoreError::Damaged { why } => {
+            Unusable::Ever(format!("it was corrupt: {why}"))
+        }
         other => Unusable::Ever(format!("it could not be opened: {other}")),
     };
     let connection = open(&files.index).map_err(corrupt)?;
@@ -119,7 +119,7 @@ fn misfit(covers: &Covers, journal: Uuid, source: &mut dyn EventReader) -> Resul
 
 fn create(files: &Files, journal: Uuid) -> Result<Connection, StoreError> {
     files.remove_index().map_err(|error| errors::file(&error, &files.index))?;
-    let mut connection = connection::for_writing(&files.index, Synchronous::Normal, AUTOCHECKPOINT)?;
+    let mut connection = connection::for_index(&files.index)?;
     schema::create(&mut connection, journal).map_err(errors::indexing)?;
     Ok(connection)
 }

@@ -13,6 +13,12 @@ use crate::error::StoreError;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long SQLite waits for another process that holds its lock: some tool, for the owner alone writes.
 const BUSY: Duration = Duration::from_secs(2);
+/// Pages of its log at which the index makes a checkpoint: 32 MiB, on its own thread and in nobody's way.
+const INDEX_AUTOCHECKPOINT: i64 = 8_192;
+/// Pages that a connection keeps, in KiB; taken as they are needed.
+const CACHE_KIB: i64 = 16 * 1024;
+/// Pages that the index's writer keeps: enough for the upper levels of every table, and the leaves of most.
+const INDEX_CACHE_KIB: i64 = 64 * 1024;
 /// Statements that a connection keeps prepared: more than any has.
 const STATEMENTS: usize = 96;
 
@@ -54,6 +60,14 @@ pub(crate) fn for_writing(path: &Path, sync: Synchronous, autocheckpoint: i64) -
         let why = format!("{}: SQLite runs with journal_mode={mode}, synchronous={found}", path.display());
         return Err(StoreError::Failed { why });
     }
+    Ok(connection)
+}
+
+/// A connection that writes an index, which can always be built anew.
+pub(crate) fn for_index(path: &Path) -> Result<Connection, StoreError> {
+    let connection = for_writing(path, Synchronous::Normal, INDEX_AUTOCHECKPOINT)?;
+    let sized = connection.pragma_update(None, "cache_size", -INDEX_CACHE_KIB);
+    sized.map_err(|error| errors::opening(error, path))?;
     Ok(connection)
 }
 
@@ -101,7 +115,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -16_384)?; // KiB
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?; // negative: KiB, not pages
     connection.pragma_update(None, "foreign_keys", false)
 }
 

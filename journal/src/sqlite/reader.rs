@@ -78,7 +78,11 @@ impl EventReader for SqliteReader {
         Ok(row.filter(|row| row.last() >= position))
     }
 
-    fn wakes_after(&mut self, after: Option<(Timestamp, u64)>, limit: usize) -> Result<Vec<(Timestamp, u64)>, StoreError> {
+    fn wakes_after(
+        &mut self,
+        after: Option<(Timestamp, u64)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, u64)>, StoreError> {
         // Numbers begin with 1, so that the default comes before every pair.
         let (due, number) = after.unwrap_or((Timestamp::MIN, 0));
         let mut statement = self.connection.prepare_cached(WAKES).map_err(errors::reading)?;

@@ -224,4 +224,3 @@ fn sync_directory(files: &Files) -> Result<(), StoreError> {
     };
     File::open(directory).and_then(|it| it.sync_all()).map_err(|error| errors::file(&error, directory))
 }
-

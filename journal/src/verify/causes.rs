@@ -34,7 +34,8 @@ pub(super) struct Causes {
 impl Causes {
     /// The cause of the emitted event in a record is to be looked for.
     pub(super) fn want(&mut self, number: u64, position: u64, record: &Record) -> Result<(), (BreakKind, String)> {
-        let incoming = fold::received(record.clone(), position).map_err(|error| (BreakKind::Unreadable, error.to_string()))?;
+        let incoming =
+            fold::received(record.clone(), position).map_err(|error| (BreakKind::Unreadable, error.to_string()))?;
         let Some(incoming) = incoming else { return Ok(()) };
         let Some((source, id)) = incoming.event().cause() else { return Ok(()) };
         let wanted = Wanted { number, sequence: record.sequence, position, cause: format!("{source}#{id}") };

@@ -9,7 +9,8 @@ use regie_core::event::{Event, EventBuilder, Format, Incoming, LifeState};
 use regie_core::query::Filter;
 use regie_core::workflow::{Fact, Record};
 use regie_journal::{
-    Committed, Durability, Indexer, Journal, OpenNote, Opened, Reader, SqliteOptions, StoreError, StoredEvent, Tip, Turn, Wake,
+    Committed, Durability, Indexer, Journal, OpenNote, Opened, Reader, SqliteOptions, StoreError, StoredEvent, Tip,
+    Turn, Wake,
 };
 use tempfile::TempDir;
 

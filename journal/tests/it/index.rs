@@ -23,15 +23,17 @@ fn turns(story: &mut Story) -> Vec<Turn> {
     turns
 }
 
-/// Everything that the index tells, and where it is from.
-fn told(opened: &mut Opened) -> (Stats, Vec<(u64, u64, LifeState)>) {
+/// Everything that the index tells: the counts, and position, sequence and state of each event.
+type Told = (Stats, Vec<(u64, u64, LifeState)>);
+
+fn told(opened: &mut Opened) -> Told {
     let mut reader = opened.reader();
     let all = events(&mut reader, &Filter::default());
     let rows = all.iter().map(|event| (event.position, event.sequence, event.state)).collect();
     (reader.stats(&Filter::default()).unwrap(), rows)
 }
 
-fn written() -> (Place, (Stats, Vec<(u64, u64, LifeState)>)) {
+fn written() -> (Place, Told) {
     let (place, mut story) = (Place::new(), Story::default());
     let mut opened = place.open();
     for turn in turns(&mut story) {

@@ -10,7 +10,10 @@ fn cut(whole: &Place, after: u64) -> Place {
     let place = Place::new();
     std::fs::copy(whole.path(), place.path()).unwrap();
     std::fs::copy(whole.beside("-index"), place.beside("-index")).unwrap();
-    Connection::open(place.path()).unwrap().execute("DELETE FROM turns WHERE position > ?1", [after.cast_signed()]).unwrap();
+    Connection::open(place.path())
+        .unwrap()
+        .execute("DELETE FROM turns WHERE position > ?1", [after.cast_signed()])
+        .unwrap();
     place
 }
 
@@ -44,5 +47,31 @@ fn assert_rebuilt_unless_empty(notes: &[regie_journal::OpenNote], position: u64)
     match position {
         0 => assert_eq!(notes, []),
         _ => assert_rebuilt(notes, "it covered"),
+    }
+}
+
+/// What is on disk at this moment, as the death of the process would leave it.
+fn left_by_death(of: &Place) -> Place {
+    let place = Place::new();
+    for end in ["", "-wal", "-index", "-index-wal"] {
+        std::fs::copy(of.beside(end), place.beside(end)).unwrap();
+    }
+    place
+}
+
+#[test]
+fn whatever_was_answered_is_there_after_the_process_has_died() {
+    let place = Place::new();
+    let mut opened = place.open();
+    for (nth, turn) in turns().into_iter().enumerate() {
+        let head = opened.writer.append(&[turn]).unwrap().head;
+        if nth % 3 == 0 {
+            opened.catch_up();
+        }
+        let left = left_by_death(&place);
+        let after = left.open();
+        assert_eq!((after.writer.head(), after.notes.clone()), (head, vec![]));
+        assert_eq!(after.readers.indexed(), head.position);
+        assert_eq!(verify(&mut *after.readers.truth().unwrap(), &mut |_| {}).unwrap().first_break, None);
     }
 }

@@ -23,7 +23,10 @@ fn turns() -> Vec<Turn> {
     vec![
         story.takes(new("a", "1", "task.created", 30).actor(ana.clone()).entity(task("x")).session("s")),
         story.takes(new("b", "2", "task.created", 10).actor(bot.clone()).entity(task("y")).priority(Priority::P0)),
-        story.receives(new("a", "3", "task.done", 20).actor(ana).related(task("x")).related(task("y")), &[LifeState::Deferred]),
+        story.receives(
+            new("a", "3", "task.done", 20).actor(ana).related(task("x")).related(task("y")),
+            &[LifeState::Deferred],
+        ),
         story.takes(new("a", "4", "note.added.late", 20).cause("3").related(task("x")).entity(task("x"))),
         story.takes(new("b", "5", "note.added.late", 7_200).actor(bot).session("s")),
         story.takes(event("regie/inner", "own").entity(task("x"))),
@@ -133,7 +136,8 @@ fn what_touches_an_entity_comes_up_to_and_with_an_instant() {
 
 #[test]
 fn statistics_count_what_there_is() {
-    let map = |pairs: &[(&str, u64)]| pairs.iter().map(|(key, count)| (key.to_string(), *count)).collect::<BTreeMap<_, _>>();
+    let map =
+        |pairs: &[(&str, u64)]| pairs.iter().map(|(key, count)| (key.to_string(), *count)).collect::<BTreeMap<_, _>>();
     both(|reader| {
         let stats = reader.stats(&Filter::default()).unwrap();
         assert_eq!((stats.events, stats.correlations, stats.entities, stats.sessions), (5, 2, 2, 1));

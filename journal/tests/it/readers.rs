@@ -129,3 +129,12 @@ fn a_damaged_journal_can_still_be_verified_by_a_visitor() {
     let report = verify(&mut *readers.truth().unwrap(), &mut |_| {}).unwrap();
     assert_eq!(report.first_break.unwrap().position, 6);
 }
+
+#[test]
+fn each_part_may_go_to_a_thread_of_its_own() {
+    fn goes<T: Send>() {}
+    goes::<regie_journal::Writer>();
+    goes::<regie_journal::Indexer>();
+    goes::<regie_journal::Reader>();
+    goes::<regie_journal::Readers>();
+}

@@ -84,8 +84,10 @@ fn swapped(columns: &str) -> Break {
     place.write(&Story::default().events(2, 4));
     let file = rusqlite::Connection::open(place.path()).unwrap();
     file.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM turns").unwrap();
-    let swap = format!("UPDATE turns SET ({columns}) = (SELECT {columns} FROM kept WHERE kept.position = 8 - turns.position)
-        WHERE position IN (3, 5)");
+    let swap = format!(
+        "UPDATE turns SET ({columns}) = (SELECT {columns} FROM kept WHERE kept.position = 8 - turns.position)
+        WHERE position IN (3, 5)"
+    );
     assert_eq!(file.execute(&swap, []).unwrap(), 2);
     verify_at(&place).first_break.unwrap()
 }
@@ -123,7 +125,11 @@ fn a_flipped_byte_anywhere_in_a_body_is_a_digest_that_does_not_fit() {
         flipped[at] ^= 0x01;
         file.execute("UPDATE turns SET body = ?1 WHERE position = 3", [&flipped]).unwrap();
         let found = verify_at(&place).first_break.unwrap();
-        assert_eq!((found.kind, found.correlation.as_str(), found.position), (BreakKind::Digest, "c0", 3), "byte {at}: {found}");
+        assert_eq!(
+            (found.kind, found.correlation.as_str(), found.position),
+            (BreakKind::Digest, "c0", 3),
+            "byte {at}: {found}"
+        );
     }
     file.execute("UPDATE turns SET body = ?1 WHERE position = 3", [&body]).unwrap();
     assert_eq!(verify_at(&place).first_break, None);

@@ -119,9 +119,10 @@ fn size(line: &Line) -> usize {
 fn understood(place: Place, line: &Line) -> Item {
     let event = match line {
         Line::Bytes(bytes) => Incoming::read(bytes, Origin::File),
-        Line::TooLong(bytes) => {
-            Err(EventError::TooLarge { bytes: usize::try_from(*bytes).unwrap_or(usize::MAX), limit: limits::EVENT_BYTES })
-        }
+        Line::TooLong(bytes) => Err(EventError::TooLarge {
+            bytes: usize::try_from(*bytes).unwrap_or(usize::MAX),
+            limit: limits::EVENT_BYTES,
+        }),
     };
     Item { place, event: event.map_err(|error| error.to_string()) }
 }

@@ -52,7 +52,9 @@ impl Page<'_> {
         }
         let records = counted(story.records.len() as u64, "record");
         match story.broken_at {
-            None => self.line(0, Tone::Good, &format!("the chain of {records} holds, up to {}", story.digest().short())),
+            None => {
+                self.line(0, Tone::Good, &format!("the chain of {records} holds, up to {}", story.digest().short()))
+            }
             Some(at) => self.line(0, Tone::Bad, &format!("the chain of {records} is broken at sequence {at}")),
         }
     }

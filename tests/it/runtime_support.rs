@@ -1,0 +1,226 @@
+//! Helpers for tests of the runtime: a limit on everything that waits, a runtime on a clock that stands still, events,
+//! and workflows and agents made of closures.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use regie::actors::agent::{AgentError, AgentTask};
+use regie::actors::clock::Clock;
+use regie::core::event::{Event, EventBuilder, EventResult, Incoming, LifeState, Pattern, Principal};
+use regie::core::governance::{CooldownMode, KeyKind, Policy, PolicySet};
+use regie::core::query::{Filter, Stats};
+use regie::core::workflow::{Handler, HandlerError, Input, Moment, Reaction};
+use regie::core::{Json, Timestamp};
+use regie::{Builder, ClockKind, Handle, JournalConfig, Refused, Runtime};
+use tempfile::TempDir;
+
+/// How long a test may take before something is said to hang.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Runs a future to its end on a thread of its own, or panics when it takes too long: a test hangs never.
+#[track_caller]
+pub(crate) fn within<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let (done, result) = channel();
+    let thread = std::thread::spawn(move || drop(done.send(futures::executor::block_on(work))));
+    match result.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("not done within {PATIENCE:?}: something hangs"),
+        Err(RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
+    }
+}
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A runtime on a manual clock.
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) handle: Handle,
+    pub(crate) clock: Clock,
+}
+
+impl Stage {
+    /// Two shards, a journal in memory, at zero; and more.
+    pub(crate) async fn with(more: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::from(0, more).await
+    }
+
+    /// The same from a later instant on, in milliseconds.
+    pub(crate) async fn from(start: i64, more: impl FnOnce(Builder) -> Builder) -> Self {
+        let clock = Clock::manual(at(start));
+        let builder = regie::builder().shards(2).clock(ClockKind::Given(clock.clone()));
+        let runtime = more(builder).start().await.unwrap();
+        Self { handle: runtime.handle(), runtime, clock }
+    }
+
+    pub(crate) async fn submit(&self, event: EventBuilder) -> EventResult {
+        self.handle.submit(event.build().unwrap()).await.unwrap()
+    }
+
+    /// Lets the clock go on to an instant, in milliseconds, and waits until nothing is under way.
+    pub(crate) async fn go_to(&self, millis: i64) {
+        self.clock.advance_to(at(millis));
+        self.handle.settle().await;
+    }
+
+    /// The state of each event, by correlation and id.
+    pub(crate) async fn states(&self) -> BTreeMap<String, LifeState> {
+        states(&self.handle).await
+    }
+
+    pub(crate) async fn state_of(&self, name: &str) -> Option<LifeState> {
+        self.states().await.get(name).copied()
+    }
+
+    pub(crate) async fn stats(&self) -> Stats {
+        self.handle.stats(Filter::default()).await.unwrap()
+    }
+
+    pub(crate) async fn close(self) {
+        assert_eq!(self.runtime.shutdown().await.error, None);
+    }
+}
+
+/// The state of each event, by `correlation/id`.
+pub(crate) async fn states(handle: &Handle) -> BTreeMap<String, LifeState> {
+    let events = handle.events(Filter::default()).await.unwrap();
+    let name = |event: &Event| format!("{}/{}", event.correlation_id, event.id);
+    events.iter().map(|stored| (name(stored.incoming.event()), stored.state)).collect()
+}
+
+/// Sends all, each in its order, without waiting for one before the next.
+pub(crate) async fn submit_all(handle: &Handle, events: Vec<Incoming>) -> Vec<Result<EventResult, Refused>> {
+    let mut answers = Vec::with_capacity(events.len());
+    for event in events {
+        answers.push(handle.enqueue(event).await.unwrap());
+    }
+    futures::future::join_all(answers).await
+}
+
+/// A note of an agent; its id is unique within its correlation.
+pub(crate) fn note(correlation: &str, id: &str) -> EventBuilder {
+    Event::new("agent.note", correlation).id(id)
+}
+
+/// The same by an actor.
+pub(crate) fn note_by(actor: &str, correlation: &str, id: &str) -> EventBuilder {
+    note(correlation, id).actor(Principal::user(actor))
+}
+
+pub(crate) fn event(kind: &str, correlation: &str, id: &str) -> EventBuilder {
+    Event::new(kind, correlation).id(id)
+}
+
+pub(crate) fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap()
+}
+
+/// At most one note of an actor in a second.
+pub(crate) fn one_a_second(mode: CooldownMode) -> Policy {
+    Policy::cooldown("one-a-second", pattern("agent.note"), Duration::from_millis(1_000), KeyKind::Actor, mode)
+}
+
+pub(crate) fn set(policies: Vec<Policy>) -> PolicySet {
+    PolicySet::new(policies).unwrap()
+}
+
+/// A folder for a journal, thrown away after the test.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("j.db")
+    }
+
+    pub(crate) fn journal(&self) -> JournalConfig {
+        JournalConfig::sqlite(self.path())
+    }
+
+    /// What a kill at this instant would leave: the files as they are now, under an owner that is no more.
+    pub(crate) fn image(&self) -> Folder {
+        let image = Folder::new();
+        for file in std::fs::read_dir(self.0.path()).unwrap().map(|file| file.unwrap()) {
+            let name = file.file_name().into_string().unwrap();
+            if !name.ends_with("-shm") && !name.ends_with("-lock") {
+                std::fs::copy(file.path(), image.0.path().join(name)).unwrap();
+            }
+        }
+        image
+    }
+}
+
+/// What a [`Script`] notes to have its `evolve` panic.
+pub(crate) const POISON: u64 = u64::MAX;
+
+/// A workflow whose decisions are a closure's, and whose state is the sum of what it noted.
+pub(crate) struct Script<D> {
+    name: &'static str,
+    starts_on: &'static str,
+    decide: D,
+}
+
+/// A workflow of that name that begins on such events.
+pub(crate) fn script<D>(name: &'static str, starts_on: &'static str, decide: D) -> Script<D>
+where
+    D: Fn(&u64, Input<'_>, &Moment<'_>) -> Result<Reaction<u64>, HandlerError> + Send + Sync + 'static,
+{
+    Script { name, starts_on, decide }
+}
+
+impl<D> Handler for Script<D>
+where
+    D: Fn(&u64, Input<'_>, &Moment<'_>) -> Result<Reaction<u64>, HandlerError> + Send + Sync + 'static,
+{
+    type State = u64;
+    type Fact = u64;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn starts_on(&self) -> Pattern {
+        pattern(self.starts_on)
+    }
+
+    fn decide(&self, sum: &u64, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<u64>, HandlerError> {
+        (self.decide)(sum, input, moment)
+    }
+
+    fn evolve(&self, sum: &mut u64, noted: u64) {
+        assert_ne!(noted, POISON, "a fact that cannot be taken");
+        *sum += noted;
+    }
+}
+
+/// What an agent gives.
+pub(crate) type Done = Result<Json, AgentError>;
+
+/// An agent made of a closure.
+pub(crate) struct Acts<F>(pub(crate) F);
+
+impl<F> regie::actors::agent::Agent for Acts<F>
+where
+    F: Fn(AgentTask) -> BoxFuture<'static, Done> + Send + Sync + 'static,
+{
+    fn handle(&self, task: AgentTask) -> impl Future<Output = Done> + Send {
+        (self.0)(task)
+    }
+}
+
+/// A blocking agent made of a closure.
+pub(crate) struct Blocks<F>(pub(crate) F);
+
+impl<F: Fn(AgentTask) -> Done + Send + Sync + 'static> regie::actors::agent::BlockingAgent for Blocks<F> {
+    fn handle(&self, task: AgentTask) -> Done {
+        (self.0)(task)
+    }
+}
