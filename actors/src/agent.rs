@@ -235,6 +235,10 @@ impl AgentGate {
             let _ = call.reply.send(AgentOutcome::Refused(why));
             return;
         }
+        if call.abort.handle().is_aborted() {
+            self.view.cancelled.fetch_add(1, Ordering::Relaxed);
+            return; // given up while it waited: a blocking one would begin all the same
+        }
         let Call { correlation, key, task, timeout, abort, reply } = call;
         let limit = timeout.unwrap_or(self.spec.limits.timeout).min(self.spec.limits.timeout);
         let deadline = self.clock.now().after(limit);

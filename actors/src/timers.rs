@@ -46,6 +46,8 @@ pub struct Waiting {
     pub next: Option<Timestamp>,
     /// How many are in memory.
     pub count: usize,
+    /// Whether more are being read from the journal.
+    pub reading: bool,
 }
 
 /// Wakes the one that is due first, if it is due by then; answered when it has been taken.
@@ -271,7 +273,7 @@ impl Handler<Look> for Timers {
     type Result = Waiting;
 
     fn handle(&mut self, _: Look, _: &mut Self::Context) -> Self::Result {
-        Waiting { next: self.due.first().map(|(due, _)| *due), count: self.due.len() }
+        Waiting { next: self.due.first().map(|(due, _)| *due), count: self.due.len(), reading: self.reading }
     }
 }
 

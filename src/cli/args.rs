@@ -22,7 +22,7 @@ Exit codes: 0 done, 1 verify found a break, 2 wrong use or configuration, 3 noth
 4 some lines could not be taken, 5 the journal cannot be used, 130 interrupted.
 
 Environment: REGIE_CONFIG, REGIE_DB, REGIE_POLICIES, REGIE_CLOCK, REGIE_DURABILITY, REGIE_SHARDS, \
-REGIE_IN_FLIGHT, REGIE_MAX_BYTES; REGIE_LOG (error, warn, info, debug, trace) and REGIE_LOG_FORMAT (json); NO_COLOR.";
+REGIE_ADMISSION, REGIE_IN_FLIGHT, REGIE_MAX_BYTES; REGIE_LOG (error, warn, info, debug, trace) and REGIE_LOG_FORMAT (json); NO_COLOR.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -32,8 +32,8 @@ use exit::{Exit, Failure};
 
 /// Reads the command line, does what it says, and gives the exit code.
 ///
-/// What the command line and the configuration say of journal, clock, shards, durability and policies is set on the
-/// builder; what they do not say stays as the builder has it.
+/// What the command line and the configuration say of shards, durability, admission and policies is set on the builder;
+/// what they do not say stays as the builder has it. Journal and clock are always theirs.
 pub fn main(builder: Builder) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

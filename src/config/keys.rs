@@ -28,6 +28,8 @@ pub struct Layer {
     pub durability: Option<Durability>,
     /// Shards.
     pub shards: Option<usize>,
+    /// Events that the runtime takes at once.
+    pub admission: Option<usize>,
     /// Events that `regie run` keeps under way.
     pub in_flight: Option<usize>,
     /// A cap on the journal's size, in bytes.
@@ -43,6 +45,7 @@ impl Layer {
             clock: self.clock.or(below.clock),
             durability: self.durability.or(below.durability),
             shards: self.shards.or(below.shards),
+            admission: self.admission.or(below.admission),
             in_flight: self.in_flight.or(below.in_flight),
             max_bytes: self.max_bytes.or(below.max_bytes),
         }
@@ -144,6 +147,10 @@ pub(super) const KEYS: &[Key] = &[
         },
     },
     Key { name: "shards", put: |layer, given| given.count(SHARDS_MAX).map(|it| layer.shards = Some(it)) },
+    Key {
+        name: "admission",
+        put: |layer, given| given.count(limits::ADMISSION as u64).map(|it| layer.admission = Some(it)),
+    },
     Key {
         name: "in_flight",
         put: |layer, given| given.count(limits::ADMISSION as u64).map(|it| layer.in_flight = Some(it)),

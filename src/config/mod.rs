@@ -9,6 +9,7 @@
 //! clock = "system"           # system | event
 //! durability = "strict"      # strict | relaxed
 //! shards = 2                 # as many as cores unless said
+//! admission = 4096           # events that the runtime takes at once
 //! in_flight = 1024           # events that `regie run` keeps under way
 //! max_bytes = 10000000000    # a cap on the journal's size
 //! ```

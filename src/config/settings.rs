@@ -24,10 +24,12 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     /// The clock.
     pub clock: Clock,
-    /// What an answer means.
-    pub durability: Durability,
+    /// What an answer means; strict unless said.
+    pub durability: Option<Durability>,
     /// Shards; as many as cores unless said.
     pub shards: Option<usize>,
+    /// Events that the runtime takes at once; as many as it can unless said.
+    pub admission: Option<usize>,
     /// Events that `regie run` keeps under way.
     pub in_flight: usize,
     /// A cap on the journal's size, in bytes.
@@ -63,8 +65,9 @@ impl Settings {
             db: layer.db.unwrap_or_else(|| DEFAULT_DB.into()),
             policies: layer.policies,
             clock: layer.clock.unwrap_or_default(),
-            durability: layer.durability.unwrap_or_default(),
+            durability: layer.durability,
             shards: layer.shards,
+            admission: layer.admission,
             in_flight: layer.in_flight.unwrap_or(DEFAULT_IN_FLIGHT),
             max_bytes: layer.max_bytes,
         })

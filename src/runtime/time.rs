@@ -49,6 +49,9 @@ impl Handle {
         loop {
             self.core.busy.settled().await;
             let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            if waiting.reading {
+                continue; // what is read counts as under way, and is waited for
+            }
             let Some(next) = waiting.next else { return drained };
             drained.fired += 1;
             drained.last = Some(next);
@@ -72,6 +75,9 @@ impl Handle {
         loop {
             self.core.busy.settled().await;
             let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            if waiting.reading {
+                continue; // what is read counts as under way, and is waited for
+            }
             let Some(next) = waiting.next.filter(|next| *next <= to) else { return drained };
             self.core.clock.advance_to(next);
             if self.core.timers.send(FireNext { by: next }).await.unwrap_or(false) {

@@ -100,8 +100,9 @@ fn a_thousand_that_panic_when_they_stop_come_back() {
     within(async {
         let keep_few = |builder: regie::Builder| builder.keep(10, Duration::from_secs(60));
         let stage = Stage::with(|builder| keep_few(builder).faults(sick_at(FaultPoint::Stop, 1))).await;
-        assert_all_processed(&submit_all(&stage.handle, round(1)).await, Status::New);
-        assert_all_processed(&submit_all(&stage.handle, round(2)).await, Status::New);
+        for events in [round(1), round(2)].iter().flat_map(|round| round.chunks(100)) {
+            assert_all_processed(&submit_all(&stage.handle, events.to_vec()).await, Status::New);
+        }
         assert_counts(&stage, &[("processed", 4 * MANY as u64)], 0).await;
         assert!(stage.handle.metrics().await.passivated >= 3 * MANY as u64);
     });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -19,7 +20,7 @@ use regie::{Builder, ClockKind, Handle, JournalConfig, Refused, Runtime};
 use tempfile::TempDir;
 
 /// How long a test may take before something is said to hang.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a future to its end on a thread of its own, or panics when it takes too long: a test hangs never.
 #[track_caller]
@@ -222,5 +223,57 @@ pub(crate) struct Blocks<F>(pub(crate) F);
 impl<F: Fn(AgentTask) -> Done + Send + Sync + 'static> regie::actors::agent::BlockingAgent for Blocks<F> {
     fn handle(&self, task: AgentTask) -> Done {
         (self.0)(task)
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below that one.
+    pub(crate) fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at as u64 + 1) as usize);
+        }
+    }
+}
+
+/// A gate at which foreign code waits until it is opened.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<(usize, bool)>, Condvar)>);
+
+impl Gate {
+    /// Waits until it is open, and counts who came.
+    pub(crate) fn pass(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap().0 += 1;
+        changed.notify_all();
+        let _open = changed.wait_while(state.lock().unwrap(), |(_, open)| !*open).unwrap();
+    }
+
+    pub(crate) fn open(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap().1 = true;
+        changed.notify_all();
+    }
+
+    /// Waits until so many have come.
+    pub(crate) fn wait_for(&self, count: usize) {
+        let (state, changed) = &*self.0;
+        let come = changed.wait_timeout_while(state.lock().unwrap(), PATIENCE, |(come, _)| *come < count).unwrap();
+        assert!(!come.1.timed_out(), "only {} came to the gate", come.0.0);
+    }
+
+    /// How many have come.
+    pub(crate) fn came(&self) -> usize {
+        self.0.0.lock().unwrap().0
     }
 }

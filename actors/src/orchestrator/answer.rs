@@ -6,7 +6,7 @@ use actix::prelude::*;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
 use regie_core::limits;
-use regie_core::workflow::{Command, Fact, first_answer};
+use regie_core::workflow::{Command, Fact, State, first_answer};
 use regie_journal::{Reader, StoreError};
 
 use super::Shard;
@@ -15,7 +15,7 @@ use crate::entry::{Entry, Until, Work};
 use crate::metrics::ShardView;
 use crate::refused::Reason;
 use crate::timers::{Set, Timers};
-use crate::workflow::{Outcome, WorkflowView};
+use crate::workflow::{Outcome, WorkflowView, view};
 
 impl Shard {
     pub(super) fn outcomes(
@@ -142,6 +142,19 @@ impl Shard {
             for entry in self.event_ends.remove(&(correlation.clone(), *sequence)).unwrap_or_default() {
                 self.answer_later(correlation, *sequence, entry);
             }
+        }
+    }
+
+    /// A workflow that died may have committed ends that it did not come to tell.
+    pub(super) fn tell_what_was_missed(&mut self, correlation: &CorrelationId, state: &State) {
+        if self.slots.get(correlation).is_none_or(|slot| slot.deaths.is_none()) {
+            return;
+        }
+        let of_this = self.event_ends.keys().filter(|(whose, _)| whose == correlation).map(|(_, sequence)| *sequence);
+        let ended: Vec<u64> = of_this.filter(|sequence| !state.open().contains_key(sequence)).collect();
+        self.tell_ended(correlation, &ended);
+        if state.has_ended() {
+            self.tell_over(correlation, &view(state));
         }
     }
 

@@ -45,7 +45,10 @@ impl Shard {
         ctx.spawn(read.into_actor(self).map(move |body, shard, ctx| {
             shard.waking -= 1;
             match body {
-                Ok(body) => shard.alive(&correlation, body),
+                Ok(body) => {
+                    shard.tell_what_was_missed(&correlation, &body.state);
+                    shard.alive(&correlation, body);
+                }
                 Err(error) => shard.cannot_wake(&correlation, error),
             }
             if let Some(next) = shard.to_wake.pop_front() {

@@ -21,6 +21,7 @@ pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Report, Reported, RunView, Task, WorkflowView,
 };
 use turn::Finished;
+pub(crate) use turn::view;
 
 /// What a workflow has in memory.
 #[derive(Debug)]

@@ -143,7 +143,7 @@ impl Taking {
         if self.known(item, command).await {
             return Ok(true);
         }
-        let now = self.now(item);
+        let (now, asked_before) = (self.now(item), self.ask);
         let mut judgement = None;
         if core::is_governed(&self.body.state, command) && !self.links.set.is_empty() {
             match self.judge(item, command, now).await? {
@@ -160,7 +160,7 @@ impl Taking {
         let command = stamped.as_ref().unwrap_or(command);
         match core::take(&mut self.body.state, &self.correlation, command, &context) {
             Ok(turn) => self.taken(item, command, turn, before),
-            Err(refusal) => self.refused(item, refusal)?,
+            Err(refusal) => self.refused(item, refusal, asked_before)?,
         }
         Ok(true)
     }
@@ -195,11 +195,14 @@ impl Taking {
         }
     }
 
-    fn refused(&mut self, item: &Item, refusal: Refusal) -> Result<(), Death> {
+    fn refused(&mut self, item: &Item, refusal: Refusal, asked_before: Option<AskId>) -> Result<(), Death> {
         if refusal.spoils_the_state() {
             return Err((item.ticket, refusal.to_string()));
         }
-        if let Some(ask) = self.ask.take() {
+        // A reservation that another command of this turn holds stands or falls with that one.
+        if asked_before.is_none()
+            && let Some(ask) = self.ask.take()
+        {
             self.give_up(ask);
         }
         let outcome = match refusal {
@@ -255,13 +258,21 @@ impl Taking {
             _ => return Ok(Some(Judgement::free(now, set.digest()))),
         };
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
-        let preliminary = asked.map_err(|_| broken("a policy's condition panicked".into()))?;
+        let preliminary = match (asked, &item.poison) {
+            (Ok(preliminary), _) => preliminary,
+            // It cannot be judged, and that has killed the workflow often enough: a person decides.
+            (Err(_), Some(poison)) => {
+                let reason = format!("poison: {}", poison.error);
+                Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() }
+            }
+            (Err(_), None) => return Err(broken("a policy's condition panicked".into())),
+        };
         let Preliminary { mut decisions, stopped, wants } = preliminary;
         let mut judgement = Judgement::free(now, set.digest());
+        if self.ask.is_some() && (!wants.is_empty() || returning.is_some()) {
+            return Ok(None);
+        }
         if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
-            if self.ask.is_some() {
-                return Ok(None);
-            }
             let ask = Ask { id: self.links.ask_id(), set, wants, returning };
             let ruling = self.ask_policy(ask).await.ok_or_else(|| broken("the policy actor did not answer".into()))?;
             decisions.extend(ruling.decisions);
@@ -436,7 +447,8 @@ fn ended_in(records: &[Record]) -> Vec<u64> {
     ended.collect()
 }
 
-fn view(state: &core::State) -> WorkflowView {
+/// How a workflow stands by its state.
+pub(crate) fn view(state: &core::State) -> WorkflowView {
     let run = state.run().map(|run| RunView {
         definition: run.definition.clone(),
         version: run.version,

@@ -9,7 +9,8 @@
 //! | entity | `entitytype`, `entityid`, and `subject` as `type/id` on the way out |
 //! | priority, schema_version, traceparent | `priority`, `schemaversion`, `traceparent` |
 //! | correlation_chain, related, changes, metadata | JSON texts in `correlationchain`, `related`, `changes`, `metadata` |
-//! | extensions that are texts, whole numbers or booleans under a legal name | the same |
+//! | extension `data_base64`, where there is no payload | the same |
+//! | extensions that are texts, whole numbers or booleans under a legal name that the map does not use | the same |
 //! | other extensions | one JSON text in `regieextensions` |
 
 use std::collections::BTreeMap;
@@ -53,11 +54,12 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
         traceparent: fields.take("traceparent")?,
         extensions: take_text::<BTreeMap<String, Json>>(&mut fields, "regieextensions")?.unwrap_or_default(),
     };
-    event.extensions.extend(fields.rest());
+    let mut rest = fields.rest();
     // The subject that `to_cloudevent` makes of the entity says nothing new.
-    if event.entity.as_ref().is_some_and(|entity| event.extensions.get("subject") == Some(&subject(entity))) {
-        event.extensions.remove("subject");
+    if event.entity.as_ref().is_some_and(|entity| rest.get("subject") == Some(&subject(entity))) {
+        rest.remove("subject");
     }
+    event.extensions.extend(rest);
     check(&event)?;
     Ok(event)
 }
@@ -160,15 +162,16 @@ const OURS: [&str; 21] = [
 
 fn is_attribute(event: &Event, name: &str, value: &Json) -> bool {
     let legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if !legal || OURS.contains(&name) {
+    let binary = name == "data_base64" && event.payload.is_null();
+    if !(legal || binary) || OURS.contains(&name) {
         return false;
     }
     match value.value() {
         // A subject that is just the entity's would not be told from the one that is made of it.
         Value::String(_) if name == "subject" && event.entity.as_ref().map(subject).as_ref() == Some(value) => false,
         Value::String(text) => !text.chars().any(char::is_control),
-        Value::Bool(_) => name != "subject",
-        Value::Number(number) => name != "subject" && number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
+        Value::Bool(_) => name != "subject" && !binary,
+        Value::Number(number) => name != "subject" && !binary && number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
         _ => false,
     }
 }

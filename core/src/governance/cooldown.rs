@@ -55,11 +55,11 @@ impl Cooldown {
         }
         if returning.is_none() {
             // An overdue booking is on its way back, and goes first however late it is.
-            let stands = |slot: Timestamp| slot <= now || near(slot);
-            if let Some((slot, _)) = self.booked.iter().find(|(slot, ask)| ask.is_none() && stands(**slot)) {
+            let mut standing = self.booked.range(..now.after(window));
+            if let Some((slot, _)) = standing.clone().find(|(_, ask)| ask.is_none()) {
                 return self.closed(window, (*slot).max(now).after(window), overdue.saturating_sub(1), None);
             }
-            if self.booked.iter().any(|(slot, ask)| ask.is_some() && stands(*slot)) {
+            if standing.next().is_some() {
                 return CooldownRuling::Unclear;
             }
         }

@@ -122,7 +122,11 @@ impl Place<'_> {
             Verdict::Accepted => facts.extend(self.handle(sequence, event)?),
             Verdict::Deferred { reason, .. } => facts.push(moved(sequence, LifeState::Deferred, reason)),
             Verdict::Discarded { reason } => facts.push(moved(sequence, LifeState::Discarded, reason)),
-            Verdict::Escalated { reason } => facts.push(moved(sequence, LifeState::Escalated, reason)),
+            Verdict::Escalated { reason } => {
+                facts.push(moved(sequence, LifeState::Escalated, reason));
+                let poison = self.context.poison.clone();
+                facts.extend(poison.map(|poison| parked(format!("event {}", event.id), poison)));
+            }
         }
         Ok(facts)
     }

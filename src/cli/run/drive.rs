@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use regie_core::Timestamp;
-use regie_core::event::{EventResult, Incoming};
+use regie_core::event::{Event, EventResult, Incoming};
 use tokio::sync::mpsc;
 
 use super::input::{Item, Place};
@@ -43,15 +44,22 @@ pub(super) struct Driver<'a> {
     manner: Manner,
     progress: &'a Progress,
     pub(super) tally: Tally,
-    under_way: VecDeque<(Place, Answer)>,
+    under_way: VecDeque<UnderWay>,
     now: Option<Timestamp>,
     /// Whether nothing is taken any more.
     stopped: bool,
 }
 
+/// An event that has gone in.
+struct UnderWay {
+    place: Place,
+    event: Arc<Event>,
+    answer: Answer,
+}
+
 enum Next {
     Batch(Vec<Item>),
-    Answered(Place, Box<Result<EventResult, Refused>>),
+    Answered(Place, Arc<Event>, Box<Result<EventResult, Refused>>),
     Interrupted,
     End,
 }
@@ -84,7 +92,7 @@ impl<'a> Driver<'a> {
             match self.next(batches, interrupt).await {
                 Next::End => return Ok(()),
                 Next::Interrupted => return Err(Stop::Interrupted),
-                Next::Answered(place, answer) => self.note(&place, *answer)?,
+                Next::Answered(place, event, answer) => self.note(&place, &event, *answer)?,
                 Next::Batch(items) => {
                     for item in items {
                         if interrupt.is_asked() {
@@ -109,10 +117,10 @@ impl<'a> Driver<'a> {
                 Poll::Ready(None) => return Poll::Ready(Next::End),
                 Poll::Pending => {}
             }
-            let Some((_, answer)) = self.under_way.front_mut() else { return Poll::Pending };
-            let Poll::Ready(answer) = Pin::new(answer).poll(context) else { return Poll::Pending };
+            let Some(first) = self.under_way.front_mut() else { return Poll::Pending };
+            let Poll::Ready(answer) = Pin::new(&mut first.answer).poll(context) else { return Poll::Pending };
             match self.under_way.pop_front() {
-                Some((place, _)) => Poll::Ready(Next::Answered(place, Box::new(answer))),
+                Some(first) => Poll::Ready(Next::Answered(first.place, first.event, Box::new(answer))),
                 None => Poll::Pending,
             }
         })
@@ -129,14 +137,14 @@ impl<'a> Driver<'a> {
                 return if self.manner.strict { Err(Stop::Strict) } else { Ok(()) };
             }
         };
-        self.tally.enters(event.event());
+        let shared = event.shared();
         let alone = self.manner.clock == Clock::Event && self.reach(&event).await?;
         while self.under_way.len() >= self.manner.in_flight {
             self.answer_one().await?;
         }
         match self.handle.enqueue(event).await {
-            Ok(answer) => self.under_way.push_back((place, answer)),
-            Err(refused) => self.note(&place, Err(refused))?,
+            Ok(answer) => self.under_way.push_back(UnderWay { place, event: shared, answer }),
+            Err(refused) => self.note(&place, &shared, Err(refused))?,
         }
         if alone { self.answer_all().await } else { Ok(()) }
     }
@@ -161,14 +169,14 @@ impl<'a> Driver<'a> {
     }
 
     async fn answer_one(&mut self) -> Result<(), Stop> {
-        let Some((place, answer)) = self.under_way.pop_front() else { return Ok(()) };
+        let Some(UnderWay { place, event, answer }) = self.under_way.pop_front() else { return Ok(()) };
         let answer = answer.await;
-        self.note(&place, answer)
+        self.note(&place, &event, answer)
     }
 
-    fn note(&mut self, place: &Place, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
+    fn note(&mut self, place: &Place, event: &Event, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
         let (reason, stops) = match answer {
-            Ok(result) if self.tally.answered(&result) => return Ok(()),
+            Ok(result) if self.tally.answered(event, &result) => return Ok(()),
             Ok(result) => (result.error.map_or("refused".to_string(), |error| error.message), false),
             Err(refused) => (refused.reason.to_string(), stops_all(&refused.reason)),
         };

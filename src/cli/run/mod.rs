@@ -20,6 +20,7 @@ use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::Screen;
 use crate::config::{Clock, Settings};
+use crate::runtime::Setup;
 use crate::{Builder, ClockKind, Handle, JournalConfig};
 use drive::{Driver, Manner, Stop};
 use input::Sources;
@@ -50,19 +51,17 @@ pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
 
 /// The builder with what the settings say; what they do not say stays as it was.
 fn configured(builder: Builder, settings: &Settings) -> Result<Builder, Failure> {
-    let journal = JournalConfig::Sqlite { path: settings.db.clone(), max_bytes: settings.max_bytes };
-    let clock = match settings.clock {
-        Clock::System => ClockKind::System,
-        Clock::Event => ClockKind::EventTime,
-    };
-    let mut builder = builder.journal(journal).clock(clock).durability(settings.durability);
-    if let Some(shards) = settings.shards {
-        builder = builder.shards(shards);
-    }
-    if let Some(policies) = settings.policy_set()? {
-        builder = builder.policies(policies);
-    }
-    Ok(builder)
+    Ok(builder.configured(Setup {
+        journal: Some(JournalConfig::Sqlite { path: settings.db.clone(), max_bytes: settings.max_bytes }),
+        durability: settings.durability,
+        clock: Some(match settings.clock {
+            Clock::System => ClockKind::System,
+            Clock::Event => ClockKind::EventTime,
+        }),
+        shards: settings.shards,
+        admission: settings.admission,
+        policies: settings.policy_set()?,
+    }))
 }
 
 /// Takes everything in, and looks at what the journal holds then.

@@ -32,7 +32,10 @@ pub(super) struct Report {
     pub(super) refused: Vec<Trouble>,
     pub(super) unreadable_count: u64,
     pub(super) unreadable: Vec<Trouble>,
-    pub(super) states: BTreeMap<LifeState, u64>,
+    /// New events by the state in which they were answered.
+    pub(super) answered: BTreeMap<LifeState, u64>,
+    /// All events of the journal by the state in which they are now.
+    pub(super) states: BTreeMap<String, u64>,
     pub(super) types: BTreeMap<String, u64>,
     pub(super) correlations: u64,
     pub(super) workflows_started: u64,
@@ -63,7 +66,6 @@ pub(super) struct JournalNow {
     pub(super) digest: Digest,
     pub(super) events: u64,
     pub(super) correlations: u64,
-    pub(super) by_state: BTreeMap<String, u64>,
     pub(super) last_timestamp: Option<Timestamp>,
 }
 
@@ -100,7 +102,9 @@ impl Report {
             refused: tally.refused.first,
             unreadable_count: tally.unreadable.count,
             unreadable: tally.unreadable.first,
-            states: tally.states,
+            answered: tally.answers,
+            deferred_count: left.stats.by_state.get(LifeState::Deferred.as_str()).copied().unwrap_or_default(),
+            states: left.stats.by_state,
             types: tally.types,
             example: tally.example,
             workflows_started: counts.workflows_started,
@@ -110,14 +114,12 @@ impl Report {
             timers_fired: ran.timers_fired,
             elapsed_ms: u64::try_from(ran.elapsed.as_millis()).unwrap_or(u64::MAX),
             events_per_second: taken as f64 / ran.elapsed.as_secs_f64().max(1e-6),
-            deferred_count: left.stats.by_state.get(LifeState::Deferred.as_str()).copied().unwrap_or_default(),
             deferred: left.first,
             journal: JournalNow {
                 position: head.position,
                 digest: head.digest,
                 events: left.stats.events,
                 correlations: left.stats.correlations,
-                by_state: left.stats.by_state,
                 last_timestamp: left.stats.last_timestamp,
             },
             notes: ran.notes,

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use regie_core::event::LifeState;
+
 use super::report::Report;
 use crate::cli::query::tone_of;
 use crate::cli::screen::{Look, Tone, counted, cut, grouped, plain, wrap};
@@ -60,16 +62,16 @@ impl Page<'_> {
     }
 
     fn states(&mut self) -> io::Result<()> {
+        writeln!(self.out)?;
         if self.report.states.is_empty() {
-            return writeln!(self.out);
+            return Ok(());
         }
-        let told = self.report.states.iter().map(|(state, count)| {
-            let text = format!("{} {state}", grouped(*count));
-            self.look.paint(tone_of(*state), &text)
+        let told = LifeState::ALL.iter().filter_map(|state| {
+            let count = self.report.states.get(state.as_str())?;
+            Some(self.look.paint(tone_of(*state), &format!("{} {state}", grouped(*count))))
         });
         let told = told.collect::<Vec<_>>().join(", ");
-        writeln!(self.out)?;
-        self.labelled("States", &told)
+        self.labelled("States now", &told)
     }
 
     fn types(&mut self) -> io::Result<()> {

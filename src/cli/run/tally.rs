@@ -16,7 +16,7 @@ pub(super) struct Tally {
     pub(super) refused: Troubles,
     pub(super) unreadable: Troubles,
     /// New events by the state in which they were answered.
-    pub(super) states: BTreeMap<LifeState, u64>,
+    pub(super) answers: BTreeMap<LifeState, u64>,
     /// New and known events by type.
     pub(super) types: BTreeMap<String, u64>,
     pub(super) example: Option<Example>,
@@ -83,7 +83,7 @@ impl Tally {
             known: 0,
             refused: Troubles::default(),
             unreadable: Troubles::default(),
-            states: BTreeMap::new(),
+            answers: BTreeMap::new(),
             types: BTreeMap::new(),
             example: None,
             // Three digits are told; that many fit, so that this does not fail.
@@ -103,8 +103,7 @@ impl Tally {
         self.correlations.len() as u64
     }
 
-    /// Counts an event that goes in.
-    pub(super) fn enters(&mut self, event: &Event) {
+    fn count(&mut self, event: &Event) {
         if self.correlations.len() < CORRELATIONS {
             self.correlations.insert(self.hasher.hash_one(event.correlation_id.as_str()));
         }
@@ -114,13 +113,10 @@ impl Tally {
             let kind = if self.types.len() < TYPES { event.kind.as_str() } else { "(others)" };
             *self.types.entry(kind.to_string()).or_default() += 1;
         }
-        if self.example.is_none() {
-            self.example = Some(Example::of(event, false));
-        }
     }
 
-    /// Counts an answer. False if the event was refused; `result.error` says why.
-    pub(super) fn answered(&mut self, result: &EventResult) -> bool {
+    /// Counts an event with its answer. False if it was refused; `result.error` says why.
+    pub(super) fn answered(&mut self, event: &Event, result: &EventResult) -> bool {
         if let Some(latency) = &mut self.latency {
             latency.saturating_record((result.processing_time_ms * 1_000.0).max(1.0) as u64);
         }
@@ -128,27 +124,19 @@ impl Tally {
             Status::New => {
                 self.new += 1;
                 if let Some(state) = result.event_state {
-                    *self.states.entry(state).or_default() += 1;
+                    *self.answers.entry(state).or_default() += 1;
                 }
-                self.look_at(result);
-                true
             }
-            Status::Duplicate => {
-                self.known += 1;
-                true
-            }
-            _ => false,
+            Status::Duplicate => self.known += 1,
+            _ => return false,
         }
-    }
-
-    /// The first event that was not simply processed is what a reader wants to see.
-    fn look_at(&mut self, result: &EventResult) {
+        self.count(event);
+        // The first event that was not simply processed is what a reader wants to see, else the first of all.
         let telling = result.event_state.is_some_and(|state| state != LifeState::Processed);
-        let better = telling && self.example.as_ref().is_none_or(|example| !example.telling);
-        if better && let Some(example) = &mut self.example {
-            example.telling = true;
-            example.correlation.clone_from(&result.correlation_id);
+        if self.example.as_ref().is_none_or(|example| telling && !example.telling) {
+            self.example = Some(Example::of(event, telling));
         }
+        true
     }
 
     pub(super) fn latency(&self) -> Latency {

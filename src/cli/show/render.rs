@@ -109,7 +109,7 @@ impl Page<'_> {
             Fact::PolicySet { digest, text, by } => {
                 let by = by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
                 let lines = counted(text.lines().count() as u64, "line");
-                self.labelled("policies", Tone::Plain, &format!("{} in force ({lines}){by}", digest.short()))
+                self.labelled("set", Tone::Plain, &format!("policies {} in force ({lines}){by}", digest.short()))
             }
             other => self.run_fact(other),
         }
@@ -176,7 +176,9 @@ impl Page<'_> {
             _ => ("decided", Tone::Plain),
         };
         let wait = decision.remaining_ms.map(|ms| format!(", {ms} ms remain")).unwrap_or_default();
-        let told = format!("{} {word}: {}{wait}", decision.policy, decision.reason);
+        // The reason is why it stops an event; one that passes needs none.
+        let reason = if word == "passed" { String::new() } else { format!(": {}", decision.reason) };
+        let told = format!("{} {word}{reason}{wait}", decision.policy);
         self.labelled("policy", tone, &told)?;
         let observed: Vec<String> =
             decision.observed.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();

@@ -1,0 +1,15 @@
+//! Property and table tests of the rules, a module a theme.
+
+mod cloudevents;
+mod entity;
+mod event_errors;
+mod events;
+mod governor;
+mod governor_model;
+mod governor_random;
+mod handlers;
+mod helpers;
+mod illegal_facts;
+mod loop_random;
+mod policy_file;
+mod toy;
