@@ -157,9 +157,12 @@ pub struct AgentView {
     pub stuck: AtomicU64,
 }
 
+/// A gate, and what may be seen of it.
+type Registered = (Addr<AgentGate>, Arc<AgentView>);
+
 /// The agents by name, for those who look.
 #[derive(Clone, Default)]
-pub struct Agents(Arc<DashMap<String, (Addr<AgentGate>, Arc<AgentView>)>>);
+pub struct Agents(Arc<DashMap<String, Registered>>);
 
 impl Agents {
     /// The gate of an agent.

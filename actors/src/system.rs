@@ -10,7 +10,7 @@ use actix::prelude::*;
 use regie_core::event::Principal;
 use regie_core::governance::{Governor, PolicySet};
 use regie_core::limits;
-use regie_core::workflow::{Definitions, Record};
+use regie_core::workflow::Definitions;
 use regie_journal::{Journal, OpenNote, Opened, Reader, SetInForce, SqliteOptions, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -24,7 +24,7 @@ use crate::journal::JournalHandle;
 use crate::lane::Lane;
 use crate::metrics::{Metrics, ShardView};
 use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Root, ShardSpec};
-use crate::policy::Policy;
+use crate::policy::{Policy, read_governor};
 use crate::pool::ReaderPool;
 use crate::timers::Timers;
 
@@ -253,7 +253,7 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     };
     let mut reader = readers.open()?;
     resume_clock(&settings.clock, &mut reader)?;
-    let governor = governor(&settings.policies, &mut reader)?;
+    let governor = read_governor(&settings.policies, &mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
     let readers = ReaderPool::start(readers, READERS)?;
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
@@ -272,6 +272,8 @@ struct Parts {
     directories: Vec<HashSet<u64>>,
 }
 
+/// One long list of who needs whom: split, it would be harder to read.
+#[allow(clippy::too_many_lines)]
 fn assemble(
     settings: Settings,
     parts: Parts,
@@ -280,43 +282,33 @@ fn assemble(
 ) -> Result<Built, StartError> {
     let Parts { journal, index, readers, pool, governor, directories } = parts;
     let Settings { clock, policies, policies_by, definitions, agents: specs, admission, keep, faults, .. } = settings;
-    let count = directories.len();
     let busy = Busy::default();
     let (entries, router) = watch::channel(Arc::from(Vec::new()));
     let (end_shards, ends) = watch::channel(Arc::from(Vec::new()));
     let router = Router::new(router);
     let metrics = Metrics::default().start();
-    let policy = Policy::new(governor, clock.clone()).start();
-    let agents = agents(specs, &clock, pool.handle())?;
-    let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone());
     let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
-    let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
-    let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
-    let views: Vec<Arc<ShardView>> = (0..count).map(|_| Arc::default()).collect();
-    let lanes: Vec<Addr<Lane>> = arbiters
-        .iter()
-        .map(|arbiter| {
-            let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
-            Lane::start_in_arbiter(&arbiter.handle(), move |ctx| {
-                ctx.set_mailbox_capacity(4 * limits::ADMISSION);
-                lane
-            })
-        })
-        .collect();
+    let policy = Policy::new(governor, Arc::clone(&set), clock.clone(), journal.clone(), readers.clone()).start();
+    let agents = agents(specs, &clock, pool.handle())?;
     // The timers find the shards by the router, which knows them once the root has started them.
-    let timers = timers.start();
-    let shards = directories.into_iter().enumerate().map(|(at, directory)| {
+    let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone()).start();
+    let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
+    let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
+    let views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
+    let spec = |at: usize| {
+        let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
+        let arbiter = arbiters[at].handle();
         let neighbours = Neighbours {
-            lane: lanes[at].clone(),
+            lane: start_lane(&arbiter, lane),
             timers: timers.clone(),
             agents: agents.clone(),
             router: router.clone(),
             busy: busy.clone(),
         };
-        let spec = ShardSpec {
+        ShardSpec {
             at,
-            of: count,
-            arbiter: arbiters[at].handle(),
+            of: arbiters.len(),
+            arbiter,
             neighbours,
             keep,
             view: Arc::clone(&views[at]),
@@ -328,10 +320,10 @@ fn assemble(
             index: index.clone(),
             readers: readers.clone(),
             faults: faults.clone(),
-        };
-        (spec, Directory::Known(directory))
-    });
-    let root = Root::new(shards.collect(), entries, end_shards).start();
+        }
+    };
+    let shards = directories.into_iter().enumerate().map(|(at, known)| (spec(at), Directory::Known(known))).collect();
+    let root = Root::new(shards, entries, end_shards).start();
     let core = Core {
         router,
         ends,
@@ -352,6 +344,13 @@ fn assemble(
         started: Instant::now(),
     };
     Ok(Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root })
+}
+
+fn start_lane(arbiter: &ArbiterHandle, lane: Lane) -> Addr<Lane> {
+    Lane::start_in_arbiter(arbiter, move |ctx| {
+        ctx.set_mailbox_capacity(4 * limits::ADMISSION);
+        lane
+    })
 }
 
 fn agents(specs: Vec<AgentSpec>, clock: &Clock, pool: &tokio::runtime::Handle) -> Result<Agents, StartError> {
@@ -382,28 +381,6 @@ fn resume_clock(clock: &Clock, reader: &mut Reader) -> Result<(), StoreError> {
         clock.advance_to(last.record.at);
     }
     Ok(())
-}
-
-/// The state of the policies: what the index has folded, and what came after.
-fn governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, StoreError> {
-    let mut governor = Governor::new(set);
-    if set.windows().next().is_none() {
-        return Ok(governor);
-    }
-    let grants = reader.grants()?;
-    grants.taken.iter().for_each(|taken| governor.was_taken(&taken.policy, &taken.key, taken.at));
-    grants.booked.iter().for_each(|booked| governor.was_booked(&booked.booking));
-    let mut position = grants.position;
-    loop {
-        let rows = reader.rows_after(position, limits::COMMIT_TURNS)?;
-        let Some(last) = rows.last() else { return Ok(governor) };
-        position = last.last();
-        for record in rows.iter().flat_map(|row| &row.records) {
-            let record =
-                Record::decode(&record.bytes).map_err(|error| StoreError::Damaged { why: error.to_string() })?;
-            record.facts.iter().for_each(|fact| governor.replay(fact));
-        }
-    }
 }
 
 /// Hashes of all correlations, by shard: what is not among them is new.

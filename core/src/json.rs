@@ -51,7 +51,8 @@ impl Json {
         serde_json::from_str(&self.0)
     }
 
-    /// The value as a tree; numbers beyond 64 bits lose digits there.
+    /// The value as a tree; numbers beyond 64 bits lose digits there, and one beyond a float's range makes the whole `null`:
+    /// use [`Json::to`] where that must be told.
     pub fn value(&self) -> serde_json::Value {
         serde_json::from_str(&self.0).unwrap_or(serde_json::Value::Null)
     }

@@ -44,7 +44,13 @@ fn a_journal_of_a_newer_version_is_refused() {
 #[test]
 fn a_journal_that_another_process_owns_can_be_read_and_not_written() {
     let place = holding();
-    let mut owner = place.command(&["run", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut owner = place
+        .command(&["run", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = owner.stdin.take().unwrap();
     input.write_all(b"nonsense\n").unwrap();
     // It reads lines once it owns the journal.

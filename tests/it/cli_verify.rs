@@ -1,5 +1,9 @@
 //! `regie verify` and `head`: a journal that holds, and copies that were broken in each way.
 
+use regie::core::Timestamp;
+use regie::core::event::{Event, LifeState};
+use regie::core::workflow::{Fact, Record};
+use regie::journal::{Journal, SqliteOptions, Tip, Turn, Wake, Writer};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -68,6 +72,43 @@ fn a_byte_that_was_flipped_is_found_by_the_digest() {
     let (correlation, sequence, kind) = place_of(&told);
     assert_eq!((correlation, sequence), (&json!("task-001"), &json!(2)));
     assert_eq!(kind, "digest");
+}
+
+/// Appends one record: an event that the runtime emitted, for a cause.
+fn emitted_for(cause: &str, id: &str, writer: &mut Writer, expected: Tip) -> Tip {
+    let event = Event::new("a.b", "task-009").id(id).timestamp(Timestamp::from_millis(0)).cause(cause).build().unwrap();
+    let sequence = expected.sequence + 1;
+    let mut facts = vec![
+        Fact::Received {
+            format: event.format(),
+            raw: event.raw().clone(),
+            identity: event.identity(),
+            made_id: None,
+            emitted: cause == "nowhere",
+        },
+        Fact::Moved { event: sequence, to: LifeState::Processed, reason: "recorded".into(), by: None },
+    ];
+    if sequence == 1 {
+        facts.insert(0, Fact::Opened { correlation: "task-009".into() });
+    }
+    let record = Record { sequence, at: Timestamp::from_millis(0), facts }.encode(expected.digest);
+    let tip = Tip { sequence, digest: record.digest };
+    let at = Timestamp::from_millis(0);
+    let turn =
+        Turn { correlation: "task-009".into(), expected, records: vec![record], at, wake: Wake::Never, set: None };
+    assert!(writer.append(&[turn]).unwrap().placed[0].is_ok());
+    tip
+}
+
+#[test]
+fn a_cause_that_the_runtime_set_and_that_is_nowhere_is_found() {
+    let place = Place::new();
+    let mut opened = Journal::open(SqliteOptions::at(place.path("regie.db"))).unwrap();
+    let tip = emitted_for("anything", "e-1", &mut opened.writer, Tip::default());
+    emitted_for("nowhere", "e-2", &mut opened.writer, tip);
+    opened.writer.close().unwrap();
+    let told = place.run(&["verify", "--json"]).exits(1).json();
+    assert_eq!(place_of(&told), (&json!("task-009"), &json!(2), &json!("causation")));
 }
 
 #[test]

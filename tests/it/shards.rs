@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use regie::actors::faults::{FaultPoint, Faults};
 use regie::core::Timestamp;
 use regie::core::event::{Event, Incoming, LifeState, Origin, Principal};
 use regie::core::governance::{CooldownMode, KeyKind, Policy, PolicySet};
 use regie::{ClockKind, JournalConfig};
-use regie::actors::faults::{FaultPoint, Faults};
 
 use crate::runtime_support::{Dice, Folder, at, event, pattern, set, states, within};
 
@@ -41,7 +41,10 @@ fn made_log() -> Vec<Incoming> {
 
 fn cooled(window: Duration) -> PolicySet {
     let cooldown = |name, kind, mode| Policy::cooldown(name, pattern(kind), window, KeyKind::Actor, mode);
-    set(vec![cooldown("notes", "agent.note", CooldownMode::Discard), cooldown("tasks", "agent.task", CooldownMode::Defer)])
+    set(vec![
+        cooldown("notes", "agent.note", CooldownMode::Discard),
+        cooldown("tasks", "agent.task", CooldownMode::Defer),
+    ])
 }
 
 fn name(event: &Event) -> String {

@@ -90,7 +90,8 @@ fn an_identity_with_other_content_is_refused_with_both_digests() {
     within(async {
         let stage = Stage::with(|builder| builder).await;
         stage.submit(note("c", "e")).await;
-        let (first, other) = (note("c", "e").build().unwrap(), note("c", "e").payload(serde_json::json!(1)).build().unwrap());
+        let (first, other) =
+            (note("c", "e").build().unwrap(), note("c", "e").payload(serde_json::json!(1)).build().unwrap());
         let refused = stage.handle.submit(other.clone()).await.unwrap_err();
         let Reason::OtherContent { recorded, sent, .. } = refused.reason else { panic!("{refused}") };
         assert_eq!((recorded, sent), (first.digest(), other.digest()));
@@ -104,7 +105,9 @@ fn a_batch_is_answered_in_order_and_a_bad_one_harms_no_other() {
     within(async {
         let stage = Stage::with(|builder| builder.shards(3)).await;
         stage.submit(note("c-50", "e-50")).await;
-        let bad = |nth| if nth == 50 { Event::new("agent.other", "c-50") } else { Event::new("agent.note", format!("c-{nth}")) };
+        let bad = |nth| {
+            if nth == 50 { Event::new("agent.other", "c-50") } else { Event::new("agent.note", format!("c-{nth}")) }
+        };
         let batch: Vec<Incoming> = (0..100).map(|nth| bad(nth).id(format!("e-{nth}")).build().unwrap()).collect();
         for (nth, answer) in stage.handle.submit_batch(batch).await.into_iter().enumerate() {
             match answer {
@@ -154,7 +157,8 @@ fn a_crowded_workflow_refuses_and_others_go_on() {
         let other = stage.handle.enqueue(note("d", "1").build().unwrap()).await.unwrap();
         gate.open();
         let answers = futures::future::join_all(answers).await;
-        let crowded = |answer: &&Result<EventResult, regie::Refused>| matches!(answer, Err(it) if it.reason.code() == "crowded");
+        let crowded =
+            |answer: &&Result<EventResult, regie::Refused>| matches!(answer, Err(it) if it.reason.code() == "crowded");
         let count = answers.iter().filter(crowded).count();
         assert!((1..=10).contains(&count), "{count} were refused");
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), answers.len() - count);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures::future::AbortHandle;
+use regie_core::Json;
 use regie_core::event::{CorrelationId, Incoming, Origin};
-use regie_core::limits;
 use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,14 @@ use crate::refused::Reason;
 /// How soon a passing refusal of an effect's end or of a send is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// An effect that is out.
+struct Out {
+    correlation: CorrelationId,
+    key: EffectKey,
+    /// Counts it as under way until its end is taken.
+    _under_way: UnderWay,
+}
+
 impl Shard {
     /// Lets out what is not out already: a workflow that was read anew asks again for what its earlier life let out.
     pub(super) fn let_out(
@@ -28,80 +36,59 @@ impl Shard {
         ctx: &mut Context<Self>,
     ) {
         for (key, effect) in effects {
-            let out = self.out.entry(correlation.clone()).or_default();
-            if out.contains_key(&key) {
+            if self.out.get(correlation).is_some_and(|out| out.contains_key(&key)) {
                 continue;
             }
             let under_way = self.neighbours.busy.begin();
+            let out = Out { correlation: correlation.clone(), key, _under_way: under_way };
             match effect {
-                Effect::Call { agent, task, timeout_ms } => {
-                    let (handle, abort) = abortable();
-                    out.insert(key.clone(), Some(handle));
-                    let (reply, outcome) = oneshot::channel();
-                    let timeout = timeout_ms.map(Duration::from_millis);
-                    let call = Call { correlation: correlation.clone(), key: key.clone(), task, timeout, abort, reply };
-                    self.call(&agent, call);
-                    self.when_called(correlation, key, (outcome, under_way), ctx);
-                }
+                Effect::Call { agent, task, timeout_ms } => self.call(out, &agent, (task, timeout_ms), ctx),
                 Effect::Send { event } => {
-                    out.insert(key.clone(), None);
-                    self.send(correlation, key, (event, under_way), ctx);
+                    self.is_out(&out, None);
+                    self.send(out, event, ctx);
                 }
-                _ => {
-                    out.remove(&key);
-                }
+                _ => {} // a timer is set by what is due
             }
         }
-        if self.out.get(correlation).is_some_and(std::collections::HashMap::is_empty) {
-            self.out.remove(correlation);
-        }
     }
 
-    fn call(&self, agent: &str, call: Call) {
+    fn is_out(&mut self, out: &Out, abort: Option<AbortHandle>) {
+        self.out.entry(out.correlation.clone()).or_default().insert(out.key.clone(), abort);
+    }
+
+    fn call(&mut self, out: Out, agent: &str, (task, timeout_ms): (Json, Option<u64>), ctx: &mut Context<Self>) {
+        let (handle, abort) = abortable();
+        self.is_out(&out, Some(handle));
+        let (reply, outcome) = oneshot::channel();
+        let timeout = timeout_ms.map(Duration::from_millis);
+        let call = Call { correlation: out.correlation.clone(), key: out.key.clone(), task, timeout, abort, reply };
         let refused = match self.neighbours.agents.gate(agent) {
-            None => (call, format!("there is no agent '{agent}'")),
-            Some(gate) => match gate.try_send(call) {
-                Ok(()) => return,
-                Err(error) => (error.into_inner(), format!("the gate of '{agent}' is full or gone")),
-            },
+            None => Some((call, format!("there is no agent '{agent}'"))),
+            Some(gate) => gate.try_send(call).err().map(|error| {
+                let why = format!("the gate of '{agent}' is full or gone");
+                (error.into_inner(), why)
+            }),
         };
-        let (call, why) = refused;
-        let _ = call.reply.send(AgentOutcome::Refused(why));
-    }
-
-    fn when_called(
-        &self,
-        correlation: &CorrelationId,
-        key: EffectKey,
-        (outcome, under_way): (oneshot::Receiver<AgentOutcome>, UnderWay),
-        ctx: &mut Context<Self>,
-    ) {
-        let correlation = correlation.clone();
+        if let Some((call, why)) = refused {
+            let _ = call.reply.send(AgentOutcome::Refused(why));
+        }
         ctx.spawn(outcome.into_actor(self).map(move |outcome, shard, ctx| match outcome {
-            Ok(outcome) => shard.effect_ended(&correlation, key, EffectEnd::Agent(outcome), under_way, ctx),
-            Err(_) => shard.is_out_no_more(&correlation, &key), // given up with its workflow
+            Ok(outcome) => shard.effect_ended(out, EffectEnd::Agent(outcome), ctx),
+            Err(_) => shard.is_out_no_more(&out.correlation, &out.key), // given up with its workflow
         }));
     }
 
     /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed.
-    fn effect_ended(
-        &mut self,
-        correlation: &CorrelationId,
-        key: EffectKey,
-        end: EffectEnd,
-        under_way: UnderWay,
-        ctx: &mut Context<Self>,
-    ) {
-        let command = Arc::new(Command::EffectEnded { key: key.clone(), end: end.clone() });
+    fn effect_ended(&mut self, out: Out, end: EffectEnd, ctx: &mut Context<Self>) {
+        let command = Arc::new(Command::EffectEnded { key: out.key.clone(), end: end.clone() });
         let (reply, answer) = oneshot::channel();
-        self.enter(entry(correlation, command, reply, self.neighbours.busy.begin()), ctx);
-        let correlation = correlation.clone();
+        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()), ctx);
         ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
             Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.effect_ended(&correlation, key, end, under_way, ctx));
+                ctx.run_later(AGAIN, move |shard, ctx| shard.effect_ended(out, end, ctx));
             }
             // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
-            _ => shard.is_out_no_more(&correlation, &key),
+            _ => shard.is_out_no_more(&out.correlation, &out.key),
         }));
     }
 
@@ -115,33 +102,19 @@ impl Shard {
     }
 
     /// Sends an event to another correlation. Sent twice is once: its id comes from its key.
-    fn send(
-        &self,
-        correlation: &CorrelationId,
-        key: EffectKey,
-        (event, under_way): (Arc<str>, UnderWay),
-        ctx: &mut Context<Self>,
-    ) {
+    fn send(&mut self, out: Out, event: Arc<str>, ctx: &mut Context<Self>) {
         let incoming = match Incoming::read(event.as_bytes(), Origin::File) {
             Ok(incoming) => incoming,
-            Err(error) => {
-                let end = EffectEnd::NotSent { reason: error.to_string() };
-                let correlation = correlation.clone();
-                ctx.spawn(fut::ready(()).map(move |(), shard: &mut Self, ctx| {
-                    shard.effect_ended(&correlation, key, end, under_way, ctx);
-                }));
-                return;
-            }
+            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
         };
         let to = incoming.event().correlation_id.clone();
         let command = Arc::new(Command::Submit { event: incoming, emitted: true });
         let (reply, answer) = oneshot::channel();
         self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
-        let correlation = correlation.clone();
         ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
-            Some(end) => shard.effect_ended(&correlation, key, end, under_way, ctx),
+            Some(end) => shard.effect_ended(out, end, ctx),
             None => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.send(&correlation, key, (event, under_way), ctx));
+                ctx.run_later(AGAIN, move |shard, ctx| shard.send(out, event, ctx));
             }
         }));
     }
@@ -185,5 +158,3 @@ fn sent(answer: Result<Answer, oneshot::error::RecvError>) -> Option<EffectEnd> 
         Err(_) => None,
     }
 }
-
-const _: () = assert!(limits::OWED_EFFECTS <= limits::EFFECTS_IN_FLIGHT);

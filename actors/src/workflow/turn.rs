@@ -1,12 +1,12 @@
 //! A turn: known? govern, decide, append, and only then answers and effects.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, LifeState};
-use regie_core::governance::{Ask, AskId, Judgement, Preliminary, Verdict};
+use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
 use regie_journal::{Placed, StoreError, Tip, Turn, Wake};
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Body;
 use super::messages::{Item, Links, OpenView, Outcome, Report, RunView, Task, WorkflowView};
 use crate::faults::FaultPoint;
-use crate::lane::{Append, AppendError, AskPolicy, GiveUp};
+use crate::lane::{Append, AppendError};
 use crate::metrics::Tally;
 use crate::refused::Reason;
 
@@ -46,17 +46,28 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
     };
     match taking.take_all().await {
         Ok(()) => taking.append(before).await,
-        Err((ticket, error)) => taking.died(ticket, error),
+        Err(Stop::Died(ticket, error)) => taking.died(ticket, error),
+        Err(Stop::Failed(error)) => taking.failed(error),
     }
 }
 
 /// A task that was taken, and what there is to tell of it once the turn stands.
-struct Done {
+pub(super) struct Done {
     ticket: u64,
     told: Told,
 }
 
-enum Told {
+impl Done {
+    /// The event that it received, and the place of its record in the turn.
+    pub(super) fn received(&self) -> Option<(usize, &Arc<Event>)> {
+        match &self.told {
+            Told::Recorded(event, at) => Some((*at, event)),
+            _ => None,
+        }
+    }
+}
+
+pub(super) enum Told {
     /// The event received by the record at this place of the turn.
     Recorded(Arc<Event>, usize),
     /// Received by the record of this sequence of this very turn: its position is not known yet.
@@ -64,32 +75,38 @@ enum Told {
     Outcome(Outcome),
 }
 
-struct Taking {
-    links: Rc<Links>,
-    correlation: CorrelationId,
-    body: Body,
+pub(super) struct Taking {
+    pub(super) links: Rc<Links>,
+    pub(super) correlation: CorrelationId,
+    pub(super) body: Body,
     rest: VecDeque<Item>,
     records: Vec<core::Turn>,
     bytes: usize,
-    done: Vec<Done>,
+    pub(super) done: Vec<Done>,
     /// The one reservation of this turn.
-    ask: Option<AskId>,
+    pub(super) ask: Option<AskId>,
     /// Whether a new event was judged under the set in force.
     governed: bool,
     tally: Tally,
 }
 
-/// The ticket that killed the turn, and what it said.
-type Death = (u64, String);
+/// Why a turn comes to nothing.
+pub(super) enum Stop {
+    /// A task panicked: its ticket, and what it said.
+    Died(u64, String),
+    /// Something that it needs is not there now.
+    Failed(StoreError),
+}
 
 impl Taking {
-    async fn take_all(&mut self) -> Result<(), Death> {
+    async fn take_all(&mut self) -> Result<(), Stop> {
         while let Some(item) = self.rest.pop_front() {
             let full = self.records.len() >= limits::TURN_COMMANDS || self.bytes >= limits::TURN_BYTES;
             let alone = item.alone && !self.done.is_empty();
-            if full || alone || !self.take(&item).await? {
+            let taken = if full || alone { Ok(false) } else { self.take(&item).await };
+            if !matches!(taken, Ok(true)) {
                 self.rest.push_front(item);
-                return Ok(());
+                return taken.map(|_| ());
             }
             if item.alone {
                 return Ok(());
@@ -99,7 +116,7 @@ impl Taking {
     }
 
     /// Takes one task; says no where it must wait for the next turn.
-    async fn take(&mut self, item: &Item) -> Result<bool, Death> {
+    async fn take(&mut self, item: &Item) -> Result<bool, Stop> {
         match &item.task {
             Task::Look => self.tell(item, Outcome::View(Box::new(view(&self.body.state)))),
             Task::Due => self.spread(item),
@@ -139,7 +156,7 @@ impl Taking {
         item.as_of.unwrap_or_else(|| self.links.clock.now()).max(self.body.state.last_at)
     }
 
-    async fn command(&mut self, item: &Item, command: &Arc<Command>) -> Result<bool, Death> {
+    async fn command(&mut self, item: &Item, command: &Arc<Command>) -> Result<bool, Stop> {
         if self.known(item, command).await {
             return Ok(true);
         }
@@ -195,9 +212,9 @@ impl Taking {
         }
     }
 
-    fn refused(&mut self, item: &Item, refusal: Refusal, asked_before: Option<AskId>) -> Result<(), Death> {
+    fn refused(&mut self, item: &Item, refusal: Refusal, asked_before: Option<AskId>) -> Result<(), Stop> {
         if refusal.spoils_the_state() {
-            return Err((item.ticket, refusal.to_string()));
+            return Err(Stop::Died(item.ticket, refusal.to_string()));
         }
         // A reservation that another command of this turn holds stands or falls with that one.
         if asked_before.is_none()
@@ -245,67 +262,6 @@ impl Taking {
         }
     }
 
-    /// What governance says; nothing where a turn has its one reservation already.
-    async fn judge(&mut self, item: &Item, command: &Command, now: Timestamp) -> Result<Option<Judgement>, Death> {
-        let set = Arc::clone(&self.links.set);
-        let broken = |why: String| (item.ticket, why);
-        let (incoming, returning) = match command {
-            Command::Submit { event, .. } => (event.clone(), None),
-            Command::Return { event } => match self.body.state.open().get(event) {
-                Some(open) => (open.event().map_err(|error| broken(error.to_string()))?, open.booking.clone()),
-                None => return Ok(Some(Judgement::free(now, set.digest()))),
-            },
-            _ => return Ok(Some(Judgement::free(now, set.digest()))),
-        };
-        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
-        let preliminary = match (asked, &item.poison) {
-            (Ok(preliminary), _) => preliminary,
-            // It cannot be judged, and that has killed the workflow often enough: a person decides.
-            (Err(_), Some(poison)) => {
-                let reason = format!("poison: {}", poison.error);
-                Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() }
-            }
-            (Err(_), None) => return Err(broken("a policy's condition panicked".into())),
-        };
-        let Preliminary { mut decisions, stopped, wants } = preliminary;
-        let mut judgement = Judgement::free(now, set.digest());
-        if self.ask.is_some() && (!wants.is_empty() || returning.is_some()) {
-            return Ok(None);
-        }
-        if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
-            let ask = Ask { id: self.links.ask_id(), set, wants, returning };
-            let ruling = self.ask_policy(ask).await.ok_or_else(|| broken("the policy actor did not answer".into()))?;
-            decisions.extend(ruling.decisions);
-            judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
-            judgement.at = ruling.at;
-        } else if let Some(stopped) = stopped {
-            if let Some(booking) = returning {
-                // The place that it had booked is given up with the commit: an ask that wants nothing carries that.
-                let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning: Some(booking) };
-                self.ask_policy(ask).await.ok_or_else(|| broken("the policy actor did not answer".into()))?;
-            }
-            judgement.verdict = stopped;
-        }
-        judgement.decisions = decisions;
-        Ok(Some(judgement))
-    }
-
-    async fn ask_policy(&mut self, ask: Ask) -> Option<regie_core::governance::Ruling> {
-        let (reply, ruling) = oneshot::channel();
-        let id = ask.id;
-        self.ask = Some(id);
-        let message = AskPolicy { correlation: self.correlation.clone(), ask, reply };
-        self.links.lane.try_send(message).ok()?;
-        ruling.await.ok()
-    }
-
-    fn give_up(&self, ask: AskId) {
-        // Should the lane be full or gone, the fence behind this workflow's death gives the reservation up.
-        if self.links.lane.try_send(GiveUp(ask)).is_err() {
-            tracing::warn!(correlation = %self.correlation, "a reservation is given up late: the lane is full");
-        }
-    }
-
     fn died(self, ticket: u64, error: String) -> Finished {
         if let Some(ask) = self.ask {
             self.give_up(ask);
@@ -339,6 +295,7 @@ impl Taking {
         match placed {
             Ok(Ok(Placed { first })) => {
                 self.body.state.placed(before.sequence + 1, first);
+                self.log(&records);
                 self.answer(&records, first);
                 self.stands_with(before, first, &records)
             }
@@ -419,7 +376,11 @@ impl Taking {
 
     /// Nothing stands: every task is told, and the state is read anew.
     fn failed(mut self, error: StoreError) -> Finished {
-        let tickets: std::collections::BTreeSet<u64> = self.done.drain(..).map(|done| done.ticket).collect();
+        if let Some(ask) = self.ask.take() {
+            self.give_up(ask); // settled already if its append was answered
+        }
+        let undone = self.rest.iter().map(|item| item.ticket);
+        let tickets: BTreeSet<u64> = self.done.iter().map(|done| done.ticket).chain(undone).collect();
         let refused = |ticket| (ticket, Outcome::Refused(Reason::Journal(error.clone())));
         let report = Report::Failed { outcomes: tickets.into_iter().map(refused).collect() };
         Finished { body: None, report, rest: VecDeque::new() }

@@ -171,7 +171,9 @@ fn is_attribute(event: &Event, name: &str, value: &Json) -> bool {
         Value::String(_) if name == "subject" && event.entity.as_ref().map(subject).as_ref() == Some(value) => false,
         Value::String(text) => !text.chars().any(char::is_control),
         Value::Bool(_) => name != "subject" && !binary,
-        Value::Number(number) => name != "subject" && !binary && number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()),
+        Value::Number(number) => {
+            name != "subject" && !binary && number.as_i64().is_some_and(|it| i32::try_from(it).is_ok())
+        }
         _ => false,
     }
 }

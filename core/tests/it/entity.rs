@@ -10,8 +10,7 @@ use super::helpers::at;
 
 /// A change of one field at a time: with the place in the shuffled order of arrival, which gives the position.
 fn changes() -> impl Strategy<Value = Vec<(i64, u8, u16, bool)>> {
-    proptest::collection::vec((0_i64..6, 0_u8..3, any::<u16>(), proptest::bool::weighted(0.8)), 0..30)
-        .prop_shuffle()
+    proptest::collection::vec((0_i64..6, 0_u8..3, any::<u16>(), proptest::bool::weighted(0.8)), 0..30).prop_shuffle()
 }
 
 fn event(stamp: i64, field: u8, value: u16) -> Incoming {

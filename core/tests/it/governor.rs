@@ -13,7 +13,9 @@ use super::helpers::{at, policies};
 
 /// One entry of a policy file over all events.
 fn entry(name: &str, window: &str, mode: &str) -> String {
-    format!("[[policy]]\nname = \"{name}\"\nkind = \"cooldown\"\nmatch = \">\"\nwindow = \"{window}\"\nmode = \"{mode}\"\n")
+    format!(
+        "[[policy]]\nname = \"{name}\"\nkind = \"cooldown\"\nmatch = \">\"\nwindow = \"{window}\"\nmode = \"{mode}\"\n"
+    )
 }
 
 struct Desk {
@@ -224,7 +226,11 @@ fn a_full_key_takes_no_newcomer_and_breaks_no_promise() {
     assert!(is_discarded(&desk.take(1, "k", 10)));
     desk.governor.was_taken("p", "k", at(5_500));
     let last = 1_000 * (limits::BOOKINGS as i64 + 1);
-    assert_eq!(until(&desk.come_back(2, &place(5), 5_500).expect("an answer")), last, "it moves on; it is not thrown out");
+    assert_eq!(
+        until(&desk.come_back(2, &place(5), 5_500).expect("an answer")),
+        last,
+        "it moves on; it is not thrown out"
+    );
 }
 
 #[test]

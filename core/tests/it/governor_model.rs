@@ -119,9 +119,10 @@ impl Model {
 
     /// Whether any reservation stands at one of these places.
     pub(crate) fn is_reserved(&self, wants: &Wants) -> bool {
-        wants.iter().filter_map(|want| self.keys.get(want)).any(|key| {
-            key.taken.iter().chain(&key.booked).any(|(_, by)| by.is_some())
-        })
+        wants
+            .iter()
+            .filter_map(|want| self.keys.get(want))
+            .any(|key| key.taken.iter().chain(&key.booked).any(|(_, by)| by.is_some()))
     }
 
     fn key(&mut self, policy: usize, key: &str) -> &mut Key {
@@ -134,7 +135,8 @@ impl Key {
         let counts = own.filter(|slot| now < slot + window).unwrap_or(now);
         let committed = |list: &[Instant]| list.iter().filter(|(_, by)| by.is_none()).map(|(at, _)| *at).collect();
         let (taken, booked): (Vec<i64>, Vec<i64>) = (committed(&self.taken), committed(&self.booked));
-        let overdue = if own.is_none() { self.booked.iter().filter(|(slot, _)| *slot <= now).count() as i64 } else { 0 };
+        let overdue =
+            if own.is_none() { self.booked.iter().filter(|(slot, _)| *slot <= now).count() as i64 } else { 0 };
         if let Some(last) = taken.iter().filter(|taken| counts - **taken < window).max() {
             return Look::Closed(self.slot(last + window * (1 + overdue), window, own));
         }
@@ -163,7 +165,9 @@ impl Key {
 pub(crate) fn assert_answer(expected: &Expected, ruling: &Ruling, wants: &Wants) {
     let taken = |ruling: &Ruling| -> Vec<i64> {
         let grants = ruling.decisions.iter().filter_map(|decision| decision.grant.as_ref());
-        grants.filter_map(|grant| if let Grant::Taken { at, .. } = grant { Some(at.micros() / 1_000) } else { None }).collect()
+        grants
+            .filter_map(|grant| if let Grant::Taken { at, .. } = grant { Some(at.micros() / 1_000) } else { None })
+            .collect()
     };
     match (expected, &ruling.stopped) {
         (Expected::Goes { counts }, None) => assert_eq!(&taken(ruling), counts),

@@ -18,9 +18,15 @@ enum Op {
     /// A newcomer under these policies, with these keys.
     Ask(Vec<(usize, u8)>),
     /// A booked one comes back: judged again, or vetoed before anybody with state is asked.
-    Return { nth: usize, vetoed: bool },
+    Return {
+        nth: usize,
+        vetoed: bool,
+    },
     /// An answered one commits, or does not.
-    Settle { nth: usize, committed: bool },
+    Settle {
+        nth: usize,
+        committed: bool,
+    },
     /// Nobody waits any more for an ask that is not answered.
     Forget(usize),
     Crash,
@@ -80,10 +86,11 @@ impl Bench {
     fn run(&mut self, op: Op) {
         match op {
             Op::Advance(by) => self.now += by,
-            Op::Ask(wants) => self.ask(wants.into_iter().map(|(policy, key)| (policy, key.to_string())).collect(), None),
+            Op::Ask(wants) => {
+                self.ask(wants.into_iter().map(|(policy, key)| (policy, key.to_string())).collect(), None)
+            }
             Op::Return { nth, vetoed } => {
-                let due: Vec<usize> =
-                    (0..self.deferred.len()).filter(|at| self.deferred[*at].2 <= self.now).collect();
+                let due: Vec<usize> = (0..self.deferred.len()).filter(|at| self.deferred[*at].2 <= self.now).collect();
                 if !due.is_empty() {
                     let place = self.deferred.remove(due[nth % due.len()]);
                     // It has a key of its own at the others, too.
@@ -194,10 +201,11 @@ impl Bench {
     fn assert_rule(&self) {
         for ((policy, key), held) in &self.model.keys {
             let window = self.model.rules[*policy].window;
-            for instants in [&held.taken, &held.booked] {
-                // One that is on its way back may hold its next place beside the one that it gives up.
-                let given_up = |at: i64| self.returning().any(|place| place == &(*policy, key.clone(), at));
-                let mut instants: Vec<i64> = instants.iter().map(|(at, _)| *at).filter(|at| !given_up(*at)).collect();
+            // One that is on its way back may hold its next place beside the one that it gives up.
+            let given_up = |at: i64| self.returning().any(|place| place == &(*policy, key.clone(), at));
+            let taken: Vec<i64> = held.taken.iter().map(|(at, _)| *at).collect();
+            let booked: Vec<i64> = held.booked.iter().map(|(at, _)| *at).filter(|at| !given_up(*at)).collect();
+            for mut instants in [taken, booked] {
                 instants.sort_unstable();
                 let close = instants.windows(2).find(|pair| pair[1] - pair[0] < window);
                 assert_eq!(close, None, "p{policy} {key}: within {window}");

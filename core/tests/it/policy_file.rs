@@ -50,7 +50,7 @@ fn each_fault_of_an_entry_is_told_at_its_place() {
         (7, "mode = \"drop\"", 7, 8, "unknown variant `drop`"),
         (7, "", 1, 1, "a cooldown needs 'mode'"),
         (9, "order = \"first\"", 9, 9, "invalid type"),
-        (9, "order = 1 2", 9, 11, ""),
+        (9, "order = 1 2", 9, 9, ""),
         (9, "order = ", 9, 9, ""),
         (9, "order", 9, 6, ""),
     ];

@@ -15,6 +15,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use regie_journal::StoreError;
+
 use super::args::RunArgs;
 use super::exit::{Exit, Failure};
 use super::open;
@@ -95,9 +97,13 @@ async fn take(
     progress.end();
     let counts = handle.metrics().await;
     let head = reader.head()?;
-    reader.caught_up(head.position, CATCH_UP)?;
+    let mut notes: Vec<String> = runtime.notes().iter().map(ToString::to_string).collect();
+    match reader.caught_up(head.position, CATCH_UP) {
+        // The run is done all the same; what is counted below may be a little old.
+        Err(error @ StoreError::Behind { .. }) => notes.push(error.to_string()),
+        other => other?,
+    }
     let left = deferred::left(&mut reader)?;
-    let notes = runtime.notes().iter().map(ToString::to_string).collect();
     drop(reader);
     runtime.shutdown().await;
     Ok(Report::of(Ran { args, settings, tally, stop, elapsed, timers_fired, counts, head_before, head, left, notes }))

@@ -94,6 +94,9 @@ impl Page<'_> {
 
     fn work(&mut self) -> io::Result<()> {
         let report = self.report;
+        if report.new + report.known == 0 && report.timers_fired == 0 {
+            return Ok(());
+        }
         let workflows = counted(report.workflows_started, "workflow");
         self.labelled("Work", &format!("{}, {workflows} started", counted(report.correlations, "correlation")))?;
         let restarts = counted(report.restarts, "restart");
