@@ -1,3 +1,5 @@
+//! Regie: an embeddable, actor-based, event-driven workflow orchestration runtime.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # The rooms

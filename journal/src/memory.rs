@@ -16,7 +16,7 @@ use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Turn, W
 /// The store in memory.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
-    /// An `RwLock` because it stands in for the file that a writer and many readers have open at once.
+    /// lock: it stands in for the file that a writer and many readers have open at once.
     contents: Arc<RwLock<Contents>>,
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Progress {
     written: AtomicU64,
     indexed: AtomicU64,
-    /// Guards no data: a `Condvar` needs a mutex so that no announcement falls between a look and the sleep after it.
+    /// lock: guards no data; a `Condvar` needs a mutex so that no announcement falls between a look and the sleep after it.
     gate: Mutex<()>,
     moved: Condvar,
 }

@@ -79,7 +79,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DURABILITY")]
     pub(super) durability: Option<DurabilityArg>,
     /// Events under way at once [default: 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=limits::ADMISSION as i64))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=limits::QUEUED_PER_WORKFLOW as i64))]
     pub(super) in_flight: Option<u16>,
 }
 

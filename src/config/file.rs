@@ -101,7 +101,7 @@ mod tests {
             [
                 "regie.toml:1:1: unknown key 'shard'; did you mean 'shards'?",
                 "regie.toml:2:9: clock: 'sundial' is not taken; it is 'system' or 'event'",
-                "regie.toml:3:13: in_flight: '0' is not taken; it is a whole number from 1 to 4096",
+                "regie.toml:3:13: in_flight: '0' is not taken; it is a whole number from 1 to 2048",
                 "regie.toml:4:6: db: a text is wanted, this is a number",
                 "regie.toml:6:9: rules are not supported by this version yet",
             ]

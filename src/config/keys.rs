@@ -153,7 +153,8 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "in_flight",
-        put: |layer, given| given.count(limits::ADMISSION as u64).map(|it| layer.in_flight = Some(it)),
+        // No more than one workflow's queue holds: all of a file may be of one correlation.
+        put: |layer, given| given.count(limits::QUEUED_PER_WORKFLOW as u64).map(|it| layer.in_flight = Some(it)),
     },
     Key {
         name: "max_bytes",

@@ -70,7 +70,7 @@ fn wrong_use_has_its_exit_code() {
     for arguments in [&["run"][..], &["runn"], &["run", "a.jsonl", "--shards", "0"], &["state", "task"], &[]] {
         place.run(arguments).exits(2);
     }
-    place.run(&["run", "a.jsonl", "--in-flight", "5000"]).exits(2).tells(&["4096"]);
+    place.run(&["run", "a.jsonl", "--in-flight", "5000"]).exits(2).tells(&["2048"]);
 }
 
 #[test]

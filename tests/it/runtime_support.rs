@@ -259,6 +259,13 @@ impl Gate {
         let _open = changed.wait_while(state.lock().unwrap(), |(_, open)| !*open).unwrap();
     }
 
+    /// Counts who came, who goes on at once.
+    pub(crate) fn come(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap().0 += 1;
+        changed.notify_all();
+    }
+
     pub(crate) fn open(&self) {
         let (state, changed) = &*self.0;
         state.lock().unwrap().1 = true;

@@ -179,10 +179,11 @@ impl Handler<Reported> for Shard {
         }
         match report {
             Report::Turn { outcomes, effects, due, position, ended, over } => {
-                self.outcomes(&correlation, outcomes, ctx);
+                // Timers are set and effects let out before anybody is answered: who then waits for rest finds them.
                 self.advance(&correlation, position, due);
-                self.tell_ended(&correlation, &ended);
                 self.let_out(&correlation, effects, ctx);
+                self.outcomes(&correlation, outcomes, ctx);
+                self.tell_ended(&correlation, &ended);
                 if let Some(view) = over {
                     self.tell_over(&correlation, &view);
                 }

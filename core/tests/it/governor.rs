@@ -71,8 +71,8 @@ fn until(ruling: &Ruling) -> i64 {
 
 fn booking(ruling: &Ruling) -> Booking {
     let grants = ruling.decisions.iter().filter_map(|decision| decision.grant.clone());
-    let booked = grants.filter_map(|grant| if let Grant::Booked(booking) = grant { Some(booking) } else { None });
-    booked.last().expect("a booking")
+    let mut booked = grants.filter_map(|grant| if let Grant::Booked(booking) = grant { Some(booking) } else { None });
+    booked.next_back().expect("a booking")
 }
 
 fn is_discarded(ruling: &Ruling) -> bool {

@@ -51,6 +51,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 }
 
 struct Asked {
+    /// Whom its event asks unless it is vetoed.
+    whole: Wants,
     wants: Wants,
     returning: Option<Place>,
     ruling: Option<Ruling>,
@@ -63,8 +65,8 @@ struct Bench {
     now: i64,
     next: u64,
     asked: BTreeMap<AskId, Asked>,
-    /// Standing committed bookings whose event is not on its way back.
-    deferred: Vec<Place>,
+    /// Standing committed bookings whose event is not on its way back, and whom that event asks.
+    deferred: Vec<(Place, Wants)>,
     journal: Vec<Fact>,
 }
 
@@ -87,16 +89,14 @@ impl Bench {
         match op {
             Op::Advance(by) => self.now += by,
             Op::Ask(wants) => {
-                self.ask(wants.into_iter().map(|(policy, key)| (policy, key.to_string())).collect(), None)
+                self.ask(wants.into_iter().map(|(policy, key)| (policy, key.to_string())).collect(), None, false)
             }
             Op::Return { nth, vetoed } => {
-                let due: Vec<usize> = (0..self.deferred.len()).filter(|at| self.deferred[*at].2 <= self.now).collect();
+                let due: Vec<usize> =
+                    (0..self.deferred.len()).filter(|at| self.deferred[*at].0.2 <= self.now).collect();
                 if !due.is_empty() {
-                    let place = self.deferred.remove(due[nth % due.len()]);
-                    // It has a key of its own at the others, too.
-                    let mut wants = vec![(place.0, place.1.clone()), ((place.0 + 1) % 3, "0".to_string())];
-                    wants.sort();
-                    self.ask(if vetoed { Vec::new() } else { wants }, Some(place));
+                    let (place, wants) = self.deferred.remove(due[nth % due.len()]);
+                    self.ask(wants, Some(place), vetoed);
                 }
             }
             Op::Settle { nth, committed } => {
@@ -109,8 +109,8 @@ impl Bench {
                 let waiting = self.ids(false);
                 if !waiting.is_empty() {
                     let id = waiting[nth % waiting.len()];
-                    let asked = self.asked.remove(&id).expect("asked");
-                    self.deferred.extend(asked.returning);
+                    let Asked { returning, whole, .. } = self.asked.remove(&id).expect("asked");
+                    self.deferred.extend(returning.map(|place| (place, whole)));
                     let freed = self.governor.forget(id, at(self.now));
                     assert!(freed.is_empty(), "who only waits holds nothing");
                 }
@@ -123,14 +123,15 @@ impl Bench {
         self.asked.iter().filter(|(_, asked)| asked.ruling.is_some() == answered).map(|(id, _)| *id).collect()
     }
 
-    fn ask(&mut self, wants: Wants, returning: Option<Place>) {
+    fn ask(&mut self, whole: Wants, returning: Option<Place>, vetoed: bool) {
+        let wants = if vetoed { Wants::new() } else { whole.clone() };
         let id = AskId(self.next);
         self.next += 1;
         let asks = wants.iter().map(|(policy, key)| Want { policy: *policy, key: key.clone() }).collect();
         let booking = returning.as_ref().map(booking);
         let ask = Ask { id, set: Arc::clone(&self.set), wants: asks, returning: booking };
         let expected = self.model.expect(&wants, returning.as_ref(), self.now);
-        self.asked.insert(id, Asked { wants, returning, ruling: None });
+        self.asked.insert(id, Asked { whole, wants, returning, ruling: None });
         match self.governor.ask(ask, at(self.now)) {
             None => assert_eq!(expected, Expected::Waits),
             Some(settled) => self.answered(vec![settled]),
@@ -150,12 +151,12 @@ impl Bench {
     }
 
     fn settle(&mut self, id: AskId, committed: bool) {
-        let Asked { returning, ruling, .. } = self.asked.remove(&id).expect("an answered ask");
+        let Asked { whole, returning, ruling, .. } = self.asked.remove(&id).expect("an answered ask");
         self.model.settle(id, committed, returning.as_ref());
         if committed {
-            self.record(returning, ruling.expect("an answer"));
+            self.record(whole, returning, ruling.expect("an answer"));
         } else {
-            self.deferred.extend(returning);
+            self.deferred.extend(returning.map(|place| (place, whole)));
         }
         let freed = self.governor.settle(id, committed, at(self.now));
         self.answered(freed);
@@ -164,13 +165,16 @@ impl Bench {
         }
     }
 
-    fn record(&mut self, returning: Option<Place>, ruling: Ruling) {
+    fn record(&mut self, whole: Wants, returning: Option<Place>, ruling: Ruling) {
         self.journal.extend(returning.as_ref().map(|place| Fact::Released { booking: booking(place) }));
         let booked = ruling.decisions.iter().find_map(|decision| match &decision.grant {
             Some(Grant::Booked(booking)) => Some(booking.clone()),
             _ => None,
         });
-        self.deferred.extend(booked.map(|it| (it.policy[1..].parse().expect("p0"), it.key, it.slot.micros() / 1_000)));
+        self.deferred.extend(booked.map(|it| {
+            let policy = it.policy[1..].parse().expect("p0");
+            ((policy, it.key, it.slot.micros() / 1_000), whole)
+        }));
         let verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
         let judgement = Judgement { verdict, decisions: ruling.decisions, set: self.set.digest(), at: ruling.at };
         self.journal.push(Fact::Judged { event: 1, judgement });
@@ -182,7 +186,8 @@ impl Bench {
         self.journal.iter().for_each(|fact| self.governor.replay(fact));
         self.model.crash();
         let asked = std::mem::take(&mut self.asked);
-        self.deferred.extend(asked.into_values().filter_map(|asked| asked.returning));
+        let returning = asked.into_values().filter_map(|asked| asked.returning.map(|place| (place, asked.whole)));
+        self.deferred.extend(returning);
     }
 
     /// Everything that was asked is answered once all that was answered is settled.
@@ -241,12 +246,18 @@ proptest! {
         ops in proptest::collection::vec(op(), 1..60),
     ) {
         let rules = rules.into_iter().map(|rule| Rule { defers: true, ..rule }).collect();
+        // Under one policy each: those under several may put each other off again and again, which the limit of unbooked
+        // deferrals ends.
+        let alone = |op: Op| match op {
+            Op::Ask(wants) => Op::Ask(wants.into_iter().take(1).collect()),
+            op => op,
+        };
         let mut bench = Bench::new(rules);
-        ops.into_iter().for_each(|op| bench.run(op));
+        ops.into_iter().map(alone).for_each(|op| bench.run(op));
         bench.finish();
         // Each round lets time go on to the next slot and takes all that are due.
         for _ in 0..10_000 {
-            let Some(next) = bench.deferred.iter().map(|place| place.2).min() else { break };
+            let Some(next) = bench.deferred.iter().map(|(place, _)| place.2).min() else { break };
             bench.now = bench.now.max(next);
             bench.run(Op::Return { nth: 0, vetoed: false });
             bench.finish();

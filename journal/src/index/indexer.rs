@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
@@ -87,6 +88,10 @@ impl Indexer {
 
     /// Closes in good order.
     pub fn close(self) {
+        // Otherwise the log stays as large as it ever was.
+        if let Err(error) = self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE) {
+            tracing::warn!(%error, "the index's log was not written back; it is at the next start");
+        }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the index did not close in good order; what it lacks is made up at the next start");
         }

@@ -92,7 +92,7 @@ impl<'a> Driver<'a> {
             match self.next(batches, interrupt).await {
                 Next::End => return Ok(()),
                 Next::Interrupted => return Err(Stop::Interrupted),
-                Next::Answered(place, event, answer) => self.note(&place, &event, *answer)?,
+                Next::Answered(place, event, answer) => self.note(&place, &event, *answer).await?,
                 Next::Batch(items) => {
                     for item in items {
                         if interrupt.is_asked() {
@@ -138,27 +138,26 @@ impl<'a> Driver<'a> {
             }
         };
         let shared = event.shared();
-        let alone = self.manner.clock == Clock::Event && self.reach(&event).await?;
+        let alone = self.manner.clock == Clock::Event && self.reach(&event).await;
         while self.under_way.len() >= self.manner.in_flight {
             self.answer_one().await?;
         }
         match self.handle.enqueue(event).await {
             Ok(answer) => self.under_way.push_back(UnderWay { place, event: shared, answer }),
-            Err(refused) => self.note(&place, &shared, Err(refused))?,
+            Err(refused) => self.note(&place, &shared, Err(refused)).await?,
         }
         if alone { self.answer_all().await } else { Ok(()) }
     }
 
-    /// Turns the event clock to an event's timestamp, never back. True if the event must be answered before the next.
-    async fn reach(&mut self, event: &Incoming) -> Result<bool, Stop> {
+    /// Turns the event clock to an event's timestamp, never back. True if the event must be answered before the next: what
+    /// needs no order sets no timer either, so that time may go on while it is under way.
+    async fn reach(&mut self, event: &Incoming) -> bool {
         let at = event.event().timestamp;
         if self.now.is_none_or(|now| at > now) {
-            // What is still open may set timers that are due by then.
-            self.answer_all().await?;
             self.handle.advance_to(at).await;
             self.now = Some(at);
         }
-        Ok(self.handle.needs_order(event.event()))
+        self.handle.needs_order(event.event())
     }
 
     async fn answer_all(&mut self) -> Result<(), Stop> {
@@ -171,10 +170,15 @@ impl<'a> Driver<'a> {
     async fn answer_one(&mut self) -> Result<(), Stop> {
         let Some(UnderWay { place, event, answer }) = self.under_way.pop_front() else { return Ok(()) };
         let answer = answer.await;
-        self.note(&place, &event, answer)
+        self.note(&place, &event, answer).await
     }
 
-    fn note(&mut self, place: &Place, event: &Event, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
+    async fn note(&mut self, place: &Place, event: &Event, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
+        let answer = match answer {
+            // The one who owed the answer has died. Ids make it safe to send the event again.
+            Err(Refused { reason: Reason::Lost, event }) => self.send_again(*event).await,
+            answer => answer,
+        };
         let (reason, stops) = match answer {
             Ok(result) if self.tally.answered(event, &result) => return Ok(()),
             Ok(result) => (result.error.map_or("refused".to_string(), |error| error.message), false),
@@ -191,6 +195,10 @@ impl<'a> Driver<'a> {
             (false, true) => Err(Stop::Strict),
             (false, false) => Ok(()),
         }
+    }
+
+    async fn send_again(&self, event: Incoming) -> Result<EventResult, Refused> {
+        self.handle.enqueue(event).await?.await
     }
 
     fn tell(&self, place: &Place, reason: &str) {

@@ -153,15 +153,15 @@ impl Page<'_> {
     fn try_next(&mut self) -> io::Result<()> {
         let Some(example) = &self.report.example else { return Ok(()) };
         writeln!(self.out, "\n{}", self.look.paint(Tone::Strong, "Try next"))?;
-        let db = &self.report.db;
+        let (program, db) = (program(), &self.report.db);
         let db = if Path::new(db) == Path::new(DEFAULT_DB) { String::new() } else { format!(" --db {}", quoted(db)) };
-        let mut commands = vec![format!("regie show {}{db}", quoted(&example.correlation))];
+        let mut commands = vec![format!("{program} show {}{db}", quoted(&example.correlation))];
         if let Some((kind, id)) = &example.entity {
-            commands.push(format!("regie state {} {}{db}", quoted(kind), quoted(id)));
+            commands.push(format!("{program} state {} {}{db}", quoted(kind), quoted(id)));
         }
-        commands.push(format!("regie query --type {} --limit 5{db}", quoted(&example.kind)));
-        commands.push(format!("regie stats{db}"));
-        commands.push(format!("regie verify{db}"));
+        commands.push(format!("{program} query --type {} --limit 5{db}", quoted(&example.kind)));
+        commands.push(format!("{program} stats{db}"));
+        commands.push(format!("{program} verify{db}"));
         for command in commands {
             // A command that is cut cannot be typed: it may be longer than the line.
             writeln!(self.out, "  {}", plain(&command))?;
@@ -173,6 +173,15 @@ impl Page<'_> {
         let label = self.look.paint(Tone::Faint, &format!("{label:<LABEL$}"));
         writeln!(self.out, "{}", format!("{label}{told}").trim_end())
     }
+}
+
+/// How this program can be called again from here: by the path that it was called by, or by its name.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let path = Path::new(&called);
+    let name = || path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let again = if path.is_relative() && !called.is_empty() { Some(called.clone()) } else { name() };
+    quoted(&again.unwrap_or_else(|| "regie".to_string()))
 }
 
 fn seconds(seconds: f64) -> String {
