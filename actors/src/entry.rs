@@ -93,6 +93,12 @@ impl Router {
         }
     }
 
+    /// Comes back once there are shards to send to.
+    pub async fn up(&self) {
+        // With the sender gone, nobody will ever start any.
+        let _ = self.0.clone().wait_for(|shards| !shards.is_empty()).await;
+    }
+
     /// How many shards there are.
     pub fn shards(&self) -> usize {
         self.0.borrow().len()

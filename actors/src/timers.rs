@@ -209,8 +209,9 @@ impl Timers {
         self.reading = true;
         let after = (from > Timestamp::MIN).then(|| (Timestamp::from_micros(from.micros() - 1), u64::MAX));
         let under_way = self.busy.begin();
-        let page = self.readers.clone();
+        let (page, router) = (self.readers.clone(), self.router.clone());
         let page = async move {
+            router.up().await; // at the start, what is owed would find no shard to go to
             page.run(move |reader| {
                 let mut wakes = Vec::new();
                 let mut after = after;

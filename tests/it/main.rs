@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a module a theme.
 
 mod acceptance;
+mod accounting;
 mod bad_input;
 mod cli_config;
 mod cli_docs;
@@ -9,6 +10,8 @@ mod cli_query;
 mod cli_run;
 mod cli_show;
 mod cli_verify;
+mod embedding;
+mod entities;
 mod exactly_once;
 mod governance;
 mod handlers;
@@ -17,6 +20,7 @@ mod panics;
 mod recovery;
 mod runtime_support;
 mod shards;
+mod store_trouble;
 mod submit;
 mod support;
 mod tidy;

@@ -117,7 +117,11 @@ impl Slot {
     /// Takes out the task of a ticket.
     pub(super) fn take(&mut self, ticket: u64) -> Option<Held> {
         let at = self.handed.iter().position(|held| held.ticket == ticket)?;
-        self.handed.remove(at)
+        let held = self.handed.remove(at);
+        if self.handed.is_empty() {
+            self.handed = VecDeque::new(); // an idle workflow keeps no room for what it does not have
+        }
+        held
     }
 
     /// The workflow itself says what killed it.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::governance::{Ask, AskId, Judgement, Preliminary, Ruling, Verdict};
+use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Verdict};
 use regie_core::workflow::Command;
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
@@ -23,7 +23,6 @@ impl Taking {
     ) -> Result<Option<Judgement>, Stop> {
         let set = Arc::clone(&self.links.set);
         let broken = |why: String| Stop::Died(item.ticket, why);
-        let gone = || Stop::Failed(StoreError::Failed { why: "the policy actor is gone".into() });
         let (mut incoming, returning) = match command {
             Command::Submit { event, .. } => (event.clone(), None),
             Command::Return { event } => match self.body.state.open().get(event) {
@@ -32,6 +31,10 @@ impl Taking {
             },
             _ => return Ok(Some(Judgement::free(now, set.digest()))),
         };
+        if self.body.state.skips() {
+            let free = Judgement::free(now, set.digest());
+            return Ok(self.give_back(set, returning).await?.then_some(free));
+        }
         incoming.stamp(now);
         let asked = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
         let preliminary = match (asked, &item.poison) {
@@ -50,20 +53,30 @@ impl Taking {
         }
         if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
             let ask = Ask { id: self.links.ask_id(), set, wants, returning };
-            let ruling = self.ask_policy(ask).await.ok_or_else(gone)?;
+            let ruling = self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
             decisions.extend(ruling.decisions);
             judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
             judgement.at = ruling.at;
         } else if let Some(stopped) = stopped {
-            if let Some(booking) = returning {
-                // The place that it had booked is given up with the commit: an ask that wants nothing carries that.
-                let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning: Some(booking) };
-                self.ask_policy(ask).await.ok_or_else(gone)?;
-            }
+            self.give_back(set, returning).await?;
             judgement.verdict = stopped;
         }
         judgement.decisions = decisions;
         Ok(Some(judgement))
+    }
+
+    /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no
+    /// where the turn has its one reservation already.
+    async fn give_back(&mut self, set: Arc<PolicySet>, returning: Option<Booking>) -> Result<bool, Stop> {
+        if returning.is_none() {
+            return Ok(true);
+        }
+        if self.ask.is_some() {
+            return Ok(false);
+        }
+        let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning };
+        self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
+        Ok(true)
     }
 
     async fn ask_policy(&mut self, ask: Ask) -> Option<Ruling> {
@@ -81,4 +94,8 @@ impl Taking {
             tracing::warn!(correlation = %self.correlation, "a reservation is given up late: the lane is full");
         }
     }
+}
+
+fn policy_is_gone() -> Stop {
+    Stop::Failed(StoreError::Failed { why: "the policies cannot be asked now".into() })
 }

@@ -11,6 +11,7 @@
 //! | correlation_chain, related, changes, metadata | JSON texts in `correlationchain`, `related`, `changes`, `metadata` |
 //! | extension `data_base64`, where there is no payload | the same |
 //! | extensions that are texts, whole numbers or booleans under a legal name that the map does not use | the same |
+//! | attributes called `actor`, `entity`, `payload` or `timestamp` | extensions with `ce-` before the name |
 //! | other extensions | one JSON text in `regieextensions` |
 
 use std::collections::BTreeMap;
@@ -59,9 +60,22 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
     if event.entity.as_ref().is_some_and(|entity| rest.get("subject") == Some(&subject(entity))) {
         rest.remove("subject");
     }
-    event.extensions.extend(rest);
+    event.extensions.extend(rest.into_iter().map(|(name, value)| (kept_name(name), value)));
     check(&event)?;
     Ok(event)
+}
+
+/// Names of our own envelope that CloudEvents has no use for, so that an event may carry attributes of these names.
+const ENVELOPE: [&str; 4] = ["actor", "entity", "payload", "timestamp"];
+/// What stands before such a name while it is with us. No attribute's name holds a `-`.
+const KEPT: &str = "ce-";
+
+fn kept_name(name: String) -> String {
+    if ENVELOPE.contains(&name.as_str()) { format!("{KEPT}{name}") } else { name }
+}
+
+fn wire_name(name: &str) -> &str {
+    name.strip_prefix(KEPT).filter(|plain| ENVELOPE.contains(plain)).unwrap_or(name)
 }
 
 /// A structured value that travels as a JSON text, for CloudEvents attributes hold none.
@@ -130,7 +144,7 @@ pub fn to_cloudevent(event: &Event) -> Json {
     // The payload and what is carried on go in as their own texts, so that nothing of them is rewritten.
     let mut fields: BTreeMap<String, Json> = out.into_iter().map(|(name, value)| (name, value.into())).collect();
     fields.extend(event.entity.as_ref().map(|entity| ("subject".to_string(), subject(entity))));
-    fields.extend(plain.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+    fields.extend(plain.into_iter().map(|(name, value)| (wire_name(name).to_string(), value.clone())));
     fields.extend(Some(&event.payload).filter(|it| !it.is_null()).map(|it| ("data".to_string(), it.clone())));
     Json::of(&fields)
 }
@@ -161,6 +175,7 @@ const OURS: [&str; 21] = [
 ];
 
 fn is_attribute(event: &Event, name: &str, value: &Json) -> bool {
+    let name = wire_name(name);
     let legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let binary = name == "data_base64" && event.payload.is_null();
     if !(legal || binary) || OURS.contains(&name) {

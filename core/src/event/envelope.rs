@@ -243,10 +243,21 @@ impl Event {
         EventBuilder::new(kind.into(), correlation.into())
     }
 
-    /// The full name of its cause, `source#id`; a bare id is of the same source.
-    pub fn cause(&self) -> Option<(&str, &str)> {
-        let cause = self.causation_id.as_deref()?;
-        Some(cause.rsplit_once('#').unwrap_or((&self.source, cause)))
+    /// Who its cause may be, as source and id: an id of the same source, or `source#id`. Both may hold a `#` themselves, so
+    /// that one text can be read in several ways; the cause is whichever of them there is.
+    ///
+    /// ```
+    /// use regie_core::event::Event;
+    /// let event = Event::new("t", "c").source("ci").cause("git#PR#12").build()?;
+    /// let causes: Vec<_> = event.event().causes().collect();
+    /// assert_eq!(causes, [("ci", "git#PR#12"), ("git", "PR#12"), ("git#PR", "12")]);
+    /// # Ok::<(), regie_core::event::EventError>(())
+    /// ```
+    pub fn causes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let same_source = self.causation_id.as_deref().map(|id| (self.source.as_str(), id));
+        let text = self.causation_id.as_deref().unwrap_or_default();
+        let named = text.match_indices('#').map(|(at, _)| (&text[..at], &text[at + 1..]));
+        same_source.into_iter().chain(named)
     }
 }
 

@@ -30,6 +30,18 @@ pub enum CooldownRuling {
     Unclear,
 }
 
+/// Who comes to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comer {
+    /// Somebody without a promise.
+    New,
+    /// One with the promise of another policy, for that instant: it yields here only to those who were promised no later,
+    /// so that of events under several policies the one with the earliest promise always goes on.
+    Promised(Timestamp),
+    /// One that comes back to the slot that it booked here.
+    Back(Timestamp),
+}
+
 /// The state of one key. Instants that carry an ask are reservations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cooldown {
@@ -39,14 +51,18 @@ pub struct Cooldown {
 }
 
 impl Cooldown {
-    /// What this key says to a newcomer at `now`, or to one that comes back to the slot that it booked here.
+    /// What this key says to one who comes at `now`.
     ///
     /// A return that is late by less than a window counts from its slot, so that those who booked the slots after it need
     /// not move. A later one counts from now: what piled up while the runtime was down goes on one by one, not as a herd.
-    pub fn rule(&self, window: Duration, now: Timestamp, returning: Option<Timestamp>) -> CooldownRuling {
-        let counts_at = match returning {
-            Some(slot) if now.since(slot) < window => slot,
+    pub fn rule(&self, window: Duration, now: Timestamp, comer: Comer) -> CooldownRuling {
+        let counts_at = match comer {
+            Comer::Back(slot) if now.since(slot) < window => slot,
             _ => now,
+        };
+        let returning = match comer {
+            Comer::Back(slot) => Some(slot),
+            Comer::New | Comer::Promised(_) => None,
         };
         let near = |other: Timestamp| other.since(counts_at).max(counts_at.since(other)) < window;
         let overdue = if returning.is_none() { self.booked.range(..=now).count() } else { 0 };
@@ -55,7 +71,8 @@ impl Cooldown {
         }
         if returning.is_none() {
             // An overdue booking is on its way back, and goes first however late it is.
-            let mut standing = self.booked.range(..now.after(window));
+            let yields_to = |slot: Timestamp| !matches!(comer, Comer::Promised(promised) if slot > promised);
+            let mut standing = self.booked.range(..now.after(window)).filter(|(slot, _)| yields_to(**slot));
             if let Some((slot, _)) = standing.clone().find(|(_, ask)| ask.is_none()) {
                 return self.closed(window, (*slot).max(now).after(window), overdue.saturating_sub(1), None);
             }
@@ -159,15 +176,15 @@ mod tests {
 
     #[test]
     fn elapsed_of_just_the_window_is_accepted() {
-        assert_eq!(taken_at(0).rule(WINDOW, at(999), None), closed(1_000, 1_000));
-        assert_eq!(taken_at(0).rule(WINDOW, at(1_000), None), CooldownRuling::Free { counts_at: at(1_000) });
+        assert_eq!(taken_at(0).rule(WINDOW, at(999), Comer::New), closed(1_000, 1_000));
+        assert_eq!(taken_at(0).rule(WINDOW, at(1_000), Comer::New), CooldownRuling::Free { counts_at: at(1_000) });
     }
 
     #[test]
     fn each_deferral_books_the_slot_after_the_last() {
         let mut key = taken_at(0);
         key.was_booked(at(1_000));
-        assert_eq!(key.rule(WINDOW, at(999), None), closed(1_000, 2_000));
+        assert_eq!(key.rule(WINDOW, at(999), Comer::New), closed(1_000, 2_000));
     }
 
     #[test]
@@ -175,8 +192,18 @@ mod tests {
         let mut key = taken_at(0);
         key.was_booked(at(1_000));
         key.was_booked(at(2_000));
-        assert_eq!(key.rule(WINDOW, at(1_000), None), closed(2_000, 3_000));
-        assert_eq!(key.rule(WINDOW, at(1_000), Some(at(1_000))), CooldownRuling::Free { counts_at: at(1_000) });
+        assert_eq!(key.rule(WINDOW, at(1_000), Comer::New), closed(2_000, 3_000));
+        assert_eq!(key.rule(WINDOW, at(1_000), Comer::Back(at(1_000))), CooldownRuling::Free { counts_at: at(1_000) });
+    }
+
+    #[test]
+    fn one_that_was_promised_elsewhere_yields_to_those_promised_no_later_alone() {
+        let mut key = taken_at(0);
+        key.was_booked(at(2_000));
+        let free = CooldownRuling::Free { counts_at: at(1_500) };
+        assert_eq!(key.rule(WINDOW, at(1_500), Comer::Promised(at(1_500))), free);
+        assert_ne!(key.rule(WINDOW, at(1_500), Comer::Promised(at(2_000))), free);
+        assert_ne!(key.rule(WINDOW, at(1_500), Comer::New), free);
     }
 
     #[test]
@@ -184,35 +211,35 @@ mod tests {
         let mut key = taken_at(0);
         [1_000, 2_000, 3_000].into_iter().for_each(|slot| key.was_booked(at(slot)));
         key.unbook(at(2_000));
-        assert_eq!(key.rule(WINDOW, at(500), None), closed(1_000, 2_000));
+        assert_eq!(key.rule(WINDOW, at(500), Comer::New), closed(1_000, 2_000));
     }
 
     #[test]
     fn a_return_that_is_a_little_late_counts_from_its_slot_and_one_much_later_from_now() {
         let mut key = taken_at(0);
         key.was_booked(at(1_000));
-        assert_eq!(key.rule(WINDOW, at(1_600), Some(at(1_000))), CooldownRuling::Free { counts_at: at(1_000) });
-        assert_eq!(key.rule(WINDOW, at(2_000), Some(at(1_000))), CooldownRuling::Free { counts_at: at(2_000) });
+        assert_eq!(key.rule(WINDOW, at(1_600), Comer::Back(at(1_000))), CooldownRuling::Free { counts_at: at(1_000) });
+        assert_eq!(key.rule(WINDOW, at(2_000), Comer::Back(at(1_000))), CooldownRuling::Free { counts_at: at(2_000) });
     }
 
     #[test]
     fn what_piled_up_goes_on_one_by_one() {
         let mut key = taken_at(5_000);
         [1_000, 2_000].into_iter().for_each(|slot| key.was_booked(at(slot)));
-        assert_eq!(key.rule(WINDOW, at(5_000), Some(at(2_000))), closed(6_000, 6_000));
-        assert_eq!(key.rule(WINDOW, at(5_000), None), closed(6_000, 8_000));
+        assert_eq!(key.rule(WINDOW, at(5_000), Comer::Back(at(2_000))), closed(6_000, 6_000));
+        assert_eq!(key.rule(WINDOW, at(5_000), Comer::New), closed(6_000, 8_000));
     }
 
     #[test]
     fn just_a_reservation_makes_it_unclear_until_it_is_settled() {
         let mut key = Cooldown::default();
         key.take(at(0), AskId(1));
-        assert_eq!(key.rule(WINDOW, at(10), None), CooldownRuling::Unclear);
+        assert_eq!(key.rule(WINDOW, at(10), Comer::New), CooldownRuling::Unclear);
         let mut released = key.clone();
         released.release(AskId(1));
-        assert_eq!(released.rule(WINDOW, at(10), None), CooldownRuling::Free { counts_at: at(10) });
+        assert_eq!(released.rule(WINDOW, at(10), Comer::New), CooldownRuling::Free { counts_at: at(10) });
         key.commit(AskId(1));
-        assert_eq!(key.rule(WINDOW, at(10), None), closed(1_000, 1_000));
+        assert_eq!(key.rule(WINDOW, at(10), Comer::New), closed(1_000, 1_000));
     }
 
     #[test]

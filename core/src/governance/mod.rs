@@ -8,7 +8,7 @@ mod policy;
 mod stateful;
 
 pub use ask::{Ask, AskId, Ruling, Want};
-pub use cooldown::{Cooldown, CooldownRuling};
+pub use cooldown::{Comer, Cooldown, CooldownRuling};
 pub use decision::{Booking, Grant, Judgement, PolicyDecision, PolicyOutcome, Verdict};
 pub use file::PolicyFileError;
 pub use policy::{CooldownMode, KeyKind, Policy, PolicyKind, PolicySet, PolicySetError, Predicate, Preliminary};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::ask::{Ask, AskId, Ruling};
-use super::cooldown::{Cooldown, CooldownRuling};
+use super::cooldown::{Comer, Cooldown, CooldownRuling};
 use super::decision::{Booking, Grant, PolicyDecision, PolicyOutcome, Verdict};
 use super::policy::{CooldownMode, Policy, PolicyKind, PolicySet};
 use crate::limits;
@@ -182,8 +182,12 @@ impl Governor {
         let place = (policy.name.clone(), key_text.to_string());
         let key = self.keys.entry(place.clone()).or_default();
         key.window = window;
-        let slot = ask.returning.as_ref().filter(|it| it.policy == place.0 && it.key == place.1).map(|it| it.slot);
-        let ruling = key.cooldown.rule(window, now, slot);
+        let comer = match &ask.returning {
+            None => Comer::New,
+            Some(booking) if booking.policy == place.0 && booking.key == place.1 => Comer::Back(booking.slot),
+            Some(booking) => Comer::Promised(booking.slot),
+        };
+        let ruling = key.cooldown.rule(window, now, comer);
         let mut decision = policy.decision(PolicyOutcome::Passed, now);
         decision.observed.insert("key".into(), Json::of(key_text));
         decision.observed.insert("window_ms".into(), Json::of(&(window.as_millis() as u64)));
@@ -191,7 +195,7 @@ impl Governor {
             decision.remaining_ms = Some(ends.since(now).as_micros().div_ceil(1_000) as u64);
             decision.observed.insert("window_ends".into(), Json::of(&ends));
         }
-        Some(Look { decision, ruling, mode, place, returning: slot.is_some() })
+        Some(Look { decision, ruling, mode, place, returning: matches!(comer, Comer::Back(_)) })
     }
 
     /// The first that stops wins; of several that defer, the latest time.

@@ -59,7 +59,8 @@ pub fn decide(
 pub fn is_governed(state: &State, command: &Command) -> bool {
     match command {
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
-        Command::Return { event } => !state.skips() && state.open().contains_key(event),
+        // Skipped or not: what it had booked is given back.
+        Command::Return { event } => state.open().contains_key(event),
         Command::EffectEnded { .. } => false,
     }
 }

@@ -133,8 +133,6 @@ fn each_field_of_the_envelope_that_is_wrong_is_named() {
         ("schema_version", "-1", "invalid value"),
         ("schema_version", "1.5", "invalid type: floating point"),
         ("schema_version", "4294967296", "invalid value"),
-        ("causation_id", "\"#x\"", "it has 0 bytes"),
-        ("causation_id", "\"x#\"", "it has 0 bytes"),
         ("correlation_chain", "\"c\"", "invalid type: string"),
         ("correlation_chain", "[\"\"]", "it has 0 bytes"),
         ("correlation_chain", &chain, "33 entries; at most 32"),

@@ -280,6 +280,13 @@ fn a_restart_finds_a_taken_grant_and_a_booking_again() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_lets_nobody_on_before_who_was_there() {
+    let mut desk = Desk::new(&[("p", "1s", "defer")]);
+    desk.governor.was_taken("p", "k", at(60_000));
+    assert_eq!(until(&desk.take(1, "k", 10)), 61_000);
+}
+
+#[test]
 fn memory_of_spent_keys_is_given_back() {
     let mut desk = Desk::new(&[("p", "1s", "discard")]);
     for id in 0..20_000 {

@@ -59,8 +59,9 @@ impl Model {
         let mut looks: Vec<(usize, bool, Look)> = Vec::new();
         for (policy, key) in wants {
             let own = returning.filter(|place| place.0 == *policy && place.1 == *key).map(|place| place.2);
+            let promised = returning.map(|place| place.2);
             let key = self.keys.get(&(*policy, key.clone())).cloned().unwrap_or_default();
-            let look = key.look(self.rules[*policy].window, now, own);
+            let look = key.look(self.rules[*policy].window, now, (own, promised));
             if matches!(look, Look::Unclear) {
                 return Expected::Waits;
             }
@@ -131,7 +132,7 @@ impl Model {
 }
 
 impl Key {
-    fn look(&self, window: i64, now: i64, own: Option<i64>) -> Look {
+    fn look(&self, window: i64, now: i64, (own, promised): (Option<i64>, Option<i64>)) -> Look {
         let counts = own.filter(|slot| now < slot + window).unwrap_or(now);
         let committed = |list: &[Instant]| list.iter().filter(|(_, by)| by.is_none()).map(|(at, _)| *at).collect();
         let (taken, booked): (Vec<i64>, Vec<i64>) = (committed(&self.taken), committed(&self.booked));
@@ -141,10 +142,12 @@ impl Key {
             return Look::Closed(self.slot(last + window * (1 + overdue), window, own));
         }
         if own.is_none() {
-            if let Some(first) = booked.iter().filter(|slot| **slot < now + window).min() {
+            // One that was promised elsewhere yields to those who were promised no later alone.
+            let stands = |slot: i64| slot < now + window && promised.is_none_or(|promised| slot <= promised);
+            if let Some(first) = booked.iter().filter(|slot| stands(**slot)).min() {
                 return Look::Closed(self.slot(now.max(*first) + window * overdue.max(1), window, own));
             }
-            if self.booked.iter().any(|(slot, _)| *slot < now + window) {
+            if self.booked.iter().any(|(slot, _)| stands(*slot)) {
                 return Look::Unclear;
             }
         }

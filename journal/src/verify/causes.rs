@@ -1,6 +1,8 @@
 //! Causes of events that the runtime emitted: each must be in the journal before its effect.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use regie_core::event::Identity;
 use regie_core::workflow::Record;
@@ -19,12 +21,14 @@ struct Wanted {
     sequence: u64,
     position: u64,
     cause: String,
+    /// Whether one of its readings was found before it.
+    is_there: Cell<bool>,
 }
 
 /// Gathers causes, and looks for them in a walk of their own.
 #[derive(Default)]
 pub(super) struct Causes {
-    wanted: HashMap<Identity, Vec<Wanted>>,
+    wanted: HashMap<Identity, Vec<Rc<Wanted>>>,
     count: usize,
     /// The last position that wants a cause.
     last: u64,
@@ -37,10 +41,13 @@ impl Causes {
         let incoming =
             fold::received(record.clone(), position).map_err(|error| (BreakKind::Unreadable, error.to_string()))?;
         let Some(incoming) = incoming else { return Ok(()) };
-        let Some((source, id)) = incoming.event().cause() else { return Ok(()) };
-        let wanted = Wanted { number, sequence: record.sequence, position, cause: format!("{source}#{id}") };
-        self.wanted.entry(Identity::of(source, id)).or_default().push(wanted);
-        self.count += 1;
+        let event = incoming.event();
+        let Some(cause) = event.causation_id.clone() else { return Ok(()) };
+        let wanted = Rc::new(Wanted { number, sequence: record.sequence, position, cause, is_there: Cell::new(false) });
+        for (source, id) in event.causes() {
+            self.wanted.entry(Identity::of(source, id)).or_default().push(Rc::clone(&wanted));
+            self.count += 1;
+        }
         self.last = position;
         Ok(())
     }
@@ -75,7 +82,7 @@ impl Causes {
             }
         }
         for wanted in std::mem::take(&mut self.wanted).into_values().flatten() {
-            self.lack(wanted);
+            self.lack(&wanted);
         }
         self.count = 0;
         Ok(())
@@ -88,19 +95,19 @@ impl Causes {
 
     /// An event is at a position, and nowhere before it: it is the cause of those after it alone.
     fn found(&mut self, identity: Identity, at: u64) {
-        for wanted in self.wanted.remove(&identity).into_iter().flatten() {
-            if wanted.position <= at {
-                self.lack(wanted);
-            }
+        if let Some(wanted) = self.wanted.get(&identity) {
+            wanted.iter().filter(|wanted| wanted.position > at).for_each(|wanted| wanted.is_there.set(true));
         }
     }
 
-    fn lack(&mut self, wanted: Wanted) {
-        if self.missing.as_ref().is_some_and(|missing| missing.position < wanted.position) {
+    fn lack(&mut self, wanted: &Wanted) {
+        let later = self.missing.as_ref().is_some_and(|missing| missing.position <= wanted.position);
+        if wanted.is_there.get() || later {
             return;
         }
-        let Wanted { number, sequence, position, cause } = wanted;
+        let Wanted { number, sequence, position, cause, .. } = wanted;
         let detail = format!("its cause '{cause}' is nowhere before it");
+        let (number, sequence, position) = (*number, *sequence, *position);
         self.missing = Some(Found { number, sequence, position, kind: BreakKind::Causation, detail });
     }
 }

@@ -126,8 +126,9 @@ pub(super) fn effect_text(effect: &Effect) -> String {
         }
         Effect::Timer { due } => format!("sets a timer for {due}"),
         Effect::Send { event } => {
-            let event = Json::parse(event).unwrap_or_default().value();
-            let field = |name: &str| event.get(name).and_then(|it| it.as_str()).unwrap_or("?").to_string();
+            let event: std::collections::BTreeMap<String, Json> = serde_json::from_str(event).unwrap_or_default();
+            let field =
+                |name: &str| event.get(name).and_then(|it| it.to::<String>().ok()).unwrap_or_else(|| "?".into());
             format!("sends {} to {}", field("type"), field("correlation_id"))
         }
         other => format!("{other:?}"),

@@ -148,10 +148,9 @@ impl Page<'_> {
         let event = story.incoming.event();
         self.labelled("event", Tone::Strong, &format!("{}  {}", event.kind, event.id))?;
         self.labelled("", Tone::Plain, &circumstances(event, story.moves.first().map(|first| first.at)))?;
-        if let Some((source, id)) = event.cause() {
-            let source = if source == event.source { String::new() } else { format!("{source}#") };
+        if let Some(cause) = &event.causation_id {
             let who = if emitted { ", emitted by the runtime" } else { "" };
-            self.labelled("cause", Tone::Plain, &format!("{source}{id}{who}"))?;
+            self.labelled("cause", Tone::Plain, &format!("{cause}{who}"))?;
         }
         for (field, change) in &event.changes {
             let told = format!("{field}: {} → {}", short(&change.before), short(&change.after));

@@ -1,0 +1,118 @@
+//! Embedding: the runtime runs beside whatever runs already, and ends in good order.
+
+use futures::executor::block_on;
+use regie::core::event::{LifeState, Status};
+use regie::{Handle, Runtime, StartError};
+
+use crate::runtime_support::{Acts, Folder, Stage, note, script, within};
+
+const fn is_clone_send_and_sync<T: Clone + Send + Sync + 'static>() {}
+const _: () = is_clone_send_and_sync::<Handle>();
+
+const fn is_send<T: Send + 'static>() {}
+const _: () = is_send::<Runtime>();
+
+/// Starts a runtime, submits, asks and shuts down.
+async fn whole_life() {
+    let runtime = regie::builder().start().await.unwrap();
+    let handle = runtime.handle();
+    let answer = handle.submit(note("c", "1").build().unwrap()).await.unwrap();
+    assert_eq!((answer.status, answer.event_state), (Status::New, Some(LifeState::Processed)));
+    assert_eq!(handle.stats(Default::default()).await.unwrap().events, 1);
+    assert!(handle.wait(&"c".into(), None).await.is_ok());
+    let shutdown = runtime.shutdown().await;
+    assert_eq!((shutdown.left_owed, shutdown.error), (0, None));
+}
+
+#[test]
+fn it_runs_from_a_plain_thread() {
+    within(whole_life());
+}
+
+#[test]
+fn it_runs_from_a_tokio_runtime_of_many_threads_without_time() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    tokio.block_on(async { tokio::spawn(whole_life()).await.unwrap() });
+}
+
+#[test]
+fn it_is_used_by_many_tasks_of_a_tokio_runtime() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    tokio.block_on(async {
+        let stage = Stage::with(|builder| builder).await;
+        let submit = |nth: usize| {
+            let handle = stage.handle.clone();
+            tokio::spawn(async move { handle.submit(note(&format!("c-{nth}"), "1").build().unwrap()).await.unwrap() })
+        };
+        let tasks: Vec<_> = (0..500).map(submit).collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().event_state, Some(LifeState::Processed));
+        }
+        stage.close().await;
+    });
+}
+
+#[test]
+fn it_runs_inside_an_actix_system_that_runs_already() {
+    let thread = std::thread::spawn(|| {
+        actix::System::new().block_on(async {
+            whole_life().await;
+            assert!(actix::System::try_current().is_some());
+        })
+    });
+    within(async move { thread.join().unwrap() });
+}
+
+#[test]
+fn two_runtimes_live_in_one_process() {
+    within(async {
+        let (first, second) = (Stage::with(|builder| builder).await, Stage::with(|builder| builder).await);
+        first.submit(note("c", "1")).await;
+        second.submit(note("c", "1")).await;
+        first.close().await;
+        assert_eq!(second.submit(note("c", "2")).await.status, Status::New);
+        assert_eq!(second.stats().await.events, 2);
+        second.close().await;
+    });
+}
+
+/// What was answered is there, and its owner's lock is given back: once the last of it is gone, another may open it.
+#[test]
+fn a_runtime_that_is_dropped_ends_in_good_order() {
+    within(async {
+        let folder = Folder::new();
+        let stage = Stage::with(|builder| builder.journal(folder.journal())).await;
+        stage.submit(note("c", "1")).await;
+        let Stage { runtime, handle, .. } = stage;
+        drop(runtime);
+        let refused = loop {
+            match handle.submit(note("c", "1").build().unwrap()).await {
+                Ok(_) => std::thread::yield_now(),
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused.reason.code(), "closing" | "lost"), "{refused}");
+        let again = loop {
+            match regie::builder().journal(folder.journal()).start().await {
+                Err(StartError::Journal(regie::journal::StoreError::Owned { .. })) => std::thread::yield_now(),
+                started => break started.unwrap(),
+            }
+        };
+        assert_eq!(again.handle().stats(Default::default()).await.unwrap().events, 1);
+    });
+}
+
+#[test]
+fn two_handlers_or_agents_of_one_name_are_refused_at_the_start() {
+    let handler = || {
+        script("twin", "work.>", |_, _: regie::core::workflow::Input<'_>, _: &regie::core::workflow::Moment<'_>| {
+            Ok(regie::core::workflow::Reaction::none())
+        })
+    };
+    let agent = || Acts(|_| Box::pin(futures::future::pending()) as futures::future::BoxFuture<'static, _>);
+    let handlers = block_on(regie::builder().handler(handler()).handler(handler()).start());
+    assert!(matches!(handlers, Err(StartError::HandlerTwice(name)) if name == "twin version 1"));
+    let limits = regie::actors::agent::AgentLimits::default();
+    let agents = block_on(regie::builder().agent("a", agent(), limits).agent("a", agent(), limits).start());
+    assert!(matches!(agents, Err(StartError::AgentTwice(name)) if name == "a"));
+}
