@@ -236,6 +236,8 @@ impl Built {
 }
 
 fn build(settings: Settings) -> Result<Built, StartError> {
+    // Before anything is opened, or has threads that could not be ended from here.
+    agents_are_named_once(&settings.agents)?;
     let Opened { writer, indexer, readers, notes } = match &settings.place {
         Place::Memory => Journal::memory(),
         Place::Files(options) => Journal::open(options.clone())?,
@@ -260,7 +262,7 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     threads.push(thread);
     let pool = pool()?;
     let parts = Parts { journal, index, readers, pool, governor, directories };
-    assemble(settings, parts, notes, threads)
+    Ok(assemble(settings, parts, notes, threads))
 }
 
 struct Parts {
@@ -274,12 +276,7 @@ struct Parts {
 
 /// One long list of who needs whom: split, it would be harder to read.
 #[allow(clippy::too_many_lines)]
-fn assemble(
-    settings: Settings,
-    parts: Parts,
-    notes: Vec<OpenNote>,
-    threads: Vec<JoinHandle<()>>,
-) -> Result<Built, StartError> {
+fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
     let Parts { journal, index, readers, pool, governor, directories } = parts;
     let Settings { clock, policies, policies_by, definitions, agents: specs, admission, keep, faults, .. } = settings;
     let busy = Busy::default();
@@ -289,7 +286,7 @@ fn assemble(
     let metrics = Metrics::default().start();
     let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
     let policy = Policy::new(governor, Arc::clone(&set), clock.clone(), journal.clone(), readers.clone()).start();
-    let agents = agents(specs, &clock, pool.handle())?;
+    let agents = agents(specs, &clock, pool.handle());
     // The timers find the shards by the router, which knows them once the root has started them.
     let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone()).start();
     let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
@@ -343,7 +340,7 @@ fn assemble(
         pool: pool.handle().clone(),
         started: Instant::now(),
     };
-    Ok(Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root })
+    Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root }
 }
 
 fn start_lane(arbiter: &ArbiterHandle, lane: Lane) -> Addr<Lane> {
@@ -353,18 +350,21 @@ fn start_lane(arbiter: &ArbiterHandle, lane: Lane) -> Addr<Lane> {
     })
 }
 
-fn agents(specs: Vec<AgentSpec>, clock: &Clock, pool: &tokio::runtime::Handle) -> Result<Agents, StartError> {
+fn agents_are_named_once(specs: &[AgentSpec]) -> Result<(), StartError> {
+    let mut names = HashSet::new();
+    let twice = specs.iter().find(|spec| !names.insert(spec.name.as_str()));
+    twice.map_or(Ok(()), |spec| Err(StartError::AgentTwice(spec.name.clone())))
+}
+
+fn agents(specs: Vec<AgentSpec>, clock: &Clock, pool: &tokio::runtime::Handle) -> Agents {
     let agents = Agents::default();
     for spec in specs {
-        if agents.gate(&spec.name).is_some() {
-            return Err(StartError::AgentTwice(spec.name));
-        }
         let view = Arc::new(AgentView::default());
         let name = spec.name.clone();
         let gate = AgentGate::new(spec, Arc::clone(&view), clock.clone(), pool.clone());
         agents.add(name, gate.start(), view);
     }
-    Ok(agents)
+    agents
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {

@@ -295,6 +295,7 @@ fn the_calls_of_a_run_that_ends_are_given_up() {
         gate.wait_for(1);
         stage.submit(asking("waits", "holds")).await;
         stage.submit(event("work.end", "waits", "2")).await;
+        stage.handle.look(&"waits".into()).await.unwrap(); // its shard comes to this after it has given the call up
         gate.open();
         assert_eq!(counts(&stage, "holds").await, AgentMetrics { done: 1, cancelled: 1, ..AgentMetrics::default() });
         assert_eq!(gate.came(), 1, "a call that was given up while it waited was made");

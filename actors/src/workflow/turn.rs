@@ -39,6 +39,7 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
         rest: items,
         records: Vec::new(),
         bytes: 0,
+        as_of: None,
         done: Vec::new(),
         ask: None,
         governed: false,
@@ -82,6 +83,8 @@ pub(super) struct Taking {
     rest: VecDeque<Item>,
     records: Vec<core::Turn>,
     bytes: usize,
+    /// In event time, when what it takes entered.
+    as_of: Option<Timestamp>,
     pub(super) done: Vec<Done>,
     /// The one reservation of this turn.
     pub(super) ask: Option<AskId>,
@@ -102,12 +105,15 @@ impl Taking {
     async fn take_all(&mut self) -> Result<(), Stop> {
         while let Some(item) = self.rest.pop_front() {
             let full = self.records.len() >= limits::TURN_COMMANDS || self.bytes >= limits::TURN_BYTES;
-            let alone = item.alone && !self.done.is_empty();
+            // In event time a turn has one time: what entered at another is another turn.
+            let other_time = !self.records.is_empty() && item.as_of != self.as_of;
+            let alone = other_time || item.alone && !self.done.is_empty();
             let taken = if full || alone { Ok(false) } else { self.take(&item).await };
             if !matches!(taken, Ok(true)) {
                 self.rest.push_front(item);
                 return taken.map(|_| ());
             }
+            self.as_of = item.as_of;
             if item.alone {
                 return Ok(());
             }
