@@ -23,8 +23,9 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 
-/// One task for an agent.
-#[derive(Clone, Debug)]
+/// One task for an agent. It is an actix message, too: see [`ActorAgent`].
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Json, AgentError>")]
 pub struct AgentTask {
     /// The workflow that asks.
     pub correlation: CorrelationId,
@@ -59,6 +60,15 @@ pub trait Agent: Send + Sync + 'static {
 pub trait BlockingAgent: Send + Sync + 'static {
     /// Does one task.
     fn handle(&self, task: AgentTask) -> Result<Json, AgentError>;
+}
+
+/// An actix actor of yours as an agent, by its recipient. It runs where you started it; it must not hold its own arbiter.
+pub struct ActorAgent(pub Recipient<AgentTask>);
+
+impl Agent for ActorAgent {
+    async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
+        self.0.send(task).await.unwrap_or_else(|error| Err(AgentError(format!("the actor does not answer: {error}"))))
+    }
 }
 
 trait AnyAgent: Send + Sync {

@@ -32,4 +32,5 @@ pub mod pool;
 pub mod refused;
 pub mod system;
 pub mod timers;
+pub mod watchdog;
 pub mod workflow;

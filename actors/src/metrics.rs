@@ -152,6 +152,8 @@ pub struct ShardView {
     pub restarts: AtomicU64,
     /// Times that a workflow died too often and was left down for a while.
     pub storms: AtomicU64,
+    /// Times that one decision held the shard for too long.
+    pub held: AtomicU64,
     /// Submits of known events.
     pub duplicates: AtomicU64,
     /// Entries that were refused.

@@ -27,6 +27,7 @@ use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Root, ShardSpec
 use crate::policy::{Policy, read_governor};
 use crate::pool::ReaderPool;
 use crate::timers::Timers;
+use crate::watchdog::{self, Holder};
 
 /// Threads that read the journal for wakes, duplicates and queries.
 const READERS: usize = 4;
@@ -115,6 +116,8 @@ pub struct Core {
     pub readers: ReaderPool,
     /// What each shard counts.
     pub views: Vec<Arc<ShardView>>,
+    /// Who decides on each shard now.
+    pub holders: Vec<Holder>,
     /// The policies in force.
     pub set: Arc<PolicySet>,
     /// The handlers.
@@ -292,6 +295,8 @@ fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec
     let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
+    let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
+    pool.spawn(watchdog::watch(holders.iter().cloned().zip(views.iter().cloned()).collect()));
     let spec = |at: usize| {
         let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
         let arbiter = arbiters[at].handle();
@@ -316,6 +321,7 @@ fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec
             journal: journal.clone(),
             index: index.clone(),
             readers: readers.clone(),
+            holder: holders[at].clone(),
             faults: faults.clone(),
         }
     };
@@ -335,6 +341,7 @@ fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec
         journal,
         readers,
         views,
+        holders,
         set,
         definitions,
         pool: pool.handle().clone(),

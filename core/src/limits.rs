@@ -69,6 +69,9 @@ pub const RESTART_BACKOFF: Duration = Duration::from_millis(5);
 /// The longest wait before a workflow is recreated.
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// How long one decision may hold its shard before the watchdog names it: every other workflow of the shard waits.
+pub const SHARD_HELD: Duration = Duration::from_secs(1);
+
 /// Turns that one commit takes together: bounds the answer time of the first among them.
 pub const COMMIT_TURNS: usize = 4_096;
 /// Bytes that one commit takes together.
@@ -86,8 +89,6 @@ pub const POLICIES: usize = 1_000;
 pub const COOLDOWN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Bookings of one cooldown key: who comes after is refused a slot and discarded with that reason.
 pub const BOOKINGS: usize = 10_000;
-/// Asks that wait at one key for another's commit.
-pub const ASKS_WAITING: usize = ADMISSION;
 
 /// Longest time an agent may take unless its own limit says otherwise.
 pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30);

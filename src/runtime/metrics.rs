@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use regie_actors::metrics::{Count, Lives};
+use regie_actors::watchdog::Holder;
 use regie_core::event::LifeState;
 use serde::Serialize;
 
@@ -113,6 +114,8 @@ pub struct Metrics {
     pub restarts: u64,
     /// Times that one died too often and was left down for a while.
     pub storms: u64,
+    /// Times that one decision held its shard for too long.
+    pub held: u64,
     /// What is under way now.
     pub under_way: u64,
     /// The position of the journal's last record.
@@ -173,6 +176,7 @@ impl Handle {
             metrics.passivated += read(&view.passivated);
             metrics.restarts += read(&view.restarts);
             metrics.storms += read(&view.storms);
+            metrics.held += read(&view.held);
             metrics.duplicates += read(&view.duplicates);
             metrics.refused += read(&view.refused);
         }
@@ -216,7 +220,9 @@ impl Handle {
             _ => None,
         };
         let shards = self.core.router.shards();
-        let missing = (shards == 0).then(|| "no shard is up".to_string());
+        let held = self.core.holders.iter().find_map(Holder::too_long);
+        let held = held.map(|(whose, held)| format!("'{whose}' has held its shard for {} ms", held.as_millis()));
+        let missing = (shards == 0).then(|| "no shard is up".to_string()).or(held);
         let admission = match (self.core.admission.is_closed(), self.core.admission.available_permits()) {
             (true, _) => Some("the runtime is shutting down".to_string()),
             (_, 0) => Some(format!("full: {} events are under way", self.core.admitted_at_most)),

@@ -19,6 +19,7 @@ use crate::journal::JournalHandle;
 use crate::metrics::ShardView;
 use crate::pool::ReaderPool;
 use crate::timers::Reload;
+use crate::watchdog::Holder;
 use crate::workflow::Links;
 
 /// Everything that a shard is made of, so that it can be made again.
@@ -50,6 +51,8 @@ pub struct ShardSpec {
     pub index: Option<IndexHandle>,
     /// The readers.
     pub readers: ReaderPool,
+    /// Who decides there now.
+    pub holder: Holder,
     /// Faults on purpose, for tests.
     pub faults: Faults,
 }
@@ -74,6 +77,7 @@ impl ShardSpec {
                 // Each life of a shard has numbers of its own, far from those of the one before.
                 next_ask: Cell::new((generation << 40) * stride + spec.at as u64),
                 ask_stride: stride,
+                holder: spec.holder,
                 faults: spec.faults,
             };
             Shard::new(Rc::new(links), spec.neighbours, spec.keep, (spec.view, directory), alive)

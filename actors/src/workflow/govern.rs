@@ -36,7 +36,9 @@ impl Taking {
             return Ok(self.give_back(set, returning).await?.then_some(free));
         }
         incoming.stamp(now);
+        self.links.holder.takes(&self.correlation);
         let asked = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
+        self.links.holder.is_free();
         let preliminary = match (asked, &item.poison) {
             (Ok(preliminary), _) => preliminary,
             // It cannot be judged, and that has killed the workflow often enough: a person decides.

@@ -18,6 +18,7 @@ use crate::journal::JournalHandle;
 use crate::lane::Lane;
 use crate::pool::ReaderPool;
 use crate::refused::Reason;
+use crate::watchdog::Holder;
 
 /// What all workflows of one shard share.
 pub struct Links {
@@ -45,6 +46,8 @@ pub struct Links {
     pub next_ask: Cell<u64>,
     /// How far the next number is.
     pub ask_stride: u64,
+    /// Who decides here now.
+    pub holder: Holder,
     /// Faults on purpose, for tests.
     pub faults: Faults,
 }

@@ -16,6 +16,7 @@ use regie_core::event::CorrelationId;
 use regie_core::limits;
 use regie_core::workflow::State;
 use regie_journal::{Snapshot, Tip};
+use tracing::Instrument;
 
 use crate::faults::FaultPoint;
 use messages::Lifeline;
@@ -73,8 +74,9 @@ impl Workflow {
         }
         let Some(body) = self.body.take() else { return };
         let items = std::mem::take(&mut self.inbox);
+        let span = tracing::debug_span!(target: "regie::turn", "turn", correlation = %self.life.correlation());
         let turn = turn::run(Rc::clone(&self.links), self.life.correlation().clone(), body, items);
-        ctx.spawn(turn.into_actor(self).map(|finished, workflow, ctx| workflow.finished(finished, ctx)));
+        ctx.spawn(turn.instrument(span).into_actor(self).map(|finished, workflow, ctx| workflow.finished(finished, ctx)));
     }
 
     fn finished(&mut self, finished: Finished, ctx: &mut Context<Self>) {

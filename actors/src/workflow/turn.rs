@@ -181,7 +181,10 @@ impl Taking {
         let context = Context { now: at, judgement, definitions: &definitions, poison: item.poison.clone() };
         let stamped = stamp(command, at);
         let command = stamped.as_ref().unwrap_or(command);
-        match core::take(&mut self.body.state, &self.correlation, command, &context) {
+        self.links.holder.takes(&self.correlation);
+        let taken = core::take(&mut self.body.state, &self.correlation, command, &context);
+        self.links.holder.is_free();
+        match taken {
             Ok(turn) => self.taken(item, command, turn, before),
             Err(refusal) => self.refused(item, refusal, asked_before)?,
         }
