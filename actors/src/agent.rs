@@ -256,7 +256,7 @@ impl AgentGate {
         let limit = timeout.unwrap_or(self.spec.limits.timeout).min(self.spec.limits.timeout);
         let deadline = self.clock.now().after(limit);
         let work = Arc::clone(&self.spec.work).start(AgentTask { correlation, key, task, deadline });
-        let time_is_up = self.clock.sleep_until(deadline);
+        let time_is_up = self.clock.sleep(limit);
         let (view, blocks) = (Arc::clone(&self.view), self.spec.blocks);
         let call = async move {
             let outcome = outcome(work, time_is_up, limit).await;
@@ -282,12 +282,30 @@ async fn outcome(
     limit: Duration,
 ) -> AgentOutcome {
     let work = AssertUnwindSafe(work).catch_unwind();
-    match select(Box::pin(work), time_is_up).await {
+    bounded(match select(Box::pin(work), time_is_up).await {
         Either::Left((Ok(Ok(result)), _)) => AgentOutcome::Done(result),
         Either::Left((Ok(Err(error)), _)) => AgentOutcome::Failed(error.0),
         Either::Left((Err(panic), _)) => AgentOutcome::Panicked(panic_text(panic.as_ref())),
-        Either::Right(((), _)) => AgentOutcome::TimedOut { after_ms: limit.as_millis() as u64 },
+        Either::Right(((), work)) => {
+            // Its end is told even if it panics while it is dropped.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(work)));
+            AgentOutcome::TimedOut { after_ms: limit.as_millis() as u64 }
+        }
+    })
+}
+
+/// What an agent says is recorded, so it must fit.
+fn bounded(outcome: AgentOutcome) -> AgentOutcome {
+    let bytes = match &outcome {
+        AgentOutcome::Done(result) => result.text().len(),
+        AgentOutcome::Failed(text) | AgentOutcome::Panicked(text) => text.len(),
+        _ => 0,
+    };
+    let limit = limits::AGENT_RESULT_BYTES;
+    if bytes <= limit {
+        return outcome;
     }
+    AgentOutcome::Failed(format!("it gave {bytes} bytes; at most {limit} are taken: keep large results elsewhere"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -89,6 +89,15 @@ impl Clock {
         }
     }
 
+    /// Comes back after a duration: of real time, which no wall clock moves, unless a test drives the clock. In event time,
+    /// too, which stands still while it waits for what is limited by this. It needs a tokio runtime with time.
+    pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        match &self.0 {
+            Kind::Driven { fires: true, .. } => self.sleep_until(self.now().after(duration)),
+            _ => async move { tokio::time::sleep(duration).await }.boxed(),
+        }
+    }
+
     /// Whether timers fire by themselves.
     pub fn fires(&self) -> bool {
         !matches!(&self.0, Kind::Driven { fires: false, .. })

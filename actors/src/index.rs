@@ -1,13 +1,17 @@
 //! The index's thread: follows the journal, so that queries, identities and snapshots can be looked up.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use regie_journal::{Indexer, Snapshot};
 use tokio::sync::oneshot;
 
 /// Requests that may wait: more heads say no more than one, and a snapshot that does not fit is taken another time.
 const QUEUE: usize = 1_024;
+
+/// How soon an index that could not follow tries again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 enum Request {
     More,
@@ -58,7 +62,14 @@ impl IndexHandle {
 
 fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
     let mut snapshots = Vec::new();
-    while let Ok(first) = inbox.recv() {
+    let mut behind = false;
+    loop {
+        // After a failure it is tried again by itself: without a commit nobody would ask, and who waits would wait for ever.
+        let first = match inbox.recv_timeout(if behind { AGAIN } else { Duration::MAX }) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => Request::More,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let mut closing = None;
         for request in std::iter::once(first).chain(inbox.try_iter().take(QUEUE)) {
             match request {
@@ -67,9 +78,15 @@ fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
                 Request::Close(closed) => closing = Some(closed),
             }
         }
-        if let Err(error) = indexer.catch_up() {
-            tracing::error!(%error, "the index fell behind; it goes on with the next commit");
-        }
+        behind = match indexer.catch_up() {
+            Ok(_) => false,
+            Err(error) => {
+                tracing::error!(%error, "the index fell behind; it is tried again");
+                // Snapshots of what it does not cover would be trusted before it does.
+                snapshots.clear();
+                true
+            }
+        };
         if let Err(error) = indexer.put_snapshots(std::mem::take(&mut snapshots)) {
             tracing::warn!(%error, "snapshots were not kept");
         }

@@ -2,6 +2,7 @@
 //!
 //! A thread of our own rather than an actor: a commit blocks, and must not hold an arbiter.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use actix::{Message, Recipient};
 use regie_core::limits;
-use regie_journal::{Conflict, Placed, StoreError, Turn, Writer};
+use regie_journal::{Committed, Conflict, Placed, StoreError, Turn, Writer};
 use tokio::sync::oneshot;
 
 use crate::index::IndexHandle;
@@ -79,7 +80,7 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
-        let thread = Thread { writer, inbox, index, view: Arc::clone(&view) };
+        let thread = Thread { writer, inbox, index, view: Arc::clone(&view), panicked: false };
         let joined = std::thread::Builder::new().name("regie-journal".into()).spawn(move || thread.run())?;
         Ok((Self { requests, view }, joined))
     }
@@ -118,6 +119,8 @@ struct Thread {
     inbox: Receiver<Request>,
     index: Option<IndexHandle>,
     view: Arc<JournalView>,
+    /// Whether the writer has panicked: what it knows may be wrong, so that it takes nothing more.
+    panicked: bool,
 }
 
 impl Thread {
@@ -166,7 +169,7 @@ impl Thread {
         }
         let counts: Vec<usize> = gathered.iter().map(|batch| batch.turns.len()).collect();
         let turns: Vec<Turn> = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.turns)).collect();
-        let committed = self.writer.append(&turns);
+        let committed = self.append(&turns);
         self.note(&committed.as_ref().map(|it| it.head.position).map_err(Clone::clone));
         let mut placed = committed.map(|it| it.placed.into_iter());
         for (batch, count) in gathered.drain(..).zip(counts) {
@@ -177,6 +180,18 @@ impl Thread {
         if let Some(index) = &self.index {
             index.more();
         }
+    }
+
+    /// Whoever waits for a commit is answered, even if it panics.
+    fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
+        let latched = || StoreError::Latched { why: "the writer panicked".into() };
+        if self.panicked {
+            return Err(latched());
+        }
+        catch_unwind(AssertUnwindSafe(|| self.writer.append(turns))).unwrap_or_else(|_| {
+            self.panicked = true;
+            Err(latched())
+        })
     }
 
     fn note(&self, committed: &Result<u64, StoreError>) {

@@ -36,6 +36,8 @@ pub struct Policy {
     holding: HashSet<AskId>,
     /// Asks whose reservations were forgotten, and that may still commit.
     forgotten: HashSet<AskId>,
+    /// How often it was read anew: only the latest reading counts, for an earlier one lacks what committed since.
+    readings: u64,
 }
 
 impl Policy {
@@ -56,6 +58,7 @@ impl Policy {
             unanswered: HashMap::new(),
             holding: HashSet::new(),
             forgotten: HashSet::new(),
+            readings: 0,
         }
     }
 
@@ -83,6 +86,8 @@ impl Policy {
 
     fn read_anew(&mut self, ctx: &mut Context<Self>) {
         self.governor = None;
+        self.readings += 1;
+        let this = self.readings;
         self.unanswered.clear(); // whoever waits is told by the loss of the other end
         self.forgotten.extend(self.holding.drain());
         let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.set));
@@ -90,7 +95,8 @@ impl Policy {
             let _ = fence.await;
             readers.run(move |reader| read_governor(&set, reader)).await
         };
-        ctx.spawn(read.into_actor(self).map(|governor, policy, ctx| match governor {
+        ctx.spawn(read.into_actor(self).map(move |governor, policy, ctx| match governor {
+            _ if policy.readings != this => {}
             Ok(governor) => policy.governor = Some(governor),
             Err(error) => {
                 tracing::error!(%error, "the policies' state cannot be read; it is tried again");

@@ -72,7 +72,7 @@ impl Reason {
             Reason::Closing => "closing",
             Reason::OtherContent { .. } => "other_content",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",
-            Reason::Workflow(Refusal::TooManyOpen { .. }) => "too_many_open",
+            Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => "too_many_open",
             Reason::Workflow(Refusal::Panicked { .. }) => "panicked",
             Reason::Workflow(Refusal::Broken { .. }) => "broken",
             Reason::Workflow(_) => "over",
@@ -89,7 +89,7 @@ impl Reason {
     pub fn is_passing(&self) -> bool {
         match self {
             Reason::Full { .. } | Reason::Crowded { .. } | Reason::Down { .. } | Reason::Lost => true,
-            Reason::Workflow(Refusal::TooManyOpen { .. }) => true,
+            Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => true,
             Reason::Journal(error) => error.is_passing(),
             _ => false,
         }

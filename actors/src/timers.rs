@@ -16,6 +16,7 @@ use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::{Answer, Entry, Router, Until, Work};
 use crate::pool::ReaderPool;
+use crate::refused::Reason;
 
 /// Wakes that may be under way at once.
 const IN_FLIGHT: usize = 256;
@@ -80,8 +81,8 @@ pub struct Timers {
     readers: ReaderPool,
     due: BTreeSet<(Timestamp, CorrelationId)>,
     by_correlation: HashMap<CorrelationId, Timestamp>,
-    /// What is due then or later is in the journal alone.
-    horizon: Option<Timestamp>,
+    /// What comes after this instant and number in the wake table is in the journal alone.
+    horizon: Option<(Timestamp, u64)>,
     in_flight: usize,
     reading: bool,
     halted: bool,
@@ -110,14 +111,15 @@ impl Timers {
         if let Some(old) = self.by_correlation.remove(&correlation) {
             self.due.remove(&(old, correlation.clone()));
         }
-        let Some(due) = due.filter(|due| self.horizon.is_none_or(|horizon| *due < horizon)) else { return };
+        // At the horizon's own instant its number decides, which is not known here: rather twice than never.
+        let Some(due) = due.filter(|due| self.horizon.is_none_or(|(horizon, _)| *due <= horizon)) else { return };
         self.due.insert((due, correlation.clone()));
         self.by_correlation.insert(correlation, due);
         if self.due.len() > limits::TIMERS_IN_MEMORY
             && let Some((latest, whose)) = self.due.pop_last()
         {
             self.by_correlation.remove(&whose);
-            self.horizon = Some(latest);
+            self.horizon = Some((latest, 0)); // whatever is due then is read again
         }
     }
 
@@ -143,7 +145,7 @@ impl Timers {
             let answer = self.wake(correlation.clone());
             ctx.spawn(answer.into_actor(self).map(move |answer, timers, ctx| {
                 timers.in_flight -= 1;
-                timers.woken(correlation, answer.is_ok_and(|answer| answer.is_ok()), ctx);
+                timers.woken(correlation, is_settled(&answer), ctx);
                 ctx.notify(Fire);
             }));
         }
@@ -166,7 +168,7 @@ impl Timers {
         answer
     }
 
-    /// A wake that was not taken is tried again; the journal still has it.
+    /// A wake that was not taken, and that may be later, is tried again; the journal still has it.
     fn woken(&mut self, correlation: CorrelationId, taken: bool, ctx: &mut Context<Self>) {
         if !taken && !self.by_correlation.contains_key(&correlation) {
             ctx.run_later(AGAIN, move |timers, ctx| {
@@ -202,48 +204,51 @@ impl Timers {
             return;
         };
         self.horizon = None;
-        self.read(horizon, ctx);
+        self.read(Some(horizon), ctx);
     }
 
-    fn read(&mut self, from: Timestamp, ctx: &mut Context<Self>) {
+    fn read(&mut self, from: Option<(Timestamp, u64)>, ctx: &mut Context<Self>) {
         self.reading = true;
-        let after = (from > Timestamp::MIN).then(|| (Timestamp::from_micros(from.micros() - 1), u64::MAX));
         let under_way = self.busy.begin();
         let (page, router) = (self.readers.clone(), self.router.clone());
         let page = async move {
             router.up().await; // at the start, what is owed would find no shard to go to
             page.run(move |reader| {
                 let mut wakes = Vec::new();
-                let mut after = after;
-                while wakes.len() < limits::TIMERS_IN_MEMORY {
+                let mut after = from;
+                while wakes.len() + PAGE <= limits::TIMERS_IN_MEMORY / 2 {
                     let rows = reader.wakes(after, PAGE)?;
-                    let Some((due, number, _)) = rows.last() else { break };
+                    let Some((due, number, _)) = rows.last() else { return Ok((wakes, None)) };
                     after = Some((*due, *number));
                     wakes.extend(rows.into_iter().map(|(due, _, correlation)| (due, correlation)));
                 }
-                Ok(wakes)
+                Ok((wakes, after))
             })
             .await
         };
         ctx.spawn(page.into_actor(self).map(move |page, timers, ctx| {
-            timers.reading = false;
             match page {
-                Ok(wakes) => timers.take(wakes),
+                Ok((wakes, more_after)) => {
+                    timers.reading = false;
+                    timers.take(wakes, more_after);
+                    timers.fire(ctx);
+                    drop(under_way);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the timers could not be read; they are tried again");
-                    ctx.run_later(AGAIN, move |timers, ctx| timers.read(from, ctx));
+                    ctx.run_later(AGAIN, move |timers, ctx| {
+                        timers.read(from, ctx);
+                        drop(under_way); // it is under way all the while
+                    });
                 }
             }
-            timers.fire(ctx);
-            drop(under_way);
         }));
     }
 
     /// What was set meanwhile is newer than what was read.
-    fn take(&mut self, wakes: Vec<(Timestamp, CorrelationId)>) {
-        if wakes.len() >= limits::TIMERS_IN_MEMORY {
-            self.horizon = wakes.last().map(|(due, _)| *due);
-        }
+    fn take(&mut self, wakes: Vec<(Timestamp, CorrelationId)>, more_after: Option<(Timestamp, u64)>) {
+        // What was put out of memory meanwhile is read again as well.
+        self.horizon = self.horizon.into_iter().chain(more_after).min();
         for (due, correlation) in wakes {
             if !self.by_correlation.contains_key(&correlation) {
                 self.set(correlation, Some(due));
@@ -252,12 +257,21 @@ impl Timers {
     }
 }
 
+/// Whether a wake was taken, or refused for good: then what it is about stays owed, for a program that has what this one
+/// lacks.
+fn is_settled(answer: &Result<Answer, oneshot::error::RecvError>) -> bool {
+    match answer {
+        Ok(Err(reason)) => !reason.is_passing() && !matches!(reason, Reason::Journal(_) | Reason::Closing),
+        answer => answer.is_ok(),
+    }
+}
+
 impl Actor for Timers {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4 * limits::ADMISSION);
-        self.read(Timestamp::MIN, ctx);
+        self.read(None, ctx);
     }
 }
 
@@ -285,7 +299,7 @@ impl Handler<FireNext> for Timers {
         let Some(correlation) = self.pop(by) else { return Box::pin(fut::ready(false)) };
         let answer = self.wake(correlation.clone());
         Box::pin(answer.into_actor(self).map(move |answer, timers, ctx| {
-            timers.woken(correlation, answer.is_ok_and(|answer| answer.is_ok()), ctx);
+            timers.woken(correlation, is_settled(&answer), ctx);
             timers.read_on_if_short(ctx);
             true
         }))
@@ -296,7 +310,7 @@ impl Handler<Reload> for Timers {
     type Result = ();
 
     fn handle(&mut self, _: Reload, ctx: &mut Self::Context) {
-        self.read(Timestamp::MIN, ctx);
+        self.read(None, ctx);
     }
 }
 

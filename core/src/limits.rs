@@ -33,6 +33,8 @@ pub const TURN_COMMANDS: usize = 64;
 pub const TURN_BYTES: usize = 4 * 1024 * 1024;
 /// Events of one correlation that are pending, deferred or escalated at once: they are kept whole in its state.
 pub const OPEN_EVENTS: usize = 10_000;
+/// Bytes of those events together: they are in memory, and in each snapshot.
+pub const OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// Event identities that a workflow remembers itself; older ones are found by the index.
 pub const KNOWN_EVENTS: usize = 16_384;
 /// Effects that one workflow may owe at once.
@@ -41,6 +43,10 @@ pub const OWED_EFFECTS: usize = 1_000;
 pub const REACTION_EFFECTS: usize = 100;
 /// Facts of its own that one reaction of a handler may note.
 pub const REACTION_FACTS: usize = 1_000;
+/// Bytes that one reaction of a handler may write: facts, tasks, events and output together.
+pub const REACTION_BYTES: usize = 1024 * 1024;
+/// Bytes of one agent's result or error; a larger one is a failure of the agent: keep large results elsewhere.
+pub const AGENT_RESULT_BYTES: usize = 1024 * 1024;
 
 /// Workflows that one shard keeps in memory; the longest idle one is passivated first.
 pub const LIVE_WORKFLOWS: usize = 500_000;

@@ -92,6 +92,7 @@ impl Journal {
         let source = Box::new(SqliteReader::open(&files.truth)?);
         let (indexer, note) = open::for_owner(&files, truth.journal, source, &progress)?;
         notes.extend(note);
+        let indexer = indexer.owning(Arc::clone(&truth.lock));
         let index = connection::for_reading(&files.index)?;
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
         progress.wrote(store.head().position);

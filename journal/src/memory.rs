@@ -11,7 +11,7 @@ use crate::fold::{self, Change, Received};
 use crate::grants::{Booked, Grants, Taken};
 use crate::plan::{Known, Plan};
 use crate::snapshot::Snapshot;
-use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Turn, Wake};
+use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Turn, Wake, Tip};
 
 /// The store in memory.
 #[derive(Clone, Default)]
@@ -81,12 +81,13 @@ impl MemoryStore {
         self.read().names.iter().map(|(_, name)| name.clone()).collect()
     }
 
-    /// The turns of a correlation, from the one that holds a sequence on.
-    pub(crate) fn turns_from(&self, correlation: &str, sequence: u64) -> Vec<Row> {
+    /// The turns of a correlation, from the one that holds a sequence on, and its tip: one look, for the writer goes on.
+    pub(crate) fn turns_from(&self, correlation: &str, sequence: u64) -> Option<(Tip, Vec<Row>)> {
         let contents = self.read();
-        let Some(found) = contents.correlations.get(correlation) else { return Vec::new() };
+        let found = contents.correlations.get(correlation)?;
         let after = found.rows.partition_point(|at| contents.rows[*at].sequence <= sequence);
-        found.rows[after.saturating_sub(1)..].iter().map(|at| contents.rows[*at].clone()).collect()
+        let rows = found.rows[after.saturating_sub(1)..].iter().map(|at| contents.rows[*at].clone()).collect();
+        Some((found.known.tip, rows))
     }
 
     pub(crate) fn find(&self, correlation: &str, identity: Identity) -> Result<Option<u64>, StoreError> {

@@ -21,6 +21,8 @@ use crate::snapshot::Snapshot;
 use crate::store::{EventReader, Head, Row, Tip};
 use crate::stored::{StoredEvent, StoredRecord};
 
+/// How long a name may be on its way to the index.
+const NAME_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a process that does not own the journal looks whether the index has moved.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -127,8 +129,8 @@ impl Reader {
     pub fn load(&mut self, correlation: &str, after_sequence: u64) -> Result<Vec<StoredRecord>, StoreError> {
         let (tip, rows) = match &mut self.side {
             Side::Memory { store, .. } => {
-                let Some(known) = store.known(correlation) else { return Ok(Vec::new()) };
-                (known.tip, store.turns_from(correlation, after_sequence))
+                let Some(found) = store.turns_from(correlation, after_sequence) else { return Ok(Vec::new()) };
+                found
             }
             side => {
                 let Some(found) = listing::turns(side.index()?, &mut self.truth, correlation, after_sequence)? else {
@@ -242,6 +244,9 @@ impl Reader {
         for (due, number) in found {
             let missing =
                 || StoreError::Damaged { why: format!("correlation #{number} is to be woken, and has no record") };
+            if self.name(number)?.is_none() {
+                self.caught_up(number, NAME_PATIENCE)?; // it began just now, and the index comes to it
+            }
             wakes.push((due, number, self.name(number)?.ok_or_else(missing)?));
         }
         Ok(wakes)

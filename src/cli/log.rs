@@ -1,13 +1,22 @@
 //! What the runtime logs, on standard error, as much as `REGIE_LOG` asks for.
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 /// Starts logging: errors alone unless `REGIE_LOG` says otherwise, in a form for programs if `REGIE_LOG_FORMAT` is `json`.
-pub(super) fn start() {
-    let filter = || EnvFilter::try_from_env("REGIE_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+/// What it gives is to be kept until the command ends: dropping it sends what has not been exported yet.
+pub(super) fn start() -> impl Sized {
+    let filter = EnvFilter::try_from_env("REGIE_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     let json = std::env::var("REGIE_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let quiet = fmt().with_env_filter(filter()).with_writer(std::io::stderr).with_ansi(false);
+    let quiet = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = if json { quiet.json().with_filter(filter).boxed() } else { quiet.with_filter(filter).boxed() };
+    #[cfg(feature = "otel")]
+    let (spans, export) = super::otel::start().unzip();
+    #[cfg(not(feature = "otel"))]
+    let (spans, export) = (None, ());
+    let layers: Vec<_> = std::iter::once(lines).chain(spans).collect();
     // A binary that has set up its own logging keeps it.
-    let _ = if json { quiet.json().try_init() } else { quiet.try_init() };
+    let _ = registry().with(layers).try_init();
+    export
 }

@@ -13,6 +13,8 @@ mod exit;
 mod head;
 mod log;
 mod open;
+#[cfg(feature = "otel")]
+mod otel;
 mod query;
 mod run;
 mod screen;
@@ -43,7 +45,7 @@ pub fn main(builder: Builder) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    log::start();
+    let _kept_to_the_end = log::start();
     match perform(arguments.command, builder) {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -62,9 +62,8 @@ impl Handle {
     /// If the journal cannot be read, or the runtime is shutting down.
     pub async fn wait(&self, correlation: &CorrelationId, timeout: Option<Duration>) -> Result<Waited, StoreError> {
         let ended = self.ask_shard(correlation, false);
-        let deadline = self.core.clock.now().after(timeout.unwrap_or(limits::WAIT));
         // On a thread of ours: the caller's executor may not know of time.
-        let asleep = self.core.pool.spawn(self.core.clock.sleep_until(deadline));
+        let asleep = self.core.pool.spawn(self.core.clock.sleep(timeout.unwrap_or(limits::WAIT)));
         match select(ended.boxed(), asleep).await {
             Either::Left((Some(view), asleep)) => {
                 asleep.abort();

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod accounting;
+mod actor_agent;
 mod bad_input;
 mod cli_config;
 mod cli_docs;
@@ -16,6 +17,7 @@ mod exactly_once;
 mod governance;
 mod handlers;
 mod kill;
+mod otel;
 mod panics;
 mod recovery;
 mod runtime_support;
@@ -24,3 +26,4 @@ mod store_trouble;
 mod submit;
 mod support;
 mod tidy;
+mod watchdog;

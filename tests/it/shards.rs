@@ -153,6 +153,23 @@ async fn run_part(log: Vec<Incoming>, journal: JournalConfig) -> Came {
     came
 }
 
+#[test]
+fn event_time_goes_on_from_where_it_was() {
+    within(async {
+        let folder = Folder::new();
+        let builder = || regie::builder().clock(ClockKind::EventTime).journal(folder.journal());
+        for (stamp, now) in [(5_000, 5_000), (2_000, 5_000), (6_000, 6_000)] {
+            let runtime = builder().start().await.unwrap();
+            let handle = runtime.handle();
+            handle.advance_to(at(stamp)).await;
+            let event = event("agent.free", "c", &stamp.to_string()).timestamp(at(stamp)).build().unwrap();
+            let answer = handle.submit(event).await.unwrap();
+            assert_eq!((handle.now(), answer.state_transitions[0].at), (at(now), at(now)));
+            runtime.shutdown().await;
+        }
+    });
+}
+
 fn real_log(file: &str) -> Option<Vec<Incoming>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(file);
     let mut text = String::new();

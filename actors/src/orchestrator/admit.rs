@@ -33,7 +33,9 @@ impl Shard {
             return self.wake(correlation, ctx);
         };
         slot.touched = std::time::Instant::now();
-        if held.is_external() && slot.held() >= limits::QUEUED_PER_WORKFLOW {
+        // What the runtime itself sends, it sends again: a workflow's mailbox has room for all that its shard holds.
+        let limit = if held.is_external() { limits::QUEUED_PER_WORKFLOW } else { 4 * limits::QUEUED_PER_WORKFLOW };
+        if slot.held() >= limit {
             let queued = slot.held();
             return self.refuse(held, Reason::Crowded { queued });
         }

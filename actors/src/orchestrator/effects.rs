@@ -72,9 +72,10 @@ impl Shard {
         if let Some((call, why)) = refused {
             let _ = call.reply.send(AgentOutcome::Refused(why));
         }
-        ctx.spawn(outcome.into_actor(self).map(move |outcome, shard, ctx| match outcome {
-            Ok(outcome) => shard.effect_ended(out, EffectEnd::Agent(outcome), ctx),
-            Err(_) => shard.is_out_no_more(&out.correlation, &out.key), // given up with its workflow
+        ctx.spawn(outcome.into_actor(self).map(move |outcome, shard, ctx| {
+            // Given up with its workflow, which then owes it no more and passes this over; or else nobody would ever end it.
+            let outcome = outcome.unwrap_or_else(|_| AgentOutcome::Failed("the call was lost".into()));
+            shard.effect_ended(out, EffectEnd::Agent(outcome), ctx);
         }));
     }
 

@@ -22,13 +22,24 @@ impl Shard {
         }
         let indexed = self.links.readers.readers().indexed();
         self.left.retain(|_, position| *position > indexed);
+        // Who has given up waiting keeps no place.
+        self.work_ends.retain(|_, waiting| {
+            waiting.retain(|reply| !reply.is_closed());
+            !waiting.is_empty()
+        });
+        self.event_ends.retain(|_, waiting| {
+            waiting.retain(|entry| entry.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
+            !waiting.is_empty()
+        });
         self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
     }
 
     /// Lets go of the first in the ring that can go, while there are too many. One that is busy goes to the ring's end.
     pub(super) fn make_room(&mut self) {
+        // Where all are busy, a walk around the whole ring at each wake would hold the shard.
+        const LOOKS: usize = 64;
         let mut looked_at = 0;
-        while self.slots.len() > self.keep.live && looked_at < self.ring.len() {
+        while self.slots.len() > self.keep.live && looked_at < self.ring.len().min(LOOKS) {
             looked_at += 1;
             let Some(correlation) = self.ring.pop_front() else { break };
             self.keep_or_let_go(correlation, true);

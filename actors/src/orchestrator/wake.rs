@@ -92,9 +92,21 @@ fn read_body(
     reader.caught_up(covered, PATIENCE)?;
     let snapshot = reader.snapshot(correlation)?;
     let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
-    let mut state = restored.unwrap_or_default();
+    let (mut state, records) = match restored {
+        None => (State::default(), reader.load(correlation, 0)?),
+        Some(state) => {
+            // A snapshot counts only if the record that it is of is the one in the journal.
+            let mut records = reader.load(correlation, state.sequence.saturating_sub(1))?;
+            if records.first().is_some_and(|first| first.digest == state.digest) {
+                records.remove(0);
+                (state, records)
+            } else {
+                (State::default(), reader.load(correlation, 0)?)
+            }
+        }
+    };
     let saved = state.sequence;
-    for stored in reader.load(correlation, saved)? {
+    for stored in records {
         let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
         evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
         state.digest = stored.digest;

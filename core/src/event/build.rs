@@ -64,6 +64,12 @@ impl EventBuilder {
         self
     }
 
+    /// Nothing is known of its cause.
+    pub(crate) fn without_cause(mut self) -> Self {
+        self.event.causation_id = None;
+        self
+    }
+
     /// The outer correlations, outermost first.
     pub fn chain(mut self, chain: impl IntoIterator<Item = CorrelationId>) -> Self {
         self.event.correlation_chain = chain.into_iter().collect();

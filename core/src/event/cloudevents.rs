@@ -60,13 +60,32 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
     if event.entity.as_ref().is_some_and(|entity| rest.get("subject") == Some(&subject(entity))) {
         rest.remove("subject");
     }
-    event.extensions.extend(rest.into_iter().map(|(name, value)| (kept_name(name), value)));
+    let carried = std::mem::take(&mut event.extensions);
+    event.extensions = carried.into_iter().chain(rest).map(|(name, value)| (kept_name(name), value)).collect();
     check(&event)?;
     Ok(event)
 }
 
-/// Names of our own envelope that CloudEvents has no use for, so that an event may carry attributes of these names.
-const ENVELOPE: [&str; 4] = ["actor", "entity", "payload", "timestamp"];
+/// Names of our own envelope: an attribute of such a name that has no meaning in the map must not pass for them.
+const ENVELOPE: [&str; 17] = [
+    "id",
+    "source",
+    "type",
+    "schema_version",
+    "correlation_id",
+    "causation_id",
+    "correlation_chain",
+    "session_key",
+    "actor",
+    "timestamp",
+    "entity",
+    "related",
+    "changes",
+    "priority",
+    "payload",
+    "metadata",
+    "traceparent",
+];
 /// What stands before such a name while it is with us. No attribute's name holds a `-`.
 const KEPT: &str = "ce-";
 

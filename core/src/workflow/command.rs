@@ -71,6 +71,14 @@ pub enum Refusal {
         /// How many may be.
         limit: usize,
     },
+    /// The correlation's open events hold more bytes than its state may.
+    #[error("the open events of this correlation have {bytes} bytes; at most {limit} may be: resolve some first")]
+    OpenTooLarge {
+        /// Bytes that are open.
+        bytes: usize,
+        /// Bytes that may be.
+        limit: usize,
+    },
     /// The run's definition is not part of this program. What it owes stays owed.
     #[error(
         "the workflow runs '{name}' version {version}, which this program does not have: run it with one that does"

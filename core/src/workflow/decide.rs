@@ -79,6 +79,10 @@ impl Place<'_> {
         if self.state.open().len() >= limits::OPEN_EVENTS {
             return Err(Refusal::TooManyOpen { open: self.state.open().len(), limit: limits::OPEN_EVENTS });
         }
+        let bytes = self.state.open_bytes;
+        if bytes > limits::OPEN_BYTES {
+            return Err(Refusal::OpenTooLarge { bytes, limit: limits::OPEN_BYTES });
+        }
         let sequence = self.state.sequence + 1;
         let mut facts = Vec::with_capacity(4);
         if sequence == 1 {

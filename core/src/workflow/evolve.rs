@@ -70,6 +70,7 @@ fn received(state: &mut State, open: OpenEvent) -> Result<(), String> {
     if state.unplaced.last().is_some_and(|(last, _)| *last == sequence) {
         return Err("a record receives one event".into());
     }
+    state.open_bytes += open.bytes();
     state.open.insert(sequence, open);
     state.known.insert(identity, KnownEvent { sequence, position, state: LifeState::Pending });
     state.unplaced.push((sequence, identity));
@@ -97,7 +98,8 @@ fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     open.state = open.state.go(to).map_err(|error| error.to_string())?;
     let identity = open.identity;
     if to.is_end() {
-        state.open.remove(&event);
+        let gone = state.open.remove(&event).map_or(0, |open| open.bytes());
+        state.open_bytes -= gone;
     }
     state.known.moved(identity, to);
     Ok(())

@@ -84,17 +84,21 @@ impl Known {
         few.or_else(|| self.many.get_mut(&identity))
     }
 
-    /// Forgets the older half of the ended ones, once there are too many and the index covers them.
+    /// Forgets the oldest of the ended ones, once there are too many and the index covers them.
     pub fn forget_up_to(&mut self, covered: u64) {
         if self.many.len() <= limits::KNOWN_EVENTS {
             return;
         }
-        let mut sequences: Vec<u64> = self.many.values().map(|event| event.sequence).collect();
-        let (_, middle, _) = sequences.select_nth_unstable(limits::KNOWN_EVENTS / 2);
+        let may_go = |event: &KnownEvent| event.position > 0 && event.position <= covered && event.state.is_end();
+        let mut sequences: Vec<u64> =
+            self.many.values().filter(|event| may_go(event)).map(|event| event.sequence).collect();
+        if sequences.is_empty() {
+            return;
+        }
+        let many = sequences.len().min(limits::KNOWN_EVENTS / 2);
+        let (_, middle, _) = sequences.select_nth_unstable(many - 1);
         let middle = *middle;
-        let goes = |event: &KnownEvent| {
-            event.sequence <= middle && event.position > 0 && event.position <= covered && event.state.is_end()
-        };
+        let goes = |event: &KnownEvent| event.sequence <= middle && may_go(event);
         let last = self.many.values().filter(|event| goes(event)).map(|event| event.sequence).max();
         self.many.retain(|_, event| !goes(event));
         self.forgotten = self.forgotten.max(last.unwrap_or(0));

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::command::Refusal;
 use super::effect::{Effect, EffectKey};
 use super::evolve::panic_text;
-use super::fact::Fact;
+use super::fact::{Fact, RunEnd};
 use super::handler::{HandlerError, Input, Moment, Reaction, Wish};
 use super::registry::AnyHandler;
 use super::state::State;
@@ -69,7 +69,30 @@ fn facts_of(reaction: Reaction<Json>, state: &State, input: Input<'_>, moment: &
         facts.push(Fact::Owes { key, effect });
     }
     facts.extend(reaction.end.map(|end| Fact::Finished { end }));
+    let bytes: usize = facts.iter().map(bytes_of).sum();
+    if bytes > limits::REACTION_BYTES {
+        let limit = limits::REACTION_BYTES;
+        return Err(HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken")));
+    }
     Ok(facts)
+}
+
+/// The bytes of a fact that its handler decides.
+fn bytes_of(fact: &Fact) -> usize {
+    match fact {
+        Fact::Noted { data } => data.text().len(),
+        Fact::Owes { key, effect } => {
+            key.step.len()
+                + match effect {
+                    Effect::Call { agent, task, .. } => agent.len() + task.text().len(),
+                    Effect::Send { event } => event.len(),
+                    Effect::Timer { .. } => 0,
+                }
+        }
+        Fact::Finished { end: RunEnd::Completed { output } } => output.text().len(),
+        Fact::Finished { end: RunEnd::Failed { error } } => error.len(),
+        _ => 0,
+    }
 }
 
 /// The step whose effect has just ended: it is still owed in the state that is asked, and yet its name is free again.
@@ -95,7 +118,8 @@ fn next_key(state: &State, asked: &[EffectKey], ended: Option<&str>, step: Strin
 /// An event to another correlation: its id comes from what sent it, so that sending it twice is once.
 fn send(event: EventBuilder, key: &EffectKey, input: Input<'_>, moment: &Moment<'_>) -> Result<Effect, HandlerError> {
     let id = emitted_id(moment.correlation, &key.step, key.attempt);
-    let mut event = event.id(id).source(WORKFLOW_SOURCE).timestamp(moment.now);
+    // What the runtime emits names a cause that the runtime knows, or none.
+    let mut event = event.id(id).source(WORKFLOW_SOURCE).timestamp(moment.now).without_cause();
     let mut chain = Vec::new();
     if let Input::Event(cause) = input {
         event = event.cause(full_name(cause));

@@ -43,6 +43,11 @@ impl OpenEvent {
         Self { format, raw, made_id, received_at: at, identity, state, until: None, booking: None }
     }
 
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.raw.len()
+    }
+
     /// The event, read again from its bytes.
     pub fn event(&self) -> Result<Incoming, EventError> {
         Incoming::recover(self.format, Arc::clone(&self.raw), self.made_id.as_deref(), self.received_at)
@@ -97,6 +102,8 @@ pub struct State {
     pub last_at: Timestamp,
     pub(super) known: Known,
     pub(super) open: BTreeMap<u64, OpenEvent>,
+    /// Bytes of the open events together.
+    pub(super) open_bytes: usize,
     pub(super) run: Option<Box<Run>>,
     pub(super) owed: BTreeMap<EffectKey, Effect>,
     /// Identities of the records that a turn has made and whose positions are not known yet.
@@ -206,6 +213,7 @@ impl State {
             }
         };
         let Saved { last_at, known, open, owed, .. } = saved;
-        Some(Self { sequence, digest, last_at, known, open, run, owed, unplaced: Vec::new() })
+        let open_bytes = open.values().map(OpenEvent::bytes).sum();
+        Some(Self { sequence, digest, last_at, known, open, open_bytes, run, owed, unplaced: Vec::new() })
     }
 }

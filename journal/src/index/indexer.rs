@@ -14,6 +14,7 @@ use super::{apply, schema};
 use crate::error::StoreError;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use crate::sqlite::lock::OwnerLock;
 use crate::sqlite::{connection, errors};
 use crate::store::{EventReader, Head, Row};
 
@@ -30,6 +31,8 @@ pub struct Indexer {
     progress: Arc<Progress>,
     /// Where to leave a mark if the index proves to be corrupt.
     bad: Option<PathBuf>,
+    /// The journal is owned as long as its index is written.
+    lock: Option<Arc<OwnerLock>>,
 }
 
 impl Indexer {
@@ -43,7 +46,13 @@ impl Indexer {
         let covers = schema::covers(&connection).map_err(errors::indexing)?;
         let head = covers.map(|covers| covers.head).unwrap_or_default();
         progress.index_reached(head.position);
-        Ok(Self { connection, source, dictionary: Dictionary::default(), head, progress, bad })
+        Ok(Self { connection, source, dictionary: Dictionary::default(), head, progress, bad, lock: None })
+    }
+
+    /// Owns the journal together with its writer.
+    pub(crate) fn owning(mut self, lock: Arc<OwnerLock>) -> Self {
+        self.lock = Some(lock);
+        self
     }
 
     /// Over an index of its own in memory, which covers nothing yet.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use uuid::Uuid;
 
 use super::checkpoint::{self, Checkpoints};
@@ -34,14 +34,14 @@ pub(crate) struct TruthFile {
     pub(crate) connection: Connection,
     pub(crate) journal: Uuid,
     pub(crate) files: Files,
-    pub(crate) lock: OwnerLock,
+    pub(crate) lock: Arc<OwnerLock>,
     pub(crate) sync: Synchronous,
 }
 
 impl TruthFile {
     /// Takes the lock, opens the file, and makes it if there is none. Writes no record.
     pub(crate) fn open(files: Files, sync: Synchronous, max_bytes: Option<u64>) -> Result<Self, StoreError> {
-        let lock = OwnerLock::take(&files.lock, &files.name())?;
+        let lock = Arc::new(OwnerLock::take(&files.lock, &files.name())?);
         let size = std::fs::metadata(&files.truth).map(|file| file.len()).ok();
         if size.is_some_and(|bytes| bytes > 0) {
             schema::refuse_others(&connection::for_reading(&files.truth)?, &files.truth)?;
@@ -72,8 +72,8 @@ pub(crate) struct SqliteStore {
     cap: u64,
     latched: Option<String>,
     progress: Arc<Progress>,
-    /// Dropped last: whoever opens next must find the connections closed.
-    lock: OwnerLock,
+    /// Dropped last, and held by the indexer too: whoever opens next must find the connections closed.
+    lock: Arc<OwnerLock>,
 }
 
 impl SqliteStore {
@@ -109,6 +109,15 @@ impl SqliteStore {
         error
     }
 
+    /// An index that proves to be corrupt is marked, so that the next start builds it anew.
+    fn index_failed(&self, error: StoreError) -> StoreError {
+        let StoreError::Damaged { why } = error else { return error };
+        if let Err(error) = File::create(&self.files.index_bad) {
+            tracing::warn!(%error, "the mark of a corrupt index could not be left");
+        }
+        StoreError::Failed { why: format!("the index is corrupt ({why}); it is built anew at the next start") }
+    }
+
     fn tend_log(&mut self) {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.cap {
@@ -122,7 +131,12 @@ impl SqliteStore {
             .connection
             .busy_timeout(CAP_PATIENCE)
             .and_then(|()| self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE));
-        if let Err(error) = cut {
+        if let Err(error) = &cut
+            && matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt))
+        {
+            // What was acknowledged was synced before; what the file holds now is not certain.
+            self.failed(StoreError::Latched { why: error.to_string() });
+        } else if let Err(error) = cut {
             // A reader still needs it. It is tried again when the log has grown by another quarter.
             tracing::warn!(%error, pages, "the log of the journal has passed its cap and could not be cut");
             self.cap = pages + CAP_PAGES / 4;
@@ -139,7 +153,8 @@ impl EventStore for SqliteStore {
         if let Some(why) = self.checkpoints.failure().map(str::to_string) {
             return Err(self.failed(StoreError::Latched { why }));
         }
-        let plan = Plan::of(self.head, turns, |correlation| self.tips.of(correlation))?;
+        let plan = Plan::of(self.head, turns, |correlation| self.tips.of(correlation));
+        let plan = plan.map_err(|error| self.index_failed(error))?;
         if plan.rows.is_empty() {
             return Ok(plan.placed);
         }
