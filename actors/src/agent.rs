@@ -72,29 +72,37 @@ impl Agent for ActorAgent {
 }
 
 trait AnyAgent: Send + Sync {
-    fn start(self: Arc<Self>, task: AgentTask) -> BoxFuture<'static, Result<Json, AgentError>>;
+    fn start(self: Arc<Self>, task: AgentTask, view: &Arc<AgentView>) -> BoxFuture<'static, Result<Json, AgentError>>;
 }
 
 struct Async<A>(A);
 struct Blocking<A>(A);
 
 impl<A: Agent> AnyAgent for Async<A> {
-    fn start(self: Arc<Self>, task: AgentTask) -> BoxFuture<'static, Result<Json, AgentError>> {
+    fn start(self: Arc<Self>, task: AgentTask, _: &Arc<AgentView>) -> BoxFuture<'static, Result<Json, AgentError>> {
         async move { self.0.handle(task).await }.boxed()
     }
 }
 
 impl<A: BlockingAgent> AnyAgent for Blocking<A> {
-    fn start(self: Arc<Self>, task: AgentTask) -> BoxFuture<'static, Result<Json, AgentError>> {
+    fn start(self: Arc<Self>, task: AgentTask, view: &Arc<AgentView>) -> BoxFuture<'static, Result<Json, AgentError>> {
         let (done, result) = oneshot::channel();
+        let mut awaited = Awaited { result, view: Arc::clone(view), ended: false };
+        let view = Arc::clone(view);
         let thread = std::thread::Builder::new().name("regie-agent".into()).spawn(move || {
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| self.0.handle(task)));
-            // Whoever was left behind is not waited for any more.
-            let _ = done.send(result);
+            if done.send(result).is_err() {
+                view.stuck.fetch_sub(1, Ordering::Relaxed); // it was left behind, and has come to its end all the same
+            }
         });
         async move {
-            thread.map_err(|error| AgentError(format!("no thread: {error}")))?;
-            match result.await {
+            if let Err(error) = thread {
+                awaited.is_over();
+                return Err(AgentError(format!("no thread: {error}")));
+            }
+            let result = (&mut awaited.result).await;
+            awaited.is_over();
+            match result {
                 Ok(Ok(result)) => result,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 Err(_) => Err(AgentError("the thread is gone".into())),
@@ -104,10 +112,36 @@ impl<A: BlockingAgent> AnyAgent for Blocking<A> {
     }
 }
 
+/// What a blocking call's thread will say. Dropped before it has, the thread is left behind and counts as stuck until it ends.
+struct Awaited {
+    result: oneshot::Receiver<std::thread::Result<Result<Json, AgentError>>>,
+    view: Arc<AgentView>,
+    ended: bool,
+}
+
+impl Awaited {
+    fn is_over(&mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.view.stuck.fetch_add(1, Ordering::Relaxed);
+        self.result.close();
+        if self.result.try_recv().is_ok() {
+            self.view.stuck.fetch_sub(1, Ordering::Relaxed); // it had just ended
+        }
+    }
+}
+
 /// How many calls an agent takes, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentLimits {
-    /// Calls that run at once.
+    /// Calls that run at once; at least one.
     pub concurrency: usize,
     /// Calls that wait; more are refused.
     pub queue: usize,
@@ -163,7 +197,7 @@ pub struct AgentView {
     pub refused: AtomicU64,
     /// Calls that were given up with their workflow.
     pub cancelled: AtomicU64,
-    /// Threads that were left behind, stuck.
+    /// Threads that were left behind, and are stuck still.
     pub stuck: AtomicU64,
 }
 
@@ -233,7 +267,7 @@ impl AgentGate {
     }
 
     fn start_some(&mut self, ctx: &mut Context<Self>) {
-        while self.running < self.spec.limits.concurrency {
+        while self.running < self.spec.limits.concurrency.max(1) {
             let Some(call) = self.waiting.pop_front() else { break };
             self.start_one(call, ctx);
         }
@@ -255,12 +289,12 @@ impl AgentGate {
         let Call { correlation, key, task, timeout, abort, reply } = call;
         let limit = timeout.unwrap_or(self.spec.limits.timeout).min(self.spec.limits.timeout);
         let deadline = self.clock.now().after(limit);
-        let work = Arc::clone(&self.spec.work).start(AgentTask { correlation, key, task, deadline });
+        let work = Arc::clone(&self.spec.work).start(AgentTask { correlation, key, task, deadline }, &self.view);
         let time_is_up = self.clock.sleep(limit);
-        let (view, blocks) = (Arc::clone(&self.view), self.spec.blocks);
+        let view = Arc::clone(&self.view);
         let call = async move {
             let outcome = outcome(work, time_is_up, limit).await;
-            count(&view, &outcome, blocks);
+            count(&view, &outcome);
             // Who does not wait any more has given the call up.
             let _ = reply.send(outcome);
         };
@@ -313,7 +347,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".into())
 }
 
-fn count(view: &AgentView, outcome: &AgentOutcome, blocks: bool) {
+fn count(view: &AgentView, outcome: &AgentOutcome) {
     let counter = match outcome {
         AgentOutcome::Done(_) => &view.done,
         AgentOutcome::TimedOut { .. } => &view.timed_out,
@@ -322,9 +356,6 @@ fn count(view: &AgentView, outcome: &AgentOutcome, blocks: bool) {
         _ => &view.failed,
     };
     counter.fetch_add(1, Ordering::Relaxed);
-    if blocks && matches!(outcome, AgentOutcome::TimedOut { .. }) {
-        view.stuck.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl Actor for AgentGate {

@@ -64,6 +64,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The identity of an event was used before, for these bytes.
+    pub fn other_content(event: &Incoming, recorded: &str) -> Self {
+        Reason::OtherContent {
+            source_name: event.event().source.clone(),
+            id: event.event().id.clone(),
+            recorded: Digest::of(recorded.as_bytes()),
+            sent: event.digest(),
+        }
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use actix::prelude::*;
 use regie_core::event::Principal;
 use regie_core::governance::{Governor, PolicySet};
 use regie_core::limits;
-use regie_core::workflow::Definitions;
+use regie_core::workflow::{DecodeError, Definitions, Record};
 use regie_journal::{Journal, OpenNote, Opened, Reader, SetInForce, SqliteOptions, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -378,16 +378,22 @@ fn pool() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_time().build()
 }
 
-/// In event time, the clock goes on from where the journal's last record was decided.
+/// In event time, the clock goes on from where the journal's latest record was decided.
 fn resume_clock(clock: &Clock, reader: &mut Reader) -> Result<(), StoreError> {
     if clock.fires() {
         return Ok(());
     }
-    let position = reader.head()?.position;
-    if let Some(last) = reader.record(position)? {
-        clock.advance_to(last.record.at);
+    // Shards append side by side: the latest decision is among the last records, and need not be the very last.
+    let mut position = reader.head()?.position.saturating_sub(2 * limits::ADMISSION as u64);
+    loop {
+        let rows = reader.rows_after(position, limits::COMMIT_TURNS)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        position = last.last();
+        for encoded in rows.iter().flat_map(|row| &row.records) {
+            let damaged = |error: DecodeError| StoreError::Damaged { why: error.to_string() };
+            clock.advance_to(Record::decode(&encoded.bytes).map_err(damaged)?.at);
+        }
     }
-    Ok(())
 }
 
 /// Hashes of all correlations, by shard: what is not among them is new.

@@ -47,7 +47,8 @@ pub async fn watch(shards: Vec<(Holder, Arc<ShardView>)>) {
     loop {
         interval.tick().await;
         for (at, (holder, view)) in shards.iter().enumerate() {
-            let Some((correlation, since)) = holder.since().filter(|(_, since)| since.elapsed() >= limits::SHARD_HELD) else {
+            let Some((correlation, since)) = holder.since().filter(|(_, since)| since.elapsed() >= limits::SHARD_HELD)
+            else {
                 continue;
             };
             if told[at] != Some(since) {

@@ -10,8 +10,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Digits of a wire timestamp beyond the microsecond stay in the event's bytes; order and arithmetic do not see them.
 /// Printed as RFC 3339 with milliseconds, or with microseconds where there are any.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+impl Default for Timestamp {
+    /// The earliest instant: 1970 is one like any other.
+    fn default() -> Self {
+        Self::MIN
+    }
+}
 
 /// Why a text is no [`Timestamp`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::fold::{self, Change, Received};
 use crate::grants::{Booked, Grants, Taken};
 use crate::plan::{Known, Plan};
 use crate::snapshot::Snapshot;
-use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Turn, Wake, Tip};
+use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Tip, Turn, Wake};
 
 /// The store in memory.
 #[derive(Clone, Default)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use regie_actors::entry::{self, Entry, Until, Work};
 use regie_actors::refused::{Reason, Refused};
 use regie_actors::system::Core;
-use regie_core::event::{Event, EventResult, Incoming};
+use regie_core::event::{Event, EventError, EventResult, Incoming};
 use regie_core::limits;
 use regie_core::workflow::Command;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
@@ -126,6 +126,12 @@ impl Handle {
     }
 
     fn send(&self, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
+        if event.event().correlation_id.is_own() {
+            let why = "names that begin with 'regie/' are the runtime's own";
+            let (reply, answer) = oneshot::channel();
+            let _ = reply.send(Err(Reason::Bad(EventError::wrong("correlation_id", why))));
+            return Answer { answer, event: Some(Box::new(event)) };
+        }
         if event.event().id.is_empty() {
             event.name(Uuid::now_v7().to_string());
         }

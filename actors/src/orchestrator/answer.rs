@@ -69,7 +69,7 @@ impl Shard {
         }
         entry.permit = None;
         entry.under_way = None;
-        self.event_ends.entry((correlation.clone(), sequence)).or_default().push(entry);
+        self.event_ends.entry(correlation.clone()).or_default().entry(sequence).or_default().push(entry);
     }
 
     /// Gives the first answer again, if the bytes are the same.
@@ -124,10 +124,13 @@ impl Shard {
     pub(super) fn advance(&mut self, correlation: &CorrelationId, position: u64, due: Option<Timestamp>) {
         let Some(slot) = self.slots.get_mut(correlation) else { return };
         slot.position = slot.position.max(position);
-        if position > 0 {
-            slot.deaths = slot.deaths.take().filter(|deaths| deaths.in_a_row > 0);
-            if let Some(deaths) = &mut slot.deaths {
-                deaths.in_a_row = 0;
+        if position > 0
+            && let Some(deaths) = &mut slot.deaths
+        {
+            // A good turn ends a row of deaths; those of the last minute still count for the cap.
+            deaths.in_a_row = 0;
+            if deaths.window_began.elapsed() > limits::RESTART_WINDOW {
+                slot.deaths = None;
             }
         }
         if slot.due != due {
@@ -138,22 +141,23 @@ impl Shard {
 
     /// Tells those who wait for the ends of these events.
     pub(super) fn tell_ended(&mut self, correlation: &CorrelationId, ended: &[u64]) {
-        for sequence in ended {
-            for entry in self.event_ends.remove(&(correlation.clone(), *sequence)).unwrap_or_default() {
-                self.answer_later(correlation, *sequence, entry);
-            }
+        let Some(waiting) = self.event_ends.get_mut(correlation) else { return };
+        let told: Vec<(u64, Vec<Entry>)> =
+            ended.iter().filter_map(|sequence| Some((*sequence, waiting.remove(sequence)?))).collect();
+        if waiting.is_empty() {
+            self.event_ends.remove(correlation);
+        }
+        for (sequence, entries) in told {
+            entries.into_iter().for_each(|entry| self.answer_later(correlation, sequence, entry));
         }
     }
 
-    /// A workflow that died may have committed ends that it did not come to tell.
+    /// A workflow that died may have committed ends that it did not come to tell: whoever still waits is told when it wakes.
     pub(super) fn tell_what_was_missed(&mut self, correlation: &CorrelationId, state: &State) {
-        if self.slots.get(correlation).is_none_or(|slot| slot.deaths.is_none()) {
-            return;
-        }
-        let of_this = self.event_ends.keys().filter(|(whose, _)| whose == correlation).map(|(_, sequence)| *sequence);
+        let of_this = self.event_ends.get(correlation).into_iter().flat_map(|waiting| waiting.keys().copied());
         let ended: Vec<u64> = of_this.filter(|sequence| !state.open().contains_key(sequence)).collect();
         self.tell_ended(correlation, &ended);
-        if state.has_ended() {
+        if state.has_ended() && self.work_ends.contains_key(correlation) {
             self.tell_over(correlation, &view(state));
         }
     }
@@ -210,12 +214,7 @@ fn answer_again(
     });
     let raw = raw.ok_or_else(missing)?;
     if raw != event.raw() {
-        return Ok(Err(Reason::OtherContent {
-            source_name: event.event().source.clone(),
-            id: event.event().id.clone(),
-            recorded: regie_core::Digest::of(raw.as_bytes()),
-            sent: event.digest(),
-        }));
+        return Ok(Err(Reason::other_content(event, raw)));
     }
     let mut result = first_answer(event.event(), &stored.record, position);
     result.status = Status::Duplicate;

@@ -7,6 +7,7 @@ use regie_core::event::CorrelationId;
 
 use super::Shard;
 use super::slot::Phase;
+use crate::entry::Entry;
 use crate::metrics::ShardView;
 use crate::workflow::Leave;
 
@@ -27,9 +28,13 @@ impl Shard {
             waiting.retain(|reply| !reply.is_closed());
             !waiting.is_empty()
         });
-        self.event_ends.retain(|_, waiting| {
-            waiting.retain(|entry| entry.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
-            !waiting.is_empty()
+        let waits = |entry: &Entry| entry.reply.as_ref().is_some_and(|reply| !reply.is_closed());
+        self.event_ends.retain(|_, events| {
+            events.retain(|_, waiting| {
+                waiting.retain(waits);
+                !waiting.is_empty()
+            });
+            !events.is_empty()
         });
         self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
     }

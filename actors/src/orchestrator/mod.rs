@@ -111,8 +111,8 @@ pub struct Shard {
     waking: usize,
     /// Agents' calls and sends under way, by whose they are.
     out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
-    /// Who waits for the end of an event, by its sequence.
-    event_ends: HashMap<(CorrelationId, u64), Vec<Entry>>,
+    /// Who waits for the end of an event, by correlation and the event's sequence.
+    event_ends: HashMap<CorrelationId, HashMap<u64, Vec<Entry>>>,
     /// Who waits for the end of a workflow.
     work_ends: HashMap<CorrelationId, Vec<oneshot::Sender<WorkflowView>>>,
     /// Numbers for lives and for tasks.

@@ -76,7 +76,9 @@ impl Workflow {
         let items = std::mem::take(&mut self.inbox);
         let span = tracing::debug_span!(target: "regie::turn", "turn", correlation = %self.life.correlation());
         let turn = turn::run(Rc::clone(&self.links), self.life.correlation().clone(), body, items);
-        ctx.spawn(turn.instrument(span).into_actor(self).map(|finished, workflow, ctx| workflow.finished(finished, ctx)));
+        ctx.spawn(
+            turn.instrument(span).into_actor(self).map(|finished, workflow, ctx| workflow.finished(finished, ctx)),
+        );
     }
 
     fn finished(&mut self, finished: Finished, ctx: &mut Context<Self>) {

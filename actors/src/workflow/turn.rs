@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, Event, LifeState};
+use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
@@ -240,12 +240,21 @@ impl Taking {
         Ok(())
     }
 
+    /// Why an event is not the known one, if that is open and so at hand; one whose life is over is compared by its shard.
+    fn other_content(&self, sequence: u64, event: &Incoming) -> Option<Reason> {
+        let open = self.body.state.open().get(&sequence).filter(|open| open.raw() != event.raw())?;
+        Some(Reason::other_content(event, open.raw()))
+    }
+
     /// Whether the event is known, to its state or to the index; if so it is told.
     async fn known(&mut self, item: &Item, command: &Command) -> bool {
         let Command::Submit { event, .. } = command else { return false };
         let identity = event.identity();
         if let Some(known) = self.body.state.known().get(identity) {
             let told = match known.position {
+                _ if let Some(reason) = self.other_content(known.sequence, event) => {
+                    Told::Outcome(Outcome::Refused(reason))
+                }
                 0 => Told::KnownHere(known.sequence),
                 position => {
                     Told::Outcome(Outcome::Known { position, sequence: known.sequence, state: Some(known.state) })

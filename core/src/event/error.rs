@@ -73,7 +73,8 @@ pub enum EventError {
 }
 
 impl EventError {
-    pub(super) fn wrong(field: &str, why: impl ToString) -> Self {
+    /// A field has a value that it cannot have.
+    pub fn wrong(field: &str, why: impl ToString) -> Self {
         Self::Wrong { field: field.to_string(), why: why.to_string() }
     }
 }

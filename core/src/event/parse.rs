@@ -130,9 +130,6 @@ pub(super) fn take_time(fields: &mut Fields<'_>, name: &str) -> Result<Timestamp
 /// What holds for every event, whichever form it came in.
 pub(super) fn check(event: &Event) -> Result<(), EventError> {
     check_kind(&event.kind)?;
-    if event.correlation_id.is_own() {
-        return Err(EventError::wrong("correlation_id", "names that begin with 'regie/' are the runtime's own"));
-    }
     if event.schema_version == 0 {
         return Err(EventError::wrong("schema_version", "versions count from 1"));
     }

@@ -39,10 +39,16 @@ impl KeyKind {
             KeyKind::All => Some(String::new()),
             KeyKind::Correlation => Some(event.correlation_id.to_string()),
             KeyKind::Session => event.session_key.clone(),
-            KeyKind::Actor => event.actor.as_ref().map(ToString::to_string),
-            KeyKind::Entity => event.entity.as_ref().map(ToString::to_string),
+            KeyKind::Actor => event.actor.as_ref().map(|actor| pair(&actor.kind, ':', &actor.id)),
+            KeyKind::Entity => event.entity.as_ref().map(|entity| pair(&entity.kind, '/', &entity.id)),
         }
     }
+}
+
+/// Both as one text that no other pair makes: the first border in it is the one between them.
+fn pair(first: &str, border: char, second: &str) -> String {
+    let escaped = first.replace('%', "%25").replace(border, &format!("%{:02X}", u32::from(border)));
+    format!("{escaped}{border}{second}")
 }
 
 /// What a cooldown does with an event within its window.

@@ -43,6 +43,11 @@ impl OpenEvent {
         Self { format, raw, made_id, received_at: at, identity, state, until: None, booking: None }
     }
 
+    /// Its bytes as they came.
+    pub fn raw(&self) -> &Arc<str> {
+        &self.raw
+    }
+
     /// How many bytes it has.
     pub fn bytes(&self) -> usize {
         self.raw.len()

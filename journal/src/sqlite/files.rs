@@ -21,12 +21,14 @@ pub(crate) struct Files {
 impl Files {
     /// The files of the journal at a path.
     pub(crate) fn of(path: &Path) -> Self {
+        // One journal has one lock, by whatever link it is reached.
+        let truth = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         Self {
-            truth: path.to_path_buf(),
-            index: beside(path, "-index"),
-            lock: beside(path, "-lock"),
-            latched: beside(path, "-latched"),
-            index_bad: beside(path, "-index-bad"),
+            index: beside(&truth, "-index"),
+            lock: beside(&truth, "-lock"),
+            latched: beside(&truth, "-latched"),
+            index_bad: beside(&truth, "-index-bad"),
+            truth,
         }
     }
 

@@ -55,8 +55,14 @@ impl EventReader for SqliteReader {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut found = statement.query((position.cast_signed(), limit)).map_err(errors::reading)?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = found.next().map_err(errors::reading)? {
-            let raw = raw(row).map_err(errors::reading)?;
+        loop {
+            let raw = match found.next().and_then(|row| row.map(raw).transpose()) {
+                Ok(Some(raw)) => raw,
+                Ok(None) => break,
+                // Those before it are good: the next call begins with it.
+                Err(_) if !rows.is_empty() => break,
+                Err(error) => return Err(errors::reading(error)),
+            };
             bytes += raw.body.len();
             match unpack(raw) {
                 Ok(row) => rows.push(row),

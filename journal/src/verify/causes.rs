@@ -76,7 +76,8 @@ impl Causes {
                     }
                 }
                 Err(StoreError::Damaged { why }) => {
-                    first = reader.bad_row_after(first)?.ok_or(StoreError::Damaged { why })?.first;
+                    let bare = StoreError::Damaged { why: format!("after position {first}: {why}") };
+                    first = reader.bad_row_after(first).ok().flatten().ok_or(bare)?.first;
                 }
                 Err(error) => return Err(error),
             }

@@ -130,7 +130,8 @@ pub fn verify(reader: &mut dyn EventReader, each: &mut dyn FnMut(u64)) -> Result
                 each(last.last());
             }
             Err(StoreError::Damaged { why }) => {
-                let bad = reader.bad_row_after(first)?.ok_or(StoreError::Damaged { why })?;
+                let bare = StoreError::Damaged { why: format!("after position {first}: {why}") };
+                let bad = reader.bad_row_after(first).ok().flatten().ok_or(bare)?;
                 first = bad.first;
                 chain.unreadable(&bad);
                 walk.unreadable(bad);

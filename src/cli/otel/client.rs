@@ -60,7 +60,9 @@ fn post(request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
 fn connect(request: &Request<Bytes>) -> io::Result<TcpStream> {
     let uri = request.uri();
     let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return Err(io::Error::other("only http:// is spoken here; a collector beside the command can pass it on by TLS"));
+        return Err(io::Error::other(
+            "only http:// is spoken here; a collector beside the command can pass it on by TLS",
+        ));
     };
     let host = host.trim_matches(['[', ']']);
     let mut last = io::Error::from(io::ErrorKind::NotFound);
