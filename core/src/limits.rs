@@ -66,9 +66,11 @@ pub const QUEUED_PER_WORKFLOW: usize = 2_048;
 
 /// Deaths of one workflow by one command before the command is parked as poison.
 pub const POISON_ATTEMPTS: u32 = 3;
-/// Restarts of one workflow within [`RESTART_WINDOW`] before it is left down for that long.
-pub const RESTARTS: u32 = 30;
-/// The window that [`RESTARTS`] counts in.
+/// Restarts of one workflow in a row, without a good turn between, before it is left down for [`RESTART_WINDOW`].
+pub const RESTARTS: u32 = 10;
+/// The same within [`RESTART_WINDOW`], whatever was between: room for some poison events, each of which takes three.
+pub const RESTARTS_IN_WINDOW: u32 = 30;
+/// The window that [`RESTARTS_IN_WINDOW`] counts in.
 pub const RESTART_WINDOW: Duration = Duration::from_secs(60);
 /// The first wait before a workflow is recreated; it doubles with each death in a row.
 pub const RESTART_BACKOFF: Duration = Duration::from_millis(5);

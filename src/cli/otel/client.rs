@@ -99,7 +99,7 @@ fn head(request: &Request<Bytes>) -> Vec<u8> {
 fn answer(stream: TcpStream) -> Result<Response<Bytes>, HttpError> {
     let mut reader = BufReader::new(stream.take(ANSWER_BYTES));
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    reader.read_line(&mut line).map_err(in_words)?;
     let status: u16 = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no answer of HTTP")?;
     let mut response = Response::builder().status(status);
     let mut length = 0;
@@ -116,4 +116,9 @@ fn answer(stream: TcpStream) -> Result<Response<Bytes>, HttpError> {
     // The collector need not see its answer cut off. It has taken the batch by now, whatever becomes of the rest.
     let _ = io::copy(&mut reader.take(length), &mut io::sink());
     Ok(response.body(Bytes::new())?)
+}
+
+/// A read that waited too long is told by the system as «try again», which nobody understands.
+fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
 }

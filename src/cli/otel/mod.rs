@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{Context, Key};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig};
+use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{self as sdk, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanProcessor};
@@ -52,7 +52,10 @@ pub(super) fn start() -> Option<(Box<dyn Layer<Registry> + Send + Sync>, Export)
 
 impl Export {
     fn new() -> Result<Self, ExporterBuildError> {
-        let exporter = SpanExporter::builder().with_http().with_http_client(Client::default()).build()?;
+        // More tries would only hold up the end of the command where nobody listens.
+        let retry = RetryPolicy::recommended().with_max_retries(1);
+        let http = SpanExporter::builder().with_http().with_http_client(Client::default());
+        let exporter = http.with_retry_policy(retry).build()?;
         let tally = Arc::new(Tally::default());
         let taken = Taken { exporter, tally: Arc::clone(&tally) };
         let ended = Ended { queue: BatchSpanProcessor::builder(taken).build(), tally: Arc::clone(&tally) };
