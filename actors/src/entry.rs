@@ -60,6 +60,9 @@ pub struct Entry {
 impl Entry {
     /// Answers, and gives back what it held.
     pub fn answer(self, answer: Answer) {
+        // Before the answer: who has it finds its place free.
+        drop(self.permit);
+        drop(self.under_way);
         if let Some(reply) = self.reply {
             // Who does not wait any more does not care.
             let _ = reply.send(answer);

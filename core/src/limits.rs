@@ -23,6 +23,8 @@ pub const CHANGES: usize = 1_000;
 /// Entries of an event's metadata.
 pub const METADATA: usize = 256;
 
+/// Shards of one runtime: more than any machine has cores for.
+pub const SHARDS: usize = 1_024;
 /// Events that one submitter may have under way before the runtime refuses more.
 pub const ADMISSION: usize = 4_096;
 /// Events that one batch may hold; more are refused as a whole, because one caller would take every permit.

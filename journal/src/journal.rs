@@ -82,6 +82,9 @@ impl Journal {
     /// [`StoreError::ReadOnly`] or [`StoreError::Full`]; [`StoreError::Failed`] for whatever else the system says.
     pub fn open(options: SqliteOptions) -> Result<Opened, StoreError> {
         let files = Files::of(&options.path);
+        if files.truth.as_os_str().is_empty() || files.truth.is_dir() {
+            return Err(StoreError::NotOurs { path: files.name(), why: "it is no file".into() });
+        }
         let sync = match options.durability {
             Durability::Strict => Synchronous::Full,
             Durability::Relaxed => Synchronous::Normal,

@@ -135,7 +135,7 @@ impl Builder {
         self
     }
 
-    /// How many shards; one per core unless said, and at least one.
+    /// How many shards; one per core unless said; at least one, at most [`limits::SHARDS`].
     pub fn shards(mut self, shards: usize) -> Self {
         self.setup.shards = Some(shards);
         self
@@ -231,7 +231,7 @@ impl Builder {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let running = system::start(Settings {
             place,
-            shards: shards.unwrap_or(cores).max(1),
+            shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),
             clock: clock.unwrap_or_default().clock(),
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,

@@ -31,9 +31,10 @@ impl Shard {
         for held in handed.into_iter().rev() {
             slot.waiting.push_front(held);
         }
-        let storm = slot.deaths.as_ref().is_some_and(|deaths| {
-            deaths.in_a_row > limits::RESTARTS || deaths.in_window > limits::RESTARTS_IN_WINDOW
-        });
+        let storm = slot
+            .deaths
+            .as_ref()
+            .is_some_and(|deaths| deaths.in_a_row > limits::RESTARTS || deaths.in_window > limits::RESTARTS_IN_WINDOW);
         slot.phase = if storm { Phase::Down(Instant::now() + limits::RESTART_WINDOW) } else { Phase::Resting };
         if storm {
             ShardView::up(&self.view.storms);

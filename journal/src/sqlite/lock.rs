@@ -17,6 +17,7 @@ impl OwnerLock {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut file = options.open(lock).map_err(|error| match errors::file(&error, lock) {
             StoreError::ReadOnly { why, .. } => StoreError::ReadOnly { path: journal.to_string(), why },
+            StoreError::Missing { .. } => StoreError::Failed { why: format!("the folder of {journal} is not there") },
             other => other,
         })?;
         match file.try_lock() {

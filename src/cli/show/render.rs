@@ -119,7 +119,7 @@ impl Page<'_> {
     fn run_fact(&mut self, fact: &Fact) -> io::Result<()> {
         match fact {
             Fact::Started { definition, version } => {
-                self.labelled("workflow", Tone::Plain, &format!("{definition} version {version} takes over"))
+                self.labelled("run", Tone::Plain, &format!("{definition} version {version} takes over"))
             }
             Fact::Noted { data } => self.labelled("noted", Tone::Plain, &short(data)),
             Fact::Owes { key, effect } => {
