@@ -70,7 +70,7 @@ fn what_is_not_there_cannot_be_read() {
 fn a_directory_that_is_not_there_is_named() {
     let place = Place::new();
     let options = SqliteOptions::at(place.directory.path().join("no/such/regie.db"));
-    assert!(matches!(Journal::open(options), Err(StoreError::Missing { .. })));
+    assert!(matches!(Journal::open(options), Err(StoreError::Failed { why }) if why.contains("folder")));
 }
 
 #[test]
