@@ -1,5 +1,5 @@
 //! The first figures: events a second in memory and durable, each as a ratio to a floor of the same run, and bytes for
-//! each idle workflow. `cargo bench --bench figures`.
+//! each idle workflow. `cargo bench --profile dev --bench figures`.
 
 use std::time::{Duration, Instant};
 
