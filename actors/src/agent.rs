@@ -17,7 +17,7 @@ use futures::FutureExt;
 use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture, Either, select};
 use regie_core::event::CorrelationId;
 use regie_core::limits;
-use regie_core::workflow::{AgentOutcome, EffectKey};
+use regie_core::workflow::{AgentOutcome, EffectKey, panic_text};
 use regie_core::{Json, Timestamp};
 use tokio::sync::oneshot;
 
@@ -340,11 +340,6 @@ fn bounded(outcome: AgentOutcome) -> AgentOutcome {
         return outcome;
     }
     AgentOutcome::Failed(format!("it gave {bytes} bytes; at most {limit} are taken: keep large results elsewhere"))
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".into())
 }
 
 fn count(view: &AgentView, outcome: &AgentOutcome) {

@@ -56,7 +56,8 @@ pub const LIVE_WORKFLOWS: usize = 500_000;
 pub const IDLE: Duration = Duration::from_secs(60);
 /// Records after the last snapshot at which a new one is taken: bounds what a wake has to replay.
 pub const SNAPSHOT_RECORDS: u64 = 256;
-/// Agent calls and sends that may be under way at once over all workflows.
+/// Places in the mailbox of an agent's gate, and for effects' ends in a shard's; how many effects there can be is bounded by
+/// what each workflow may owe.
 pub const EFFECTS_IN_FLIGHT: usize = 10_000;
 /// Callers that may wait for an end at once: each is a few hundred bytes.
 pub const WAITERS: usize = 100_000;

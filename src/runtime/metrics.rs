@@ -231,8 +231,16 @@ impl Handle {
         let index = self.lag().filter(|lag| *lag > regie_core::limits::INDEX_LAG);
         let index = index.map(|lag| format!("{lag} records behind: the writer waits for it"));
         let policy = (!self.core.is_policy_up()).then(|| "the policy actor is gone".to_string());
-        let troubles =
-            [("journal", journal), ("index", index), ("shards", missing), ("admission", admission), ("policy", policy)];
+        let gone = |up: bool, what: &str| (!up).then(|| format!("the {what} actor is gone"));
+        let troubles = [
+            ("journal", journal),
+            ("index", index),
+            ("shards", missing),
+            ("admission", admission),
+            ("policy", policy),
+            ("timers", gone(self.core.timers.connected(), "timers")),
+            ("metrics", gone(self.core.metrics.connected(), "metrics")),
+        ];
         let ready = !latched && troubles.iter().all(|(name, trouble)| trouble.is_none() || *name == "index");
         let part = |(name, trouble): (&str, Option<String>)| Part { name: name.into(), trouble };
         Health { ready, parts: troubles.into_iter().map(part).collect() }

@@ -18,7 +18,7 @@ pub use answer::{first_answer, moves_in};
 pub use command::{Command, Context, Poison, Refusal};
 pub use decide::{Turn, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};
-pub use evolve::{IllegalFact, evolve};
+pub use evolve::{IllegalFact, evolve, panic_text};
 pub use fact::{Fact, RunEnd};
 pub use handler::{Handler, HandlerError, Input, Moment, Reaction};
 pub use known::{Known, KnownEvent};
