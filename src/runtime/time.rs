@@ -86,12 +86,7 @@ impl Handle {
             if waiting.reading {
                 continue; // what is read counts as under way, and is waited for
             }
-            let Some(next) = waiting.next.filter(|next| *next <= to) else {
-                match waiting.reading {
-                    true => continue, // what is being read counts as under way
-                    false => return drained,
-                }
-            };
+            let Some(next) = waiting.next.filter(|next| *next <= to) else { return drained };
             self.core.clock.advance_to(next);
             if self.core.timers.send(FireNext { by: next }).await.unwrap_or(false) {
                 drained.fired += 1;
