@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use regie_journal::{Indexer, Snapshot};
+use regie_journal::{Indexer, Snapshot, StoreError};
 use tokio::sync::oneshot;
 
 /// Requests that may wait: more heads say no more than one, and a snapshot that does not fit is taken another time.
@@ -78,15 +78,13 @@ fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
                 Request::Close(closed) => closing = Some(closed),
             }
         }
-        behind = match indexer.catch_up() {
-            Ok(_) => false,
-            Err(error) => {
-                tracing::error!(%error, "the index fell behind; it is tried again");
-                // Snapshots of what it does not cover would be trusted before it does.
-                snapshots.clear();
-                true
-            }
-        };
+        let caught_up = indexer.catch_up();
+        tell(behind, caught_up.as_ref().err());
+        behind = caught_up.is_err();
+        if behind {
+            // Snapshots of what it does not cover would be trusted before it does.
+            snapshots.clear();
+        }
         if let Err(error) = indexer.put_snapshots(std::mem::take(&mut snapshots)) {
             tracing::warn!(%error, "snapshots were not kept");
         }
@@ -95,5 +93,15 @@ fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
             let _ = closed.send(());
             return;
         }
+    }
+}
+
+/// Says when the index ceases to follow, and when it does again; not each time that it is tried.
+fn tell(was_behind: bool, trouble: Option<&StoreError>) {
+    match trouble {
+        Some(error) if !was_behind => tracing::error!(%error, "the index fell behind; it is tried again"),
+        Some(error) => tracing::debug!(%error, "the index is still behind"),
+        None if was_behind => tracing::info!("the index follows again"),
+        None => {}
     }
 }

@@ -1,24 +1,31 @@
 //! How far the index is behind the journal, and a way to wait for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::error::StoreError;
+
+/// As long as one wait takes where patience has no end.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 /// Shared by the writer, the indexer and every reader of one journal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     written: AtomicU64,
     indexed: AtomicU64,
-    /// lock: guards no data; a `Condvar` needs a mutex so that no announcement falls between a look and the sleep after it.
-    gate: Mutex<()>,
+    /// Why the index does not follow, if it does not.
+    /// lock: a `Condvar` needs a mutex, so that no announcement falls between a look and the sleep after it; it is held for
+    /// no longer than the look.
+    trouble: Mutex<Option<StoreError>>,
     moved: Condvar,
 }
 
 impl Progress {
     /// Both at these positions.
     pub(crate) fn new(written: u64, indexed: u64) -> Self {
-        let (gate, moved) = (Mutex::new(()), Condvar::new());
-        Self { written: AtomicU64::new(written), indexed: AtomicU64::new(indexed), gate, moved }
+        let (trouble, moved) = (Mutex::new(None), Condvar::new());
+        Self { written: AtomicU64::new(written), indexed: AtomicU64::new(indexed), trouble, moved }
     }
 
     /// The journal reaches to there.
@@ -26,11 +33,22 @@ impl Progress {
         self.written.store(position, Ordering::Release);
     }
 
-    /// The index covers everything up to there.
+    /// The index covers everything up to there, and follows.
     pub(crate) fn index_reached(&self, position: u64) {
         self.indexed.store(position, Ordering::Release);
-        drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.trouble() = None;
         self.moved.notify_all();
+    }
+
+    /// The index does not follow, until it is said to have reached something again: nobody need wait for it so long.
+    pub(crate) fn index_failed(&self, error: StoreError) {
+        *self.trouble() = Some(error);
+        self.moved.notify_all();
+    }
+
+    /// Why the index does not follow, if it does not.
+    pub(crate) fn index_trouble(&self) -> Option<StoreError> {
+        self.trouble().clone()
     }
 
     /// The position that the index covers.
@@ -43,30 +61,39 @@ impl Progress {
         self.written.load(Ordering::Acquire).saturating_sub(self.indexed())
     }
 
-    /// Waits until the index covers a position; tells whether it does.
-    pub(crate) fn wait_indexed(&self, position: u64, patience: Duration) -> bool {
+    /// Waits until the index covers a position, at most for `patience`, and no longer than it follows.
+    pub(crate) fn wait_indexed(&self, position: u64, patience: Duration) -> Result<(), StoreError> {
         self.wait(patience, || self.indexed() >= position)
+            .unwrap_or_else(|| Err(StoreError::Behind { wanted: position, reached: self.indexed() }))
     }
 
-    /// Waits until the index is at most `lag` records behind; tells whether it is.
+    /// Waits until the index is at most `lag` records behind, as patiently; tells whether it is.
     pub(crate) fn wait_lag(&self, lag: u64, patience: Duration) -> bool {
-        self.wait(patience, || self.lag() <= lag)
+        matches!(self.wait(patience, || self.lag() <= lag), Some(Ok(())))
     }
 
-    fn wait(&self, patience: Duration, reached: impl Fn() -> bool) -> bool {
+    /// Nothing if patience has ended.
+    fn wait(&self, patience: Duration, reached: impl Fn() -> bool) -> Option<Result<(), StoreError>> {
         if reached() {
-            return true;
+            return Some(Ok(()));
         }
-        let until = Instant::now() + patience;
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now().checked_add(patience);
+        let mut trouble = self.trouble();
         while !reached() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            if let Some(error) = &*trouble {
+                return Some(Err(error.clone()));
             }
-            gate = self.moved.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
+            let left = until.map_or(FOR_EVER, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return None;
+            }
+            trouble = self.moved.wait_timeout(trouble, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
+        Some(Ok(()))
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,12 +111,25 @@ mod tests {
             move || progress.wait_indexed(5, Duration::from_secs(60))
         });
         progress.index_reached(5);
-        assert!(waiter.join().unwrap());
+        assert_eq!(waiter.join().unwrap(), Ok(()));
         assert_eq!(progress.lag(), 0);
     }
 
     #[test]
     fn patience_ends() {
         assert!(!Progress::new(5, 0).wait_lag(4, Duration::ZERO));
+        let behind = StoreError::Behind { wanted: 5, reached: 0 };
+        assert_eq!(Progress::new(5, 0).wait_indexed(5, Duration::ZERO), Err(behind));
+    }
+
+    #[test]
+    fn nobody_waits_for_an_index_that_does_not_follow_until_it_does() {
+        let progress = Progress::new(5, 3);
+        let full = StoreError::Full { why: "no room".into() };
+        progress.index_failed(full.clone());
+        assert_eq!(progress.wait_indexed(5, Duration::MAX), Err(full.clone()));
+        assert_eq!((progress.wait_indexed(3, Duration::MAX), progress.index_trouble()), (Ok(()), Some(full)));
+        progress.index_reached(5);
+        assert_eq!((progress.wait_indexed(5, Duration::MAX), progress.index_trouble()), (Ok(()), None));
     }
 }

@@ -107,14 +107,14 @@ impl Reader {
     /// Waits until what comes from the index covers a position, at most for `patience`.
     ///
     /// # Errors
-    /// [`StoreError::Behind`] if it does not by then.
+    /// [`StoreError::Behind`] if it does not by then; what keeps the index from following, at once, if something does:
+    /// [`StoreError::Full`] where it has no room.
     pub fn caught_up(&mut self, position: u64, patience: Duration) -> Result<(), StoreError> {
         let reached = match &mut self.side {
             Side::Memory { store, .. } => EventReader::head(store)?.position,
             Side::Own(indexer) => indexer.catch_up()?,
             Side::File { progress: Some(progress), .. } => {
-                progress.wait_indexed(position, patience);
-                progress.indexed()
+                return progress.wait_indexed(position, patience);
             }
             Side::File { index, progress: None } => wait_for_owner(index, position, patience)?,
         };

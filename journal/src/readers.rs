@@ -71,9 +71,18 @@ impl Readers {
             Source::Visitor { files, usable: true } => {
                 Side::File { index: connection::for_reading(&files.index)?, progress: None }
             }
-            Source::Visitor { .. } => Side::Own(Indexer::in_memory(self.truth()?)?),
+            Source::Visitor { .. } => return self.open_alone(),
         };
         Ok(Reader::new(truth, side))
+    }
+
+    /// Opens a reader with an index of its own in memory: slower by a walk over the journal, and whole where the index in
+    /// the files does not follow.
+    ///
+    /// # Errors
+    /// As [`Readers::open`].
+    pub fn open_alone(&self) -> Result<Reader, StoreError> {
+        Ok(Reader::new(self.truth()?, Side::Own(Indexer::in_memory(self.truth()?)?)))
     }
 
     /// Opens a reader of the truth alone, which is all that [`verify`](crate::verify) takes.
@@ -95,6 +104,14 @@ impl Readers {
             Source::Memory(_) => u64::MAX,
             Source::Owner { progress, .. } => progress.indexed(),
             Source::Visitor { .. } => 0,
+        }
+    }
+
+    /// Why the index does not follow, if it does not. It is tried again by whoever runs it.
+    pub fn index_trouble(&self) -> Option<StoreError> {
+        match &self.0 {
+            Source::Owner { progress, .. } => progress.index_trouble(),
+            Source::Memory(_) | Source::Visitor { .. } => None,
         }
     }
 

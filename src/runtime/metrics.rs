@@ -228,8 +228,9 @@ impl Handle {
             (_, 0) => Some(format!("full: {} events are under way", self.core.admitted_at_most)),
             _ => None,
         };
-        let index = self.lag().filter(|lag| *lag > regie_core::limits::INDEX_LAG);
-        let index = index.map(|lag| format!("{lag} records behind: the writer waits for it"));
+        let behind = self.lag().filter(|lag| *lag > regie_core::limits::INDEX_LAG);
+        let behind = behind.map(|lag| format!("{lag} records behind: the writer waits for it"));
+        let index = self.core.readers.readers().index_trouble().map(|trouble| trouble.to_string()).or(behind);
         let policy = (!self.core.is_policy_up()).then(|| "the policy actor is gone".to_string());
         let gone = |up: bool, what: &str| (!up).then(|| format!("the {what} actor is gone"));
         let troubles = [

@@ -76,7 +76,12 @@ impl Shard {
     }
 
     fn cannot_wake(&mut self, correlation: &CorrelationId, error: StoreError) {
-        tracing::error!(%correlation, %error, "a workflow cannot be read");
+        // What passes is told once by whoever it keeps, and to each that is refused; here it would be a flood.
+        if error.is_passing() {
+            tracing::debug!(%correlation, %error, "a workflow cannot be read now");
+        } else {
+            tracing::error!(%correlation, %error, "a workflow cannot be read");
+        }
         self.refuse_all(correlation, &Reason::Journal(error));
         self.slots.remove(correlation);
     }

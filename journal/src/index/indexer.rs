@@ -65,8 +65,17 @@ impl Indexer {
     /// Brings the index up to where the journal ended when this was called, batch by batch. Returns the position that it
     /// covers, which whoever waits for it is told too.
     ///
-    /// On an error it stands where the last whole batch left it, and may be called again.
+    /// On an error it stands where the last whole batch left it, and may be called again; whoever waits for it is given
+    /// the error until then.
     pub fn catch_up(&mut self) -> Result<u64, StoreError> {
+        let reached = self.follow();
+        if let Err(error) = &reached {
+            self.progress.index_failed(error.clone());
+        }
+        reached
+    }
+
+    fn follow(&mut self) -> Result<u64, StoreError> {
         let goal = self.source.head()?.position;
         while self.head.position < goal {
             let rows = self.source.rows_after(self.head.position, BATCH_TURNS)?;
@@ -142,5 +151,49 @@ impl Indexer {
 impl std::fmt::Debug for Indexer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Indexer").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use regie_core::Json;
+    use regie_core::workflow::{Fact, Record};
+
+    use crate::store::{Tip, Turn, Wake};
+    use crate::{Journal, Opened, SqliteOptions, StoreError};
+
+    fn append(opened: &mut Opened, correlation: &str) {
+        let name = regie_core::event::CorrelationId::from(correlation);
+        let facts = vec![Fact::Opened { correlation: name.clone() }, Fact::Noted { data: Json::of(&"x") }];
+        let record =
+            Record { sequence: 1, at: regie_core::Timestamp::from_micros(0), facts }.encode(Tip::default().digest);
+        let turn = Turn {
+            correlation: name,
+            expected: Tip::default(),
+            records: vec![record],
+            wake: Wake::Never,
+            at: regie_core::Timestamp::from_micros(0),
+            set: None,
+        };
+        assert!(opened.writer.append(&[turn]).unwrap().placed[0].is_ok());
+    }
+
+    #[test]
+    fn an_index_without_room_tells_whoever_waits_for_it_and_follows_again_once_there_is_some() {
+        let place = tempfile::tempdir().unwrap();
+        let mut opened = Journal::open(SqliteOptions::at(place.path().join("j.db"))).unwrap();
+        let mut indexer = opened.indexer.take().unwrap();
+        let pages: i64 = indexer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        indexer.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        (0..500).for_each(|nth| append(&mut opened, &format!("c-{nth}")));
+        let mut reader = opened.readers.open().unwrap();
+        assert!(matches!(indexer.catch_up(), Err(StoreError::Full { .. })));
+        assert!(matches!(reader.caught_up(500, Duration::MAX), Err(StoreError::Full { .. })));
+        assert!(matches!(opened.readers.index_trouble(), Some(StoreError::Full { .. })));
+        indexer.connection.pragma_update_and_check(None, "max_page_count", pages * 1_000, |_| Ok(())).unwrap();
+        assert_eq!(indexer.catch_up(), Ok(500));
+        assert_eq!((reader.caught_up(500, Duration::MAX), opened.readers.index_trouble()), (Ok(()), None));
     }
 }

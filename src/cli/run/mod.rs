@@ -15,8 +15,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use regie_journal::StoreError;
-
 use super::args::RunArgs;
 use super::exit::{Exit, Failure};
 use super::open;
@@ -98,10 +96,10 @@ async fn take(
     let counts = handle.metrics().await;
     let head = reader.head()?;
     let mut notes: Vec<String> = runtime.notes().iter().map(ToString::to_string).collect();
-    match reader.caught_up(head.position, CATCH_UP) {
-        // The run is done all the same; what is counted below may be a little old.
-        Err(error @ StoreError::Behind { .. }) => notes.push(error.to_string()),
-        other => other?,
+    if let Err(error) = reader.caught_up(head.position, CATCH_UP) {
+        // The run is done all the same, and is told as it is.
+        notes.push(format!("the index did not follow: {error}"));
+        reader = handle.readers().open_alone()?;
     }
     let left = deferred::left(&mut reader)?;
     drop(reader);
