@@ -13,6 +13,9 @@ const QUEUE: usize = 1_024;
 /// How soon an index that could not follow tries again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long work may gather while nobody waits for the index.
+const GATHERS: Duration = Duration::from_millis(10);
+
 enum Request {
     More,
     Snapshot(Snapshot),
@@ -71,6 +74,9 @@ fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut closing = None;
+        if matches!(first, Request::More) {
+            indexer.gather(GATHERS);
+        }
         for request in std::iter::once(first).chain(inbox.try_iter().take(QUEUE)) {
             match request {
                 Request::More => {}

@@ -1,6 +1,7 @@
 //! One lane per shard: carries its appends and policy asks over the thread boundary, gathered, one message a poll.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
@@ -65,9 +66,45 @@ pub struct Fence {
 #[rtype(result = "()")]
 pub struct ToPolicy {
     /// New asks, and where their answers go.
-    pub asks: Vec<(Ask, oneshot::Sender<Ruling>)>,
+    pub asks: Vec<(Ask, WayBack)>,
     /// Settled ones, and whether their events committed.
     pub settled: Vec<(AskId, bool)>,
+}
+
+/// What the policy actor answers, in one message; none to what it has forgotten.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FromPolicy(pub Vec<(AskId, Option<Ruling>)>);
+
+/// The way of an answer back to the lane that asked. Dropped unused, it says that there will be none: with the policy
+/// actor die all that it holds.
+#[derive(Debug)]
+pub struct WayBack {
+    ask: AskId,
+    lane: Option<Arc<Recipient<FromPolicy>>>,
+}
+
+impl WayBack {
+    /// The lane, for an answer that goes there with others.
+    pub fn lane(mut self) -> Option<Arc<Recipient<FromPolicy>>> {
+        self.lane.take()
+    }
+}
+
+impl Drop for WayBack {
+    /// Runs while a panic unwinds, and does nothing that can fail.
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            answer_lane(&lane, FromPolicy(vec![(self.ask, None)]));
+        }
+    }
+}
+
+/// Past the mailbox's capacity: at most one answer for each ask, so that their number is bounded, and without it a workflow
+/// would wait for ever.
+#[allow(clippy::disallowed_methods)]
+pub fn answer_lane(lane: &Recipient<FromPolicy>, answers: FromPolicy) {
+    lane.do_send(answers);
 }
 
 #[derive(Message)]
@@ -90,7 +127,10 @@ pub struct Lane {
     in_flight: HashMap<u64, Vec<Waiting>>,
     next_batch: u64,
     to_policy: ToPolicy,
+    /// Whose each ask is that is not settled.
     asked: HashMap<AskId, CorrelationId>,
+    unanswered: HashMap<AskId, oneshot::Sender<Ruling>>,
+    way_back: Option<Arc<Recipient<FromPolicy>>>,
     flush_is_due: bool,
 }
 
@@ -107,6 +147,8 @@ impl Lane {
             next_batch: 0,
             to_policy: ToPolicy::default(),
             asked: HashMap::new(),
+            unanswered: HashMap::new(),
+            way_back: None,
             flush_is_due: false,
         }
     }
@@ -194,6 +236,10 @@ impl Lane {
 
 impl Actor for Lane {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.way_back = Some(Arc::new(ctx.address().recipient()));
+    }
 }
 
 impl Handler<Append> for Lane {
@@ -209,9 +255,24 @@ impl Handler<Append> for Lane {
 impl Handler<AskPolicy> for Lane {
     type Result = ();
     fn handle(&mut self, message: AskPolicy, ctx: &mut Self::Context) {
-        self.asked.insert(message.ask.id, message.correlation);
-        self.to_policy.asks.push((message.ask, message.reply));
+        let AskPolicy { correlation, ask, reply } = message;
+        self.asked.insert(ask.id, correlation);
+        self.unanswered.insert(ask.id, reply);
+        let way_back = WayBack { ask: ask.id, lane: self.way_back.clone() };
+        self.to_policy.asks.push((ask, way_back));
         self.flush_later(ctx);
+    }
+}
+
+impl Handler<FromPolicy> for Lane {
+    type Result = ();
+    fn handle(&mut self, FromPolicy(answers): FromPolicy, _: &mut Self::Context) {
+        for (ask, ruling) in answers {
+            // Without a ruling the reply is dropped, which tells its workflow. Should that have died, its shard has the
+            // reservation given up behind the fence.
+            let reply = self.unanswered.remove(&ask);
+            let _ = ruling.and_then(|ruling| reply?.send(ruling).ok());
+        }
     }
 }
 

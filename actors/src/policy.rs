@@ -13,11 +13,10 @@ use regie_core::governance::{AskId, Governor, PolicySet, Ruling, Settled};
 use regie_core::limits;
 use regie_core::workflow::Record;
 use regie_journal::{Reader, StoreError};
-use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::journal::JournalHandle;
-use crate::lane::ToPolicy;
+use crate::lane::{FromPolicy, ToPolicy, WayBack, answer_lane};
 use crate::pool::ReaderPool;
 
 /// How soon a state that could not be read is read again.
@@ -31,7 +30,9 @@ pub struct Policy {
     clock: Clock,
     journal: JournalHandle,
     readers: ReaderPool,
-    unanswered: HashMap<AskId, oneshot::Sender<Ruling>>,
+    unanswered: HashMap<AskId, WayBack>,
+    /// Answers that go back together, each to its lane.
+    answers: Vec<(WayBack, AskId, Ruling)>,
     /// Asks that hold reservations here.
     holding: HashSet<AskId>,
     /// Asks whose reservations were forgotten, and that may still commit.
@@ -56,6 +57,7 @@ impl Policy {
             journal,
             readers,
             unanswered: HashMap::new(),
+            answers: Vec::new(),
             holding: HashSet::new(),
             forgotten: HashSet::new(),
             readings: 0,
@@ -77,18 +79,32 @@ impl Policy {
     fn answer(&mut self, settled: Vec<Settled>) {
         for (ask, ruling) in settled {
             self.holding.insert(ask);
-            if let Some(reply) = self.unanswered.remove(&ask) {
-                // Should its workflow have died, its shard has the reservation given up behind the fence.
-                let _ = reply.send(ruling);
+            if let Some(way_back) = self.unanswered.remove(&ask) {
+                self.answers.push((way_back, ask, ruling));
             }
         }
+    }
+
+    /// One message a lane: answers cross threads gathered.
+    fn send_answers(&mut self) {
+        type Gathered = (Arc<Recipient<FromPolicy>>, Vec<(AskId, Option<Ruling>)>);
+        let mut gathered: Vec<Gathered> = Vec::new();
+        for (way_back, ask, ruling) in self.answers.drain(..) {
+            let Some(lane) = way_back.lane() else { continue };
+            let answer = (ask, Some(ruling));
+            match gathered.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &lane)) {
+                Some((_, answers)) => answers.push(answer),
+                None => gathered.push((lane, vec![answer])),
+            }
+        }
+        gathered.into_iter().for_each(|(lane, answers)| answer_lane(&lane, FromPolicy(answers)));
     }
 
     fn read_anew(&mut self, ctx: &mut Context<Self>) {
         self.governor = None;
         self.readings += 1;
         let this = self.readings;
-        self.unanswered.clear(); // whoever waits is told by the loss of the other end
+        self.unanswered.clear(); // whoever waits is told by the loss of the way back
         self.forgotten.extend(self.holding.drain());
         let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.set));
         let read = async move {
@@ -140,6 +156,7 @@ impl Handler<ToPolicy> for Policy {
                 self.think(ctx, |governor| governor.ask(ask, now).into_iter().collect());
             }
         }
+        self.send_answers();
     }
 }
 

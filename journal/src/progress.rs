@@ -1,13 +1,17 @@
 //! How far the index is behind the journal, and a way to wait for it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 
 /// As long as one wait takes where patience has no end.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
+
+/// Records that are worth a transaction of the index of their own: its cost is spread thin over so many.
+const GATHERED: u64 = 4_096;
 
 /// Shared by the writer, the indexer and every reader of one journal.
 #[derive(Debug)]
@@ -19,18 +23,46 @@ pub(crate) struct Progress {
     /// no longer than the look.
     trouble: Mutex<Option<StoreError>>,
     moved: Condvar,
+    /// How many wait for the index.
+    waiting: AtomicUsize,
+    /// The thread that lets work for the index gather, once there is one.
+    indexing: OnceLock<Thread>,
 }
 
 impl Progress {
     /// Both at these positions.
     pub(crate) fn new(written: u64, indexed: u64) -> Self {
         let (trouble, moved) = (Mutex::new(None), Condvar::new());
-        Self { written: AtomicU64::new(written), indexed: AtomicU64::new(indexed), trouble, moved }
+        let (written, indexed) = (AtomicU64::new(written), AtomicU64::new(indexed));
+        Self { written, indexed, trouble, moved, waiting: AtomicUsize::new(0), indexing: OnceLock::new() }
     }
 
     /// The journal reaches to there.
     pub(crate) fn wrote(&self, position: u64) {
         self.written.store(position, Ordering::Release);
+        if self.lag() >= GATHERED {
+            self.hurry();
+        }
+    }
+
+    /// Lets work for the index gather: comes back once somebody waits for the index, there is much to do, or the time is
+    /// up. For the one thread that indexes.
+    pub(crate) fn gather(&self, at_most: Duration) {
+        self.indexing.get_or_init(std::thread::current);
+        let until = Instant::now() + at_most;
+        while self.waiting.load(Ordering::SeqCst) == 0 && self.lag() < GATHERED {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+
+    fn hurry(&self) {
+        if let Some(thread) = self.indexing.get() {
+            thread.unpark();
+        }
     }
 
     /// The index covers everything up to there, and follows.
@@ -77,6 +109,7 @@ impl Progress {
         if reached() {
             return Some(Ok(()));
         }
+        let _counted = Waiting::of(self);
         let until = Instant::now().checked_add(patience);
         let mut trouble = self.trouble();
         while !reached() {
@@ -97,6 +130,23 @@ impl Progress {
     }
 }
 
+/// One who waits for the index.
+struct Waiting<'a>(&'a Progress);
+
+impl<'a> Waiting<'a> {
+    fn of(progress: &'a Progress) -> Self {
+        progress.waiting.fetch_add(1, Ordering::SeqCst);
+        progress.hurry();
+        Self(progress)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -113,6 +163,22 @@ mod tests {
         progress.index_reached(5);
         assert_eq!(waiter.join().unwrap(), Ok(()));
         assert_eq!(progress.lag(), 0);
+    }
+
+    #[test]
+    fn who_lets_work_gather_comes_back_for_one_who_waits_and_for_much_work() {
+        let progress = Arc::new(Progress::new(5, 0));
+        let indexer = std::thread::spawn({
+            let progress = Arc::clone(&progress);
+            move || {
+                progress.gather(Duration::from_secs(3_600));
+                progress.index_reached(5);
+                progress.gather(Duration::from_secs(3_600));
+            }
+        });
+        assert_eq!(progress.wait_indexed(5, Duration::from_secs(60)), Ok(()));
+        progress.wrote(5 + GATHERED);
+        assert!(indexer.join().is_ok());
     }
 
     #[test]

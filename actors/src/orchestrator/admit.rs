@@ -27,7 +27,7 @@ impl Shard {
         self.next_ticket += 1;
         let held = Held { ticket, asker, attempts: 0 };
         let Some(slot) = self.slots.get_mut(correlation) else {
-            let mut slot = Slot::new();
+            let mut slot = Box::new(Slot::new());
             slot.waiting.push_back(held);
             self.slots.insert(correlation.clone(), slot);
             return self.wake(correlation, ctx);

@@ -101,7 +101,8 @@ pub struct Shard {
     neighbours: Neighbours,
     keep: Keep,
     view: Arc<ShardView>,
-    slots: HashMap<CorrelationId, Slot>,
+    /// Boxed: half of a table is empty.
+    slots: HashMap<CorrelationId, Box<Slot>>,
     directory: Directory,
     /// Who left memory before the index covered them, and up to where it must be to be read.
     left: HashMap<CorrelationId, u64>,

@@ -35,10 +35,14 @@ impl Taking {
             let free = Judgement::free(now, set.digest());
             return Ok(self.give_back(set, returning).await?.then_some(free));
         }
-        incoming.stamp(now);
-        self.links.holder.takes(&self.correlation);
+        if set.has_conditions() {
+            incoming.stamp(now);
+            self.links.holder.takes(&self.correlation);
+        }
         let asked = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
-        self.links.holder.is_free();
+        if set.has_conditions() {
+            self.links.holder.is_free();
+        }
         let preliminary = match (asked, &item.poison) {
             (Ok(preliminary), _) => preliminary,
             // It cannot be judged, and that has killed the workflow often enough: a person decides.

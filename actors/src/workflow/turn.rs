@@ -179,11 +179,17 @@ impl Taking {
         let before = self.moving(command, at);
         let definitions = Arc::clone(&self.links.definitions);
         let context = Context { now: at, judgement, definitions: &definitions, poison: item.poison.clone() };
-        let stamped = stamp(command, at);
+        // Handlers alone are foreign code, and see when an event was.
+        let foreign = !definitions.is_empty();
+        let stamped = if foreign { stamp(command, at) } else { None };
         let command = stamped.as_ref().unwrap_or(command);
-        self.links.holder.takes(&self.correlation);
+        if foreign {
+            self.links.holder.takes(&self.correlation);
+        }
         let taken = core::take(&mut self.body.state, &self.correlation, command, &context);
-        self.links.holder.is_free();
+        if foreign {
+            self.links.holder.is_free();
+        }
         match taken {
             Ok(turn) => self.taken(item, command, turn, before),
             Err(refusal) => self.refused(item, refusal, asked_before)?,

@@ -298,6 +298,11 @@ impl PolicySet {
         self.policies.iter().any(|policy| want(policy, event).is_some())
     }
 
+    /// Whether conditions in code have a say: foreign code, which sees the whole event.
+    pub fn has_conditions(&self) -> bool {
+        self.policies.iter().any(|policy| matches!(policy.kind, PolicyKind::Veto { .. }))
+    }
+
     /// Asks the policies without state, and says what those with state must be asked.
     pub fn preliminary(&self, event: &Event, now: Timestamp) -> Preliminary {
         let mut preliminary = Preliminary::default();

@@ -55,7 +55,13 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Started { definition, version } => started(state, definition, *version, definitions),
         Fact::Noted { data } => noted(state, data, definitions),
         Fact::Owes { key, effect } => owes(state, key, effect),
-        Fact::Ended { key, .. } => state.owed.remove(key).map(|_| ()).ok_or_else(|| format!("{key} is not owed")),
+        Fact::Ended { key, .. } => {
+            state.owed.remove(key).ok_or_else(|| format!("{key} is not owed"))?;
+            if state.owed.is_empty() {
+                state.owed = Default::default();
+            }
+            Ok(())
+        }
         Fact::Finished { end } => finished(state, end),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
@@ -71,7 +77,7 @@ fn received(state: &mut State, open: OpenEvent) -> Result<(), String> {
         return Err("a record receives one event".into());
     }
     state.open_bytes += open.bytes();
-    state.open.insert(sequence, open);
+    state.open.insert(sequence, Box::new(open));
     state.known.insert(identity, KnownEvent { sequence, position, state: LifeState::Pending });
     state.unplaced.push((sequence, identity));
     Ok(())
@@ -100,6 +106,9 @@ fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     if to.is_end() {
         let gone = state.open.remove(&event).map_or(0, |open| open.bytes());
         state.open_bytes -= gone;
+        if state.open.is_empty() {
+            state.open = Default::default(); // an empty map keeps the room that it had
+        }
     }
     state.known.moved(identity, to);
     Ok(())
@@ -143,7 +152,7 @@ fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
         RunEnd::Completed { output } => RunStatus::Completed { output: output.clone() },
         RunEnd::Failed { error } => RunStatus::Failed { error: error.clone() },
     };
-    state.owed.clear();
+    state.owed = Default::default();
     Ok(())
 }
 

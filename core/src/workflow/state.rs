@@ -106,7 +106,8 @@ pub struct State {
     /// When its last record was decided; later ones are not decided earlier.
     pub last_at: Timestamp,
     pub(super) known: Known,
-    pub(super) open: BTreeMap<u64, OpenEvent>,
+    /// Boxed: a map keeps room for several of what it holds, and most workflows have one at a time.
+    pub(super) open: BTreeMap<u64, Box<OpenEvent>>,
     /// Bytes of the open events together.
     pub(super) open_bytes: usize,
     pub(super) run: Option<Box<Run>>,
@@ -122,7 +123,7 @@ impl State {
     }
 
     /// Events whose life is not over, by the sequence of the record that received them.
-    pub fn open(&self) -> &BTreeMap<u64, OpenEvent> {
+    pub fn open(&self) -> &BTreeMap<u64, Box<OpenEvent>> {
         &self.open
     }
 
@@ -170,7 +171,7 @@ struct Saved {
     version: u8,
     last_at: Timestamp,
     known: Known,
-    open: BTreeMap<u64, OpenEvent>,
+    open: BTreeMap<u64, Box<OpenEvent>>,
     run: Option<SavedRun>,
     owed: BTreeMap<EffectKey, Effect>,
 }
@@ -218,7 +219,7 @@ impl State {
             }
         };
         let Saved { last_at, known, open, owed, .. } = saved;
-        let open_bytes = open.values().map(OpenEvent::bytes).sum();
+        let open_bytes = open.values().map(|open| open.bytes()).sum();
         Some(Self { sequence, digest, last_at, known, open, open_bytes, run, owed, unplaced: Vec::new() })
     }
 }

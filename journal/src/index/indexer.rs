@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, TransactionBehavior};
@@ -60,6 +61,12 @@ impl Indexer {
         let mut connection = connection::in_memory()?;
         schema::create(&mut connection, Uuid::nil()).map_err(errors::indexing)?;
         Self::over(connection, source, Arc::new(Progress::new(0, 0)), None)
+    }
+
+    /// Lets work gather, at most for so long: many records in one transaction cost far less than each in its own. Comes
+    /// back at once for whoever waits for the index, and where there is much to do. Blocks the one thread that indexes.
+    pub fn gather(&self, at_most: Duration) {
+        self.progress.gather(at_most);
     }
 
     /// Brings the index up to where the journal ended when this was called, batch by batch. Returns the position that it

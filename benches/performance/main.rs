@@ -1,0 +1,75 @@
+//! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
+//!
+//! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `durable`, `bytes`,
+//! `recovery`, `restart`, `growth`. `docs/performance.md` tells what the floors are and how the figures came to be.
+
+mod actix_floor;
+mod bytes;
+mod disk_floor;
+mod durable;
+mod events;
+mod growth;
+mod measure;
+mod memory_turns;
+mod recovery;
+mod restart;
+
+/// As the binaries do. The floors have it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How much is measured: `cargo bench` does all of it, anything else only shows that it runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    /// By what sizes are divided.
+    divisor: usize,
+}
+
+impl Scale {
+    /// A size, scaled.
+    pub(crate) fn of(self, size: usize) -> usize {
+        (size / self.divisor).max(1)
+    }
+}
+
+/// One row of the table.
+pub(crate) struct Figure {
+    /// What it is.
+    pub(crate) name: String,
+    /// Ours, in its unit.
+    pub(crate) ours: String,
+    /// The floor's, in the same.
+    pub(crate) floor: String,
+    /// What is compared over time.
+    pub(crate) ratio: String,
+    /// What it is to be.
+    pub(crate) goal: &'static str,
+}
+
+type Part = (&'static str, fn(Scale) -> Vec<Figure>);
+
+const PARTS: [Part; 6] = [
+    ("memory-turns", memory_turns::figures),
+    ("durable", durable::figures),
+    ("bytes", bytes::figures),
+    ("recovery", recovery::figures),
+    ("restart", restart::figures),
+    ("growth", growth::figures),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(job) = arguments.iter().position(|argument| argument == "--child") {
+        return bytes::child(&arguments[job + 1..]);
+    }
+    let full = arguments.iter().any(|argument| argument == "--bench");
+    let scale = Scale { divisor: if full { 1 } else { 500 } };
+    let chosen: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|it| *it == name);
+    println!("{:<50} {:>14} {:>14} {:>7}  goal", "figure", "ours", "floor", "ratio");
+    for (_, figures) in PARTS.into_iter().filter(|(name, _)| wanted(name)) {
+        for Figure { name, ours, floor, ratio, goal } in figures(scale) {
+            println!("{name:<50} {ours:>14} {floor:>14} {ratio:>7}  {goal}");
+        }
+    }
+}
