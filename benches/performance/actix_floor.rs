@@ -24,7 +24,7 @@ struct Ask(CorrelationId, Addr<Workflow>);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Granted(bool);
+struct Granted(#[allow(dead_code)] bool);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -169,7 +169,9 @@ pub(crate) fn run(events: Vec<Incoming>, in_flight: usize) {
             answers.push(answer);
         }
         while answers.next().await.is_some() {}
-        arbiters.iter().for_each(|arbiter| drop(arbiter.stop()));
+        for arbiter in arbiters {
+            arbiter.stop();
+        }
     });
 }
 
@@ -212,7 +214,7 @@ pub(crate) fn pipeline(count: usize) {
 }
 
 /// An actor that holds nothing, started; for what one weighs.
-pub(crate) struct Idle(pub u64);
+pub(crate) struct Idle(#[allow(dead_code)] pub(crate) u64);
 
 impl Actor for Idle {
     type Context = Context<Self>;

@@ -12,7 +12,7 @@ use crate::measure::resident;
 use crate::{Figure, Scale};
 
 /// Workflows that are there before it is measured: caches and buffers have their size by then.
-const BEFORE: usize = 20_000;
+const BEFORE: usize = 300_000;
 
 /// Live ones to bare actors, and passivated ones.
 pub(crate) fn figures(scale: Scale) -> Vec<Figure> {

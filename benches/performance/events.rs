@@ -34,7 +34,7 @@ pub(crate) fn policies() -> PolicySet {
 }
 
 /// Drives events in, so many under way at once; gives how long each took, from its entry to its answer.
-pub async fn drive(handle: &Handle, events: Vec<Incoming>, in_flight: usize) -> Vec<Duration> {
+pub(crate) async fn drive(handle: &Handle, events: Vec<Incoming>, in_flight: usize) -> Vec<Duration> {
     let mut took = Vec::with_capacity(events.len());
     let mut answers = FuturesUnordered::new();
     let timed = |answer: regie::Answer| {

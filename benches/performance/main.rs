@@ -1,7 +1,7 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
 //! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `durable`, `bytes`,
-//! `recovery`, `restart`, `growth`. `docs/performance.md` tells what the floors are and how the figures came to be.
+//! `recovery`, `restart`, `growth`, `overload`. `docs/performance.md` tells what the floors are and how the figures came to be.
 
 mod actix_floor;
 mod bytes;
@@ -11,6 +11,7 @@ mod events;
 mod growth;
 mod measure;
 mod memory_turns;
+mod overload;
 mod recovery;
 mod restart;
 
@@ -48,13 +49,14 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("memory-turns", memory_turns::figures),
     ("durable", durable::figures),
     ("bytes", bytes::figures),
     ("recovery", recovery::figures),
     ("restart", restart::figures),
     ("growth", growth::figures),
+    ("overload", overload::figures),
 ];
 
 fn main() {

@@ -18,6 +18,7 @@ mod governance;
 mod handlers;
 mod kill;
 mod otel;
+mod overload;
 mod panics;
 mod recovery;
 mod runtime_support;
