@@ -9,7 +9,7 @@ use super::args::PlainArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::run::progress;
-use super::screen::{Screen, Tone, counted, plain, wrap};
+use super::screen::{Screen, Tone, counted, grouped, plain, wrap};
 
 /// Checks the whole journal and names the first bad place. Bytes that the store itself cannot read are a break too.
 pub(super) fn verify(args: &PlainArgs) -> Result<Exit, Failure> {
@@ -57,7 +57,7 @@ fn print(screen: &mut Screen, report: &VerifyReport) -> std::io::Result<()> {
     let what = format!("{} of {}", counted(report.records, "record"), counted(report.correlations, "correlation"));
     let Some(found) = &report.first_break else {
         writeln!(screen, "{}: {what}, every chain closes", look.paint(Tone::Good, "the journal holds"))?;
-        return writeln!(screen, "head {}  {}", report.head.position, report.head.digest);
+        return writeln!(screen, "head {}  {}", grouped(report.head.position), report.head.digest);
     };
     writeln!(screen, "{} after {what}", look.paint(Tone::Bad, "the journal is broken"))?;
     let kind = look.paint(Tone::Strong, &found.kind.to_string());
