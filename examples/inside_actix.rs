@@ -1,6 +1,7 @@
 //! Inside an actix system that already runs: an actor of yours submits events to a runtime beside it.
 
 use actix::prelude::*;
+use regie::Handle;
 use regie::prelude::*;
 
 struct Clerk(Handle);

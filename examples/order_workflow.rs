@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regie::actors::agent::AgentLimits;
+use regie::actors::agent::{Agent, AgentError, AgentLimits, AgentTask};
 use regie::core::Json;
 use regie::core::workflow::AgentOutcome;
 use regie::prelude::*;

@@ -14,9 +14,11 @@ use crate::sqlite::connection::{self, Synchronous};
 use crate::sqlite::errors;
 use crate::sqlite::files::Files;
 use crate::sqlite::reader::SqliteReader;
+use crate::sqlite::soundness;
+use crate::sqlite::wakes;
 use crate::sqlite::writer::{SqliteStore, TruthFile};
 use crate::store::EventStore;
-use crate::verify::verify;
+use crate::verify::{Break, BreakKind, verify};
 use crate::writer::Writer;
 
 /// What an answer means.
@@ -89,12 +91,17 @@ impl Journal {
             Durability::Strict => Synchronous::Full,
             Durability::Relaxed => Synchronous::Normal,
         };
-        let truth = TruthFile::open(files.clone(), sync, options.max_bytes)?;
-        let mut notes: Vec<_> = verify_after_latch(&files)?.into_iter().collect();
+        let mut notes: Vec<_> = soundness::look(&files)?.into_iter().collect();
+        let mut truth = TruthFile::open(files.clone(), sync, options.max_bytes)?;
+        truth.lock.made(truth.journal);
+        notes.extend(put_right(&mut truth)?);
         let progress = Arc::new(Progress::new(0, 0));
         let source = Box::new(SqliteReader::open(&files.truth)?);
-        let (indexer, note) = open::for_owner(&files, truth.journal, source, &progress)?;
-        notes.extend(note);
+        let (indexer, found) = open::for_owner(&files, truth.journal, source, &progress)?;
+        notes.extend(found);
+        for note in notes.iter().filter(|note| note.is_loss()) {
+            tracing::warn!(journal = %files.name(), "{note}");
+        }
         let indexer = indexer.owning(Arc::clone(&truth.lock));
         let index = connection::for_reading(&files.index)?;
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
@@ -115,15 +122,31 @@ impl Journal {
     }
 }
 
-/// After a failed write, what is on disk is looked over before anything is added to it.
-fn verify_after_latch(files: &Files) -> Result<Option<OpenNote>, StoreError> {
-    if !files.latched.exists() {
-        return Ok(None);
+/// Verifies the file of truth after a failed write, before anything is added to it, and builds its table of what is to be
+/// woken anew where that may not hold.
+fn put_right(truth: &mut TruthFile) -> Result<Vec<OpenNote>, StoreError> {
+    let files = truth.files.clone();
+    let mut reader = SqliteReader::open(&files.truth)?;
+    let mut notes = Vec::new();
+    let mut wakes_hold = wakes::are_there(&truth.connection)?;
+    let latched = files.latched.exists();
+    if latched {
+        let report = verify(&mut reader, &mut |_| {})?;
+        match report.first_break {
+            // A lost end is told when the index is opened.
+            None | Some(Break { kind: BreakKind::JournalEnd, .. }) => {}
+            Some(Break { kind: BreakKind::Wake, .. }) => wakes_hold = false,
+            Some(broken) => return Err(StoreError::Damaged { why: broken.to_string() }),
+        }
+        notes.push(OpenNote::VerifiedAfterLatch { records: report.records });
     }
-    let report = verify(&mut SqliteReader::open(&files.truth)?, &mut |_| {})?;
-    if let Some(broken) = report.first_break {
-        return Err(StoreError::Damaged { why: broken.to_string() });
+    // The table may be of records that are gone.
+    if !wakes_hold || open::is_lost(&files, truth.journal, &mut reader)? {
+        let correlations = wakes::build(&mut truth.connection, &mut reader, &files.name())?;
+        notes.extend((!wakes_hold).then_some(OpenNote::WakesRebuilt { correlations }));
     }
-    std::fs::remove_file(&files.latched).map_err(|error| errors::file(&error, &files.latched))?;
-    Ok(Some(OpenNote::VerifiedAfterLatch { records: report.records }))
+    if latched {
+        std::fs::remove_file(&files.latched).map_err(|error| errors::file(&error, &files.latched))?;
+    }
+    Ok(notes)
 }

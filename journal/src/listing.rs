@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use regie_core::Digest;
 use regie_core::query::Filter;
+use regie_core::workflow::EncodedRecord;
 use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::fold;
 use crate::index::lookup;
 use crate::index::query::Selection;
+use crate::links::Links;
 use crate::reader::Truth;
 use crate::sqlite::errors;
 use crate::store::{Row, Tip};
@@ -28,9 +29,9 @@ pub(crate) fn turns(
     let positions = lookup::turns_from(&moment, known.number, sequence)?;
     drop(moment);
     let mut rows = Vec::with_capacity(positions.len());
-    for position in positions {
-        let row = truth.row(position)?.ok_or_else(|| damaged(correlation, sequence, "its row is missing"))?;
-        rows.push(row.clone());
+    for (sequence, position) in positions {
+        let row = truth.row(position)?.filter(|row| row.number == known.number && row.first == position);
+        rows.push(row.ok_or_else(|| damaged(correlation, sequence, "its row is missing"))?.clone());
     }
     Ok(Some((known.tip, rows)))
 }
@@ -48,7 +49,7 @@ pub(crate) fn records(
         for (nth, encoded) in (0..).zip(&row.records) {
             let (sequence, position) = (row.sequence + nth, row.first + nth);
             let before = last.or((sequence == 1).then(Tip::default));
-            check_link(correlation, before, sequence, &encoded.bytes, encoded.digest)?;
+            check_link(&|| correlation.to_string(), before, sequence, encoded)?;
             last = Some(Tip { sequence, digest: encoded.digest });
             if sequence > after_sequence {
                 let record = fold::decode(encoded, position, sequence)?;
@@ -63,28 +64,28 @@ pub(crate) fn records(
 }
 
 /// Checks a record against the one before it, if that is known.
-fn check_link(
-    correlation: &str,
+pub(crate) fn check_link(
+    correlation: &impl Fn() -> String,
     before: Option<Tip>,
     sequence: u64,
-    bytes: &[u8],
-    digest: Digest,
+    encoded: &EncodedRecord,
 ) -> Result<(), StoreError> {
     let Some(before) = before else { return Ok(()) };
     if sequence != before.sequence + 1 {
-        return Err(damaged(correlation, before.sequence + 1, "it is missing"));
+        return Err(damaged(&correlation(), before.sequence + 1, "it is missing"));
     }
-    if before.digest.chain(bytes) != digest {
-        return Err(damaged(correlation, sequence, "its digest does not fit"));
+    if before.digest.chain(&encoded.bytes) != encoded.digest {
+        return Err(damaged(&correlation(), sequence, "its digest does not fit"));
     }
     Ok(())
 }
 
-fn damaged(correlation: &str, sequence: u64, what: &str) -> StoreError {
+/// A record that does not fit.
+pub(crate) fn damaged(correlation: &str, sequence: u64, what: &str) -> StoreError {
     StoreError::Damaged { why: format!("record {sequence} of '{correlation}': {what}") }
 }
 
-/// Hands out the events that a filter means, in its order.
+/// Hands out the events that a filter means, in its order, each only if its record is what its chain says.
 pub(crate) fn events(
     index: &Connection,
     truth: &mut Truth,
@@ -94,9 +95,11 @@ pub(crate) fn events(
     let Some(selection) = Selection::of(index, filter)? else { return Ok(()) };
     let sql = format!("SELECT e.position, e.state {} {}", selection.source(), selection.end(filter));
     let mut statement = index.prepare(&sql).map_err(errors::indexing)?;
+    let mut links = Links::default();
     let mut found = statement.query(rusqlite::params_from_iter(selection.values())).map_err(errors::indexing)?;
     while let Some(row) = found.next().map_err(errors::indexing)? {
         let (position, state) = read(row).map_err(errors::indexing)?;
+        links.check(index, truth, position)?;
         let event = event(truth, position, state)?;
         if each(event).is_break() {
             break;

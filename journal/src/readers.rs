@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::index::open::Unfit;
 use crate::index::{Indexer, open};
 use crate::memory::MemoryStore;
 use crate::note::OpenNote;
@@ -15,6 +16,7 @@ use crate::sqlite::connection;
 use crate::sqlite::files::Files;
 use crate::sqlite::lock;
 use crate::sqlite::reader::SqliteReader;
+use crate::sqlite::soundness;
 use crate::store::EventReader;
 
 /// How long a process that does not own the journal waits for the owner's index to reach the journal's end.
@@ -49,10 +51,14 @@ impl Readers {
         if !files.truth.exists() {
             return Err(StoreError::Missing { path: files.name() });
         }
+        soundness::held_one(&files)?;
         let mut truth = SqliteReader::open(&files.truth)?;
         let unusable = why_not(&files, &mut truth)?;
         let usable = unusable.is_none();
-        let notes = unusable.map(|why| OpenNote::IndexInMemory { why }).into_iter().collect();
+        let notes = match unusable {
+            Some(Unfit { why, lost }) => lost.into_iter().chain([OpenNote::IndexInMemory { why }]).collect(),
+            None => Vec::new(),
+        };
         Ok((Self(Source::Visitor { files: Arc::new(files), usable }), notes))
     }
 
@@ -128,20 +134,20 @@ impl Readers {
 }
 
 /// Why the index in the files cannot be used by somebody who may not write it, if it cannot.
-fn why_not(files: &Files, truth: &mut SqliteReader) -> Result<Option<String>, StoreError> {
+fn why_not(files: &Files, truth: &mut SqliteReader) -> Result<Option<Unfit>, StoreError> {
     let journal = truth.journal(&files.truth)?;
     let end = match truth.head() {
         Ok(head) => head.position,
         // Whoever reads on will be told; whoever verifies must get that far.
-        Err(StoreError::Damaged { why }) => return Ok(Some(why)),
+        Err(StoreError::Damaged { why }) => return Ok(Some(why.into())),
         Err(error) => return Err(error),
     };
     let index = match open::for_reader(files, journal, truth) {
         Ok(index) => index,
-        Err(_) if end == 0 => return Ok(Some("the journal is empty".into())),
-        Err(why) => return Ok(Some(why)),
+        Err(unfit) if end == 0 && unfit.lost.is_none() => return Ok(Some("the journal is empty".to_string().into())),
+        Err(unfit) => return Ok(Some(unfit)),
     };
     let patience = if lock::owner_may_live(&files.lock) { OWNER_PATIENCE } else { Duration::ZERO };
     let reached = wait_for_owner(&index, end, patience)?;
-    Ok((reached < end).then(|| format!("it covers {reached} of {end} records")))
+    Ok((reached < end).then(|| format!("it covers {reached} of {end} records").into()))
 }

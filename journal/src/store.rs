@@ -160,6 +160,18 @@ pub trait EventReader: Send {
         limit: usize,
     ) -> Result<Vec<(Timestamp, u64)>, StoreError>;
 
+    /// The end of this journal as something beside it has seen it, which knows of records that may be gone; for
+    /// verification. Nothing if there is no such witness.
+    fn witness(&mut self) -> Result<Option<Head>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whose record the witness has seen at a position, and the record's sequence.
+    fn witnessed(&mut self, position: u64) -> Option<(CorrelationId, u64)> {
+        let _ = position;
+        None
+    }
+
     /// What can be told of the first row after `position`, if its body cannot be read; for verification.
     fn bad_row_after(&mut self, position: u64) -> Result<Option<BadRow>, StoreError> {
         let _ = position;

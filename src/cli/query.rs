@@ -125,9 +125,10 @@ fn list(reader: &mut Reader, filter: &Filter, screen: &mut Screen) -> Result<(),
     let look = screen.look;
     let mut table = Table::new([
         Column::text("time", 19),
-        Column::tail("type", 18),
-        Column::text("id", 8),
-        Column::text("correlation", 11),
+        Column::tail("type", 14),
+        // Ids of one maker begin alike.
+        Column::tail("id", 8),
+        Column::tail("correlation", 12),
         Column::text("actor", 6),
         Column::text("state", 9),
     ]);

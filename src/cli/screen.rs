@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use regie_core::event::reorders;
+
 /// Standard output, with what it can show.
 pub(super) struct Screen {
     out: BufWriter<StdoutLock<'static>>,
@@ -86,7 +88,7 @@ impl Look {
 
 /// What came from outside, made harmless: a terminal must not obey what stands in an event.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+    text.chars().map(|it| if it.is_control() || reorders(it) { '\u{fffd}' } else { it }).collect()
 }
 
 /// The text in at most so many characters; where some are cut off, the last that is left is an ellipsis.
@@ -182,6 +184,7 @@ mod tests {
     #[test]
     fn a_terminal_is_not_given_orders_by_an_event() {
         assert_eq!(plain("a\u{1b}[2Jb\u{9b}"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(plain("a\u{202e}b\u{2028}ö"), "a\u{fffd}b\u{fffd}ö");
     }
 
     #[test]

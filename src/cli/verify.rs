@@ -9,7 +9,7 @@ use super::args::PlainArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::run::progress;
-use super::screen::{Screen, Tone, counted, plain};
+use super::screen::{Screen, Tone, counted, grouped, plain, wrap};
 
 /// Checks the whole journal and names the first bad place. Bytes that the store itself cannot read are a break too.
 pub(super) fn verify(args: &PlainArgs) -> Result<Exit, Failure> {
@@ -57,17 +57,18 @@ fn print(screen: &mut Screen, report: &VerifyReport) -> std::io::Result<()> {
     let what = format!("{} of {}", counted(report.records, "record"), counted(report.correlations, "correlation"));
     let Some(found) = &report.first_break else {
         writeln!(screen, "{}: {what}, every chain closes", look.paint(Tone::Good, "the journal holds"))?;
-        return writeln!(screen, "head {}  {}", report.head.position, report.head.digest);
+        return writeln!(screen, "head {}  {}", grouped(report.head.position), report.head.digest);
     };
     writeln!(screen, "{} after {what}", look.paint(Tone::Bad, "the journal is broken"))?;
-    writeln!(
-        screen,
-        "first bad place: {} in {}",
-        look.paint(Tone::Strong, &found.kind.to_string()),
-        plain(&found.correlation)
-    )?;
-    writeln!(screen, "  sequence {}, position {}", found.sequence, found.position)?;
-    writeln!(screen, "  {}", plain(&found.detail))
+    let kind = look.paint(Tone::Strong, &found.kind.to_string());
+    if found.correlation.is_empty() {
+        writeln!(screen, "first bad place: {kind}")?;
+    } else {
+        writeln!(screen, "first bad place: {kind} in {}", plain(&found.correlation))?;
+        writeln!(screen, "  sequence {}, position {}", found.sequence, found.position)?;
+    }
+    indented(screen, &found.detail)?;
+    indented(screen, "Restore a whole copy of the journal if there is one; see 'regie verify' in docs/cli.md.")
 }
 
 fn damaged(args: &PlainArgs, why: &str) -> Result<Exit, Failure> {
@@ -75,8 +76,17 @@ fn damaged(args: &PlainArgs, why: &str) -> Result<Exit, Failure> {
     if args.common.json {
         writeln!(screen, "{}", json!({"holds": false, "first_break": null, "error": why}))?;
     } else {
-        writeln!(screen, "{}: {}", screen.look.paint(Tone::Bad, "the journal is damaged"), plain(why))?;
+        writeln!(screen, "{}", screen.look.paint(Tone::Bad, "the journal is damaged"))?;
+        indented(&mut screen, why)?;
     }
     screen.finish()?;
     Ok(Exit::Broken)
+}
+
+/// A text of any length, below what it belongs to.
+fn indented(screen: &mut Screen, text: &str) -> std::io::Result<()> {
+    for line in wrap(&plain(text), screen.look.readable() - 2) {
+        writeln!(screen, "  {line}")?;
+    }
+    Ok(())
 }

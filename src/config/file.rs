@@ -53,7 +53,12 @@ fn parse(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
     for (name, value) in table.get_ref() {
         let put = KEYS.iter().find(|key| key.name == &**name.get_ref());
         let done = match put {
-            Some(key) => key.fill(&mut layer, given(value.get_ref())).map_err(|why| (value.span(), why)),
+            Some(key) => {
+                if key.name == "policies" {
+                    layer.policies_at = Some(Place::of_byte(path, text, value.span().start));
+                }
+                key.fill(&mut layer, given(value.get_ref())).map_err(|why| (value.span(), why))
+            }
             None => Err((name.span(), unknown(name.get_ref()))),
         };
         if let Err((span, why)) = done {

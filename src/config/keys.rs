@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use regie_core::limits;
 use regie_journal::Durability;
 
+use super::fault::Place;
+
 /// What time it is for the runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clock {
@@ -22,6 +24,8 @@ pub struct Layer {
     pub db: Option<PathBuf>,
     /// The policy file.
     pub policies: Option<PathBuf>,
+    /// Where a config file names it.
+    pub policies_at: Option<Place>,
     /// The clock.
     pub clock: Option<Clock>,
     /// What an answer means.
@@ -41,6 +45,8 @@ impl Layer {
     pub fn over(self, below: Layer) -> Layer {
         Layer {
             db: self.db.or(below.db),
+            // The place goes with the name.
+            policies_at: if self.policies.is_some() { self.policies_at } else { below.policies_at },
             policies: self.policies.or(below.policies),
             clock: self.clock.or(below.clock),
             durability: self.durability.or(below.durability),

@@ -22,6 +22,8 @@ pub struct Settings {
     pub db: PathBuf,
     /// The policy file, if one is named.
     pub policies: Option<PathBuf>,
+    /// Where a config file names it, if one does.
+    pub policies_at: Option<Place>,
     /// The clock.
     pub clock: Clock,
     /// What an answer means; strict unless said.
@@ -58,12 +60,13 @@ impl Settings {
         let layer = flags.over(environment).over(below);
         // A policy file is looked at even when the rest is at fault, so that everything is told at once.
         if !faults.is_empty() {
-            faults.extend(layer.policies.as_deref().and_then(|path| policies_of(path).err()));
+            faults.extend(layer.policies.as_deref().and_then(|path| policies_of(path, &layer.policies_at).err()));
         }
         Faults(faults).none()?;
         Ok(Settings {
             db: layer.db.unwrap_or_else(|| DEFAULT_DB.into()),
             policies: layer.policies,
+            policies_at: layer.policies_at,
             clock: layer.clock.unwrap_or_default(),
             durability: layer.durability,
             shards: layer.shards,
@@ -75,12 +78,17 @@ impl Settings {
 
     /// Reads the policy file, if one is named: whole, or not at all.
     pub fn policy_set(&self) -> Result<Option<PolicySet>, Faults> {
-        self.policies.as_deref().map(policies_of).transpose().map_err(|fault| Faults(vec![fault]))
+        let read = self.policies.as_deref().map(|path| policies_of(path, &self.policies_at));
+        read.transpose().map_err(|fault| Faults(vec![fault]))
     }
 }
 
-fn policies_of(path: &Path) -> Result<PolicySet, Fault> {
-    let text = file::text_of(path)?;
+fn policies_of(path: &Path, named_at: &Option<Place>) -> Result<PolicySet, Fault> {
+    let text = file::text_of(path).map_err(|fault| match (named_at, &fault.place) {
+        // What is wrong with the file as a whole is told where it was named.
+        (Some(place), Place::File(_)) => Fault::new(place.clone(), format!("policies: {fault}")),
+        _ => fault,
+    })?;
     PolicySet::parse(&text).map_err(|error| {
         let place = Place::In { path: path.into(), line: error.line, column: error.column };
         Fault::new(place, error.why)

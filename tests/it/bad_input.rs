@@ -6,6 +6,8 @@ use crate::support::{Place, event, lines};
 
 const GOOD: &str = r#"{"id":"ok","type":"a.b","correlation_id":"c","timestamp":"2026-01-01T00:00:00Z"}"#;
 
+const CLOUD: &str = r#"{"specversion":"1.0","id":"c","source":"s","type":"a.b","correlationid":"c","time":"2026-01-01T00:00:00Z","data_base64":"DATA"}"#;
+
 /// A line like the good one, with something else in it.
 fn line(with: &str) -> Vec<u8> {
     let (id, _) = with.split_once(':').unwrap_or_default();
@@ -48,6 +50,12 @@ fn bad_lines() -> Vec<(Vec<u8>, &'static str)> {
         ([&line(r#""payload":"?""#)[..], b"\xff"].concat(), "not UTF-8"),
         (line(r#""type":"a..b""#), "\"type\""),
         (line(r#""traceparent":"00-x""#), "\"traceparent\""),
+        (line(r#""id":"  ""#), "it is blank"),
+        (line(r#""id":"a\u202eb""#), "direction of text"),
+        (line(r#""actor":"ana""#), "an object with the texts \"kind\" and \"id\" is wanted, this is \"ana\""),
+        (line(r#""changes":{"status":{"before":"x","aftr":"y"}}"#), "\"changes.status\": a change has"),
+        (b"null".to_vec(), "an event is a JSON object, this is null"),
+        (CLOUD.replace("DATA", "!!").into_bytes(), "\"data_base64\": '!' is no letter of base64"),
     ]
 }
 
@@ -110,6 +118,16 @@ fn an_event_cannot_give_orders_to_the_terminal() {
     for command in [&["show", "c"][..], &["query"], &["state", "t", "i"]] {
         assert!(!place.run(command).succeeds().out.contains('\u{9b}'), "{command:?}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_at_the_start_of_a_file_is_passed_over() {
+    let place = Place::new();
+    place
+        .file("in.jsonl", [b"\xef\xbb\xbf", GOOD.as_bytes(), b"\n", CLOUD.replace("DATA", "AAEC").as_bytes()].concat());
+    assert_eq!(place.run(&["run", "in.jsonl", "--json"]).succeeds().json()["new"], 2);
+    let marked = [b"\xef\xbb\xbf", GOOD.as_bytes()].concat();
+    assert_eq!(place.run_with_input(&["run", "-", "--json"], &marked).succeeds().json()["known"], 1);
 }
 
 #[test]

@@ -29,6 +29,23 @@ fn every_fault_is_told_at_once_with_file_line_and_column_and_nothing_is_opened()
 }
 
 #[test]
+fn a_policy_file_that_is_not_there_is_told_where_it_is_named() {
+    let place = place();
+    place.file("regie.toml", "clock = 'event'\npolicies = 'nope.toml'\n");
+    let run = ["run", "a.jsonl", "--config", "regie.toml"];
+    place.run(&run).exits(2).tells(&["regie.toml:2:12: policies: nope.toml: cannot be read"]);
+    place.file("regie.toml", "shards = 0\npolicies = 'nope.toml'\n");
+    place
+        .run(&run)
+        .exits(2)
+        .tells(&["regie.toml:1:10: shards", "regie.toml:2:12: policies: nope.toml: cannot be read"]);
+    let place = place.with("REGIE_POLICIES", "other.toml");
+    place.file("regie.toml", "policies = 'nope.toml'\n");
+    let told = place.run(&run).exits(2).tells(&["other.toml: cannot be read"]);
+    assert!(!told.err.contains("regie.toml:"), "{told:?}");
+}
+
+#[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let place = place().with("REGIE_DB", "variable.db");
     place.file("regie.toml", "db = 'file.db'\nclock = 'event'\n");

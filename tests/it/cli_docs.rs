@@ -96,3 +96,42 @@ fn every_key_of_the_json_output_is_in_the_docs() {
         assert!(missing.is_empty(), "{command}: {missing:?}");
     }
 }
+
+/// Examples of the page: what was typed, and the lines that it is said to print.
+fn examples(page: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let blocks = page.split("\n```\n$ regie ").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    let typed = |line: &str| line.split(' ').map(|word| word.trim_matches('\'').to_string()).collect();
+    blocks.map(|block| (typed(block.lines().next().unwrap()), block.lines().skip(1).map(steady).collect())).collect()
+}
+
+/// A line without what differs from run to run: digests, positions, times taken, commits; and without its spaces.
+fn steady(line: &str) -> String {
+    let line = line.split("{\"id\"").next().unwrap();
+    if line.starts_with("Speed") || line.starts_with("Answers") || line.contains(" commits, ") {
+        return String::new();
+    }
+    let line = if line.contains(" from 1 file in ") { line.split(" in ").next().unwrap() } else { line };
+    let (mut words, mut last) = (Vec::new(), "");
+    for word in line.split_whitespace() {
+        let digest = word.len() >= 12 && word.trim_end_matches("...").bytes().all(|it| it.is_ascii_hexdigit());
+        words.push(if digest || last == "position" { "#" } else { word });
+        last = word;
+    }
+    words.join(" ")
+}
+
+#[test]
+fn every_example_prints_what_the_page_says() {
+    let place = Place::new().with("COLUMNS", "80");
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data");
+    let examples = examples(&page());
+    assert!(examples.len() >= 6, "{examples:?}");
+    for (typed, told) in examples {
+        let words: Vec<String> = typed.iter().map(|word| word.replace("examples/data", sample)).collect();
+        let printed = place.run(&words.iter().map(String::as_str).collect::<Vec<_>>()).out;
+        let mut printed = printed.lines().map(steady);
+        for line in told.iter().filter(|line| !["", "..."].contains(&line.as_str())) {
+            assert!(printed.any(|found| found == *line), "regie {}: '{line}' is not printed there", typed.join(" "));
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Place, lines, sprint};
+use crate::support::{Place, event, lines, sprint};
 
 fn holding() -> Place {
     Place::new().holding(&sprint())
@@ -140,4 +140,70 @@ fn an_index_that_is_behind_is_brought_up() {
     assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
     place.run(&["run", "events.jsonl"]).succeeds();
     assert_eq!(place.run(&["stats", "--json"]).succeeds().json()["events"], 6);
+}
+
+/// Flips a letter in the body of the last event of `task-001`; its digest stays.
+const FLIP: &str =
+    "UPDATE turns SET body = CAST(replace(CAST(body AS TEXT), '\"completed\"', '\"cOmpleted\"') AS BLOB)";
+
+#[test]
+fn content_that_was_changed_is_not_printed_by_any_command_that_reads_it() {
+    for with_index in [true, false] {
+        let place = holding();
+        if !with_index {
+            std::fs::remove_file(place.path("regie.db-index")).unwrap();
+        }
+        Connection::open(place.path("regie.db")).unwrap().execute_batch(FLIP).unwrap();
+        let broken = "record 3 of 'task-001': its digest does not fit";
+        let reading = [
+            &["state", "task", "TASK-001", "--json"][..],
+            &["state", "task", "TASK-001", "--at", "2026-03-02T11:30:00Z"],
+            &["query", "--json"],
+            &["query", "--raw"],
+            &["query"],
+            &["show", "task-001"],
+        ];
+        for command in reading {
+            let ran = place.run(command).exits(5).tells(&[broken]);
+            assert!(!ran.out.contains("cOmpleted"), "{command:?}: {ran:?}");
+        }
+        assert_eq!(place.run(&["state", "sprint", "TEST-001", "--at", "2026-03-02T09:01:00Z"]).code, 0);
+    }
+}
+
+#[test]
+fn a_run_on_a_damaged_journal_says_what_helps_and_tells_its_fault_once() {
+    // By two runs, so that the second record of each task begins a row.
+    let place = Place::new().holding(&sprint()[..3]).holding(&sprint());
+    Connection::open(place.path("regie.db")).unwrap().execute_batch("DELETE FROM turns WHERE sequence = 2").unwrap();
+    let of = |nth: usize| event(&format!("new-{nth}"), "a.b", ["task-001", "task-002"][nth % 2], AT);
+    let more: String = (0..5).map(|nth| format!("{}\n", of(nth))).collect();
+    place.file("more.jsonl", more);
+    let ran = place.run(&["run", "more.jsonl", "--json"]).exits(5);
+    let report = ran.json();
+    let stopped = report["stopped"].as_str().unwrap();
+    assert!(stopped.contains("restore a whole copy") && !stopped.contains("is safe"), "{stopped}");
+    assert!(stopped.contains("record 2 of 'task-00") && stopped.contains("its row is missing"), "{stopped}");
+    assert_eq!((&report["new"], &report["refused_count"]), (&json!(0), &json!(5)));
+    assert_eq!(report["refused"].as_array().unwrap().len(), 5);
+    let lines = |word: &str| ran.err.lines().filter(|line| line.contains(word)).count();
+    assert_eq!((lines("ERROR"), lines("more.jsonl:"), lines("4 more events under way refused")), (1, 1, 1), "{ran:?}");
+}
+
+const AT: &str = "2026-03-02T13:00:00Z";
+
+#[test]
+fn a_journal_of_which_some_bytes_are_left_is_not_begun_anew() {
+    for bytes in [1, 40, 4095] {
+        let place = holding();
+        let whole = crate::support::bytes(&place.path("regie.db"));
+        place.file("regie.db", &whole[..bytes]);
+        place.run(&["run", "events.jsonl"]).exits(5).tells(&["damaged"]);
+        assert_eq!(crate::support::bytes(&place.path("regie.db")).len(), bytes);
+        assert_ne!(place.run(&["verify"]).code, 0);
+    }
+    let place = holding();
+    let whole = crate::support::bytes(&place.path("regie.db"));
+    place.file("regie.db", &whole[..whole.len() - 1]);
+    place.run(&["run", "events.jsonl"]).exits(5).tells(&["is cut off: 1 of its bytes"]);
 }

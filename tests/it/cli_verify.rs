@@ -128,3 +128,46 @@ fn the_same_events_give_the_same_head_on_the_event_clock() {
     let head = || Place::new().holding(&sprint()).run(&["head"]).succeeds().out;
     assert_eq!(head(), head());
 }
+
+/// What `verify` says after some harm to a journal beside its index. The journal is written by two runs, so that the fourth record begins a row.
+fn harmed(statement: &str) -> (Place, Value) {
+    let place = Place::new().holding(&sprint()[..3]).holding(&sprint());
+    Connection::open(place.path("regie.db")).unwrap().execute_batch(statement).unwrap();
+    let told = place.run(&["verify", "--json"]).exits(1).json();
+    (place, told)
+}
+
+#[test]
+fn a_lost_end_is_named_by_verify_and_told_by_the_run_that_goes_on() {
+    let (place, told) = harmed("DELETE FROM turns WHERE position > 3");
+    let found = &told["first_break"];
+    assert_eq!((&found["kind"], &found["position"]), (&json!("journal_end"), &json!(4)));
+    assert!(found["correlation"].as_str().unwrap().starts_with("task-00"), "{told}");
+    place.run(&["verify"]).exits(1).tells(&["has seen 6 records, and it ends at 3"]);
+    let lost = "the journal has lost its end: its index has seen 6 records, and it has 3; 3 events that were answered are gone";
+    assert!(place.run(&["stats"]).succeeds().err.contains(lost));
+    let run = place.run(&["run", "events.jsonl", "--clock", "event", "--json"]).succeeds();
+    assert!(run.err.contains(lost), "{run:?}");
+    let report = run.json();
+    assert_eq!((&report["new"], &report["known"]), (&json!(3), &json!(3)));
+    assert!(report["notes"][0].as_str().unwrap().starts_with("the journal has lost its end"), "{report}");
+    place.run(&["verify"]).succeeds();
+    assert_eq!(place.run(&["run", "events.jsonl", "--json"]).succeeds().json()["notes"], json!([]));
+}
+
+#[test]
+fn a_table_of_wakes_that_is_gone_is_named_and_built_anew_by_the_next_run() {
+    let (place, told) = harmed("DROP TABLE wake");
+    assert_eq!(told["first_break"]["kind"], "wake");
+    place.run(&["verify"]).exits(1).tells(&["first bad place: wake", "no such table: wake"]);
+    place.run(&["run", "events.jsonl"]).succeeds().tells(&["to be woken did not hold, and was built anew"]);
+    place.run(&["verify"]).succeeds();
+}
+
+#[test]
+fn a_table_of_records_that_is_gone_is_damage() {
+    let place = Place::new().holding(&sprint());
+    Connection::open(place.path("regie.db")).unwrap().execute_batch("DROP TABLE turns").unwrap();
+    place.run(&["verify"]).exits(1).tells(&["the journal is damaged", "no such table: turns"]);
+    place.run(&["run", "events.jsonl"]).exits(5).tells(&["no such table: turns"]);
+}

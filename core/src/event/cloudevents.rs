@@ -16,39 +16,42 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::error::EventError;
-use super::parse::{Fields, check, take_time};
+use super::parse::{Fields, Rules, take_time};
 use super::scan::check_shape;
+use super::wanted::{self, Wanted};
 use super::{Change, CorrelationId, EntityRef, Event, Principal, Priority};
 use crate::{Json, Timestamp};
 
 /// Reads a CloudEvent in JSON, structured mode.
-pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventError> {
+pub(super) fn from_cloudevent(mut fields: Fields<'_>, rules: Rules) -> Result<Event, EventError> {
     if fields.take::<String>("specversion")?.as_deref() != Some("1.0") {
         return Err(EventError::wrong("specversion", "only CloudEvents 1.0 is read"));
     }
     if fields.has("data") && fields.has("data_base64") {
         return Err(EventError::wrong("data_base64", "an event has data or data_base64, not both"));
     }
+    if rules == Rules::Strict {
+        check_data(&fields)?;
+    }
     let missing = |field| EventError::Missing { field };
-    let correlation = fields.take_name("correlationid")?.ok_or(missing("correlationid"))?;
+    let correlation = fields.take_name("correlationid", rules)?.ok_or(missing("correlationid"))?;
     let mut event = Event {
-        id: fields.take_name("id")?.ok_or(missing("id"))?,
-        source: fields.take_name("source")?.ok_or(missing("source"))?,
+        id: fields.take_name("id", rules)?.ok_or(missing("id"))?,
+        source: fields.take_name("source", rules)?.ok_or(missing("source"))?,
         kind: fields.take("type")?.ok_or(missing("type"))?,
         schema_version: take_version(&mut fields)?,
         correlation_id: correlation.into(),
         causation_id: fields.take("causationid")?,
         correlation_chain: take_text::<Vec<CorrelationId>>(&mut fields, "correlationchain")?.unwrap_or_default(),
-        session_key: fields.take_name("sessionkey")?,
-        actor: take_pair(&mut fields, "actorkind", "actorid")?.map(|(kind, id)| Principal { kind, id }),
+        session_key: fields.take_name("sessionkey", rules)?,
+        actor: take_pair(&mut fields, ["actorkind", "actorid"], rules)?.map(|(kind, id)| Principal { kind, id }),
         timestamp: take_time(&mut fields, "time")?,
-        entity: take_pair(&mut fields, "entitytype", "entityid")?.map(|(kind, id)| EntityRef { kind, id }),
+        entity: take_pair(&mut fields, ["entitytype", "entityid"], rules)?.map(|(kind, id)| EntityRef { kind, id }),
         related: take_text::<Vec<EntityRef>>(&mut fields, "related")?.unwrap_or_default(),
-        changes: take_text::<BTreeMap<String, Change>>(&mut fields, "changes")?.unwrap_or_default(),
+        changes: take_changes(&mut fields, rules)?,
         priority: fields.take::<Priority>("priority")?.unwrap_or_default(),
         payload: fields.take("data")?.unwrap_or_default(),
         metadata: take_text::<BTreeMap<String, String>>(&mut fields, "metadata")?.unwrap_or_default(),
@@ -62,7 +65,7 @@ pub(super) fn from_cloudevent(mut fields: Fields<'_>) -> Result<Event, EventErro
     }
     let carried = std::mem::take(&mut event.extensions);
     event.extensions = carried.into_iter().chain(rest).map(|(name, value)| (kept_name(name), value)).collect();
-    check(&event)?;
+    rules.check(&event)?;
     Ok(event)
 }
 
@@ -98,19 +101,46 @@ fn wire_name(name: &str) -> &str {
 }
 
 /// A structured value that travels as a JSON text, for CloudEvents attributes hold none.
-fn take_text<T: DeserializeOwned>(fields: &mut Fields<'_>, name: &str) -> Result<Option<T>, EventError> {
+fn take_text<T: for<'a> Wanted<'a>>(fields: &mut Fields<'_>, name: &str) -> Result<Option<T>, EventError> {
     let Some(text) = fields.take::<String>(name)? else { return Ok(None) };
-    let value = serde_json::from_str(&text).map_err(|error| EventError::wrong(name, error))?;
+    let value = wanted::read(name, &text)?;
     check_shape(&text).map_err(|error| EventError::wrong(name, error))?;
     Ok(Some(value))
+}
+
+fn take_changes(fields: &mut Fields<'_>, rules: Rules) -> Result<BTreeMap<String, Change>, EventError> {
+    let Some(text) = fields.take::<String>("changes")? else { return Ok(BTreeMap::new()) };
+    if Json::parse(&text).is_ok() {
+        check_shape(&text).map_err(|error| EventError::wrong("changes", error))?;
+    }
+    rules.changes("changes", &text)
+}
+
+/// Binary data is a text in base64, padded, of the standard alphabet.
+fn check_data(fields: &Fields<'_>) -> Result<(), EventError> {
+    let Some(raw) = fields.raw("data_base64").filter(|raw| *raw != "null") else { return Ok(()) };
+    let wrong = |why: &str| Err(EventError::wrong("data_base64", why));
+    let text = wanted::read::<String>("data_base64", raw)?;
+    let data = text.trim_end_matches('=');
+    if let Some(other) = data.chars().find(|it| !(it.is_ascii_alphanumeric() || *it == '+' || *it == '/')) {
+        return wrong(&format!("{other:?} is no letter of base64"));
+    }
+    if !text.len().is_multiple_of(4) || text.len() - data.len() > 2 {
+        return wrong("base64 comes in groups of four letters, the last one filled up with one or two '='");
+    }
+    Ok(())
 }
 
 fn subject(entity: &EntityRef) -> Json {
     Json::of(&entity.to_string())
 }
 
-fn take_pair(fields: &mut Fields<'_>, first: &str, second: &str) -> Result<Option<(String, String)>, EventError> {
-    match (fields.take_name(first)?, fields.take_name(second)?) {
+fn take_pair(
+    fields: &mut Fields<'_>,
+    [first, second]: [&str; 2],
+    rules: Rules,
+) -> Result<Option<(String, String)>, EventError> {
+    match (fields.take_name(first, rules)?, fields.take_name(second, rules)?) {
         (Some(kind), Some(id)) => Ok(Some((kind, id))),
         (None, None) => Ok(None),
         _ => Err(EventError::wrong(first, format!("it comes together with {second}"))),

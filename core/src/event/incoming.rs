@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::EventError;
 use super::identity::Identity;
+use super::parse::Rules;
 use super::{Event, cloudevents, parse};
 use crate::limits;
 use crate::{Digest, Timestamp};
@@ -57,9 +58,9 @@ impl Incoming {
         let text = std::str::from_utf8(bytes).map_err(|error| EventError::NotUtf8 { at: error.valid_up_to() })?;
         let fields = parse::Fields::read(text)?;
         let (format, event) = if fields.has("specversion") {
-            (Format::CloudEvents, cloudevents::from_cloudevent(fields)?)
+            (Format::CloudEvents, cloudevents::from_cloudevent(fields, Rules::Strict)?)
         } else {
-            (Format::Regie, parse::envelope(fields)?)
+            (Format::Regie, parse::envelope(fields, Rules::Strict)?)
         };
         if origin == Origin::File {
             let missing = |field| Err(EventError::Missing { field });
@@ -73,12 +74,12 @@ impl Incoming {
         Ok(Self::of(format, text.into(), event))
     }
 
-    /// What the journal kept of an event, understood again. `at` is when it was recorded: the time of one that came without.
+    /// What the journal kept of an event, understood again, whatever rules have come since. `at` is when it was recorded: the time of one that came without.
     pub fn recover(format: Format, raw: Arc<str>, made_id: Option<&str>, at: Timestamp) -> Result<Self, EventError> {
         let fields = parse::Fields::of_known_shape(&raw)?;
         let event = match format {
-            Format::CloudEvents => cloudevents::from_cloudevent(fields)?,
-            Format::Regie => parse::envelope(fields)?,
+            Format::CloudEvents => cloudevents::from_cloudevent(fields, Rules::Recorded)?,
+            Format::Regie => parse::envelope(fields, Rules::Recorded)?,
         };
         let mut incoming = Self::of(format, raw, event);
         if let Some(id) = made_id {

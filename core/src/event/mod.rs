@@ -1,6 +1,7 @@
 //! What comes in: the envelope, its life, its identity, and how it is read and written.
 
 mod build;
+mod changes;
 mod cloudevents;
 mod envelope;
 mod error;
@@ -12,6 +13,7 @@ mod pattern;
 mod result;
 mod scan;
 mod trace;
+mod wanted;
 
 pub use build::EventBuilder;
 pub use cloudevents::to_cloudevent;
@@ -20,5 +22,6 @@ pub use error::EventError;
 pub use identity::{Identity, emitted_id};
 pub use incoming::{Format, Incoming, Origin};
 pub use lifecycle::{IllegalMove, LifeState};
+pub use parse::reorders;
 pub use pattern::{Pattern, PatternError};
 pub use result::{ErrorInfo, EventResult, Move, Status};

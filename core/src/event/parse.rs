@@ -11,7 +11,8 @@ use super::envelope::LOCAL_SOURCE;
 use super::error::EventError;
 use super::scan::check_shape;
 use super::trace::is_traceparent;
-use super::{Change, CorrelationId, Event, Pattern, Priority};
+use super::wanted::{self, Wanted};
+use super::{Change, CorrelationId, Event, Pattern, Priority, changes};
 use crate::limits;
 use crate::{Json, Timestamp};
 
@@ -34,7 +35,11 @@ impl<'a> Fields<'a> {
             Some(b'"') => return Err(EventError::NotAnObject { found: "a text" }),
             Some(b'0'..=b'9' | b'-') => return Err(EventError::NotAnObject { found: "a number" }),
             None => return Err(EventError::NotAnObject { found: "nothing" }),
-            Some(_) => {}
+            Some(_) => match text.trim() {
+                "null" => return Err(EventError::NotAnObject { found: "null" }),
+                "true" | "false" => return Err(EventError::NotAnObject { found: "true or false" }),
+                _ => {}
+            },
         }
         serde_json::from_str(text).map_err(|error| EventError::NotJson { why: error.to_string() })
     }
@@ -43,20 +48,29 @@ impl<'a> Fields<'a> {
         self.0.iter().any(|(key, _)| key == name)
     }
 
+    /// A field, as its text.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get())
+    }
+
+    /// Takes a field out, as its text; `null` counts as absent.
+    pub(super) fn take_raw(&mut self, name: &str) -> Option<&'a str> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.swap_remove(at).1.get()).filter(|raw| *raw != "null")
+    }
+
     /// Takes a field out, as a type; `null` counts as absent.
-    pub(super) fn take<T: Deserialize<'a>>(&mut self, name: &str) -> Result<Option<T>, EventError> {
-        let Some(at) = self.0.iter().position(|(key, _)| key == name) else { return Ok(None) };
-        let raw = self.0.swap_remove(at).1.get();
-        if raw == "null" {
-            return Ok(None);
-        }
-        serde_json::from_str(raw).map(Some).map_err(|error| EventError::wrong(name, plain(&error)))
+    pub(super) fn take<T: Wanted<'a>>(&mut self, name: &str) -> Result<Option<T>, EventError> {
+        self.take_raw(name).map(|raw| wanted::read(name, raw)).transpose()
     }
 
     /// Takes out a text that names something: an id, a key.
-    pub(super) fn take_name(&mut self, name: &str) -> Result<Option<String>, EventError> {
-        let text: Option<String> = self.take(name)?;
-        text.map(|text| check_name(name, &text).map(|()| text)).transpose()
+    pub(super) fn take_name(&mut self, name: &str, rules: Rules) -> Result<Option<String>, EventError> {
+        let text = self.take::<String>(name)?;
+        if let (Some(text), Rules::Strict) = (&text, rules) {
+            check_name(name, text)?;
+        }
+        Ok(text)
     }
 
     /// What nobody has taken.
@@ -93,31 +107,59 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
+/// By which rules a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Today's: it comes in.
+    Strict,
+    /// Those of the day on which it was recorded, which nobody can break any more.
+    Recorded,
+}
+
+impl Rules {
+    /// Reads changes.
+    pub(super) fn changes(self, field: &str, text: &str) -> Result<BTreeMap<String, Change>, EventError> {
+        match self {
+            Rules::Strict => changes::read(field, text),
+            Rules::Recorded => changes::recover(field, text),
+        }
+    }
+
+    /// What holds for every event, whichever form it came in.
+    pub(super) fn check(self, event: &Event) -> Result<(), EventError> {
+        match self {
+            Rules::Strict => check(event),
+            Rules::Recorded => Ok(()),
+        }
+    }
+}
+
 /// Reads our own envelope; what it does not know goes to the extensions.
-pub(super) fn envelope(mut fields: Fields<'_>) -> Result<Event, EventError> {
-    let correlation = fields.take_name("correlation_id")?.ok_or(EventError::Missing { field: "correlation_id" })?;
+pub(super) fn envelope(mut fields: Fields<'_>, rules: Rules) -> Result<Event, EventError> {
+    let correlation =
+        fields.take_name("correlation_id", rules)?.ok_or(EventError::Missing { field: "correlation_id" })?;
     let kind = fields.take::<String>("type")?.ok_or(EventError::Missing { field: "type" })?;
     let event = Event {
-        id: fields.take_name("id")?.unwrap_or_default(),
-        source: fields.take_name("source")?.unwrap_or_else(|| LOCAL_SOURCE.into()),
+        id: fields.take_name("id", rules)?.unwrap_or_default(),
+        source: fields.take_name("source", rules)?.unwrap_or_else(|| LOCAL_SOURCE.into()),
         kind,
         schema_version: fields.take("schema_version")?.unwrap_or(1),
         correlation_id: correlation.into(),
         causation_id: fields.take("causation_id")?,
         correlation_chain: fields.take::<Vec<CorrelationId>>("correlation_chain")?.unwrap_or_default(),
-        session_key: fields.take_name("session_key")?,
+        session_key: fields.take_name("session_key", rules)?,
         actor: fields.take("actor")?,
         timestamp: take_time(&mut fields, "timestamp")?,
         entity: fields.take("entity")?,
         related: fields.take("related")?.unwrap_or_default(),
-        changes: fields.take::<BTreeMap<String, Change>>("changes")?.unwrap_or_default(),
+        changes: fields.take_raw("changes").map_or(Ok(BTreeMap::new()), |raw| rules.changes("changes", raw))?,
         priority: fields.take::<Priority>("priority")?.unwrap_or_default(),
         payload: fields.take("payload")?.unwrap_or_default(),
         metadata: fields.take("metadata")?.unwrap_or_default(),
         traceparent: fields.take("traceparent")?,
         extensions: fields.rest(),
     };
-    check(&event)?;
+    rules.check(&event)?;
     Ok(event)
 }
 
@@ -127,8 +169,7 @@ pub(super) fn take_time(fields: &mut Fields<'_>, name: &str) -> Result<Timestamp
     Timestamp::parse(&text).map_err(|error| EventError::wrong(name, error))
 }
 
-/// What holds for every event, whichever form it came in.
-pub(super) fn check(event: &Event) -> Result<(), EventError> {
+fn check(event: &Event) -> Result<(), EventError> {
     check_kind(&event.kind)?;
     if event.schema_version == 0 {
         return Err(EventError::wrong("schema_version", "versions count from 1"));
@@ -158,8 +199,14 @@ pub(super) fn check(event: &Event) -> Result<(), EventError> {
 }
 
 fn check_kind(kind: &str) -> Result<(), EventError> {
-    let pattern = Pattern::parse(kind).map_err(|error| EventError::wrong("type", error))?;
-    if pattern.is_literal() { Ok(()) } else { Err(EventError::wrong("type", "a type has no wildcards")) }
+    let wrong = |why: &str| Err(EventError::wrong("type", why));
+    match Pattern::parse(kind) {
+        Err(error) => wrong(error.why()),
+        Ok(pattern) if !pattern.is_literal() => wrong("a type has no wildcards"),
+        Ok(_) if kind.split('.').any(|segment| segment.trim().is_empty()) => wrong("a segment is blank"),
+        Ok(_) if kind.chars().any(reorders) => wrong(REORDERS),
+        Ok(_) => Ok(()),
+    }
 }
 
 fn check_count(field: &str, count: usize, limit: usize) -> Result<(), EventError> {
@@ -180,7 +227,7 @@ fn check_cause(cause: &str) -> Result<(), EventError> {
     }
 }
 
-/// An id or key: 1 to 255 bytes without control characters.
+/// An id or key: 1 to 255 bytes, not blank, without what a terminal would obey.
 pub(super) fn check_name(field: &str, text: &str) -> Result<(), EventError> {
     if text.is_empty() || text.len() > limits::ID_BYTES {
         let why = format!("it has {} bytes; 1 to {} are taken", text.len(), limits::ID_BYTES);
@@ -189,11 +236,19 @@ pub(super) fn check_name(field: &str, text: &str) -> Result<(), EventError> {
     if text.chars().any(char::is_control) {
         return Err(EventError::wrong(field, "it holds a control character"));
     }
+    if text.trim().is_empty() {
+        return Err(EventError::wrong(field, "it is blank"));
+    }
+    if text.chars().any(reorders) {
+        return Err(EventError::wrong(field, REORDERS));
+    }
     Ok(())
 }
 
-/// A parser's words without its line and column, which would count from the start of the field.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(words, _)| words.to_string())
+const REORDERS: &str = "it holds a character that changes the direction of text or breaks its line";
+
+/// Whether a character, though no control character, makes what stands around it look like something else: overrides,
+/// embeddings and isolates of direction, and the separators of lines.
+pub fn reorders(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }

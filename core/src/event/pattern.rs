@@ -26,6 +26,13 @@ pub struct PatternError {
     why: &'static str,
 }
 
+impl PatternError {
+    /// What is wrong with it.
+    pub(super) fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
 impl Pattern {
     /// Reads a pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {

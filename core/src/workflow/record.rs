@@ -48,9 +48,14 @@ pub enum DecodeError {
 
 impl Record {
     /// The binary form, linked to the record before it.
+    ///
+    /// # Panics
+    /// If a fact has a sequence that does not know its length: a fault of that fact's type. Nothing is appended then.
     pub fn encode(&self, previous: Digest) -> EncodedRecord {
-        // Serialising into a growing vector fails for unsized sequences alone, and facts have none.
-        let bytes = postcard::to_extend(self, vec![VERSION]).unwrap_or_default();
+        let bytes = match postcard::to_extend(self, vec![VERSION]) {
+            Ok(bytes) => bytes,
+            Err(error) => panic!("a record that its own form cannot carry: {error}"),
+        };
         let digest = previous.chain(&bytes);
         EncodedRecord { bytes, digest }
     }

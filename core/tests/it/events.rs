@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use regie_core::event::{Change, EntityRef, Event, EventError, Format, Incoming, Origin, Principal, Priority};
+use regie_core::event::{
+    Change, EntityRef, Event, EventError, Format, Incoming, Origin, Principal, Priority, reorders,
+};
 use regie_core::workflow::{Fact, Record};
 use regie_core::{Digest, Json, Timestamp};
 
@@ -13,9 +15,13 @@ use super::helpers::{at, json, read, shared};
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => "[a-z0-9./:_-]{1,12}",
-        2 => "\\PC{1,40}".prop_filter("no control characters", |it| !it.chars().any(char::is_control)),
+        2 => "\\PC{1,40}".prop_filter("a name", |it| !it.trim().is_empty() && !it.chars().any(is_refused)),
         1 => "[a-z]{255}",
     ]
+}
+
+fn is_refused(letter: char) -> bool {
+    letter.is_control() || reorders(letter)
 }
 
 fn entity() -> impl Strategy<Value = EntityRef> {

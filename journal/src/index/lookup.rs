@@ -82,15 +82,23 @@ pub(crate) fn event_states(connection: &Connection, number: u64) -> Result<Vec<(
     Ok(found.into_iter().filter_map(|(sequence, state)| Some((sequence, state_named(state)?))).collect())
 }
 
-/// Positions of a correlation's turns, from the one that holds a sequence on.
-pub(crate) fn turns_from(connection: &Connection, number: u64, sequence: u64) -> Result<Vec<u64>, StoreError> {
-    let sql = "SELECT position FROM turns WHERE correlation = ?1 AND sequence >= coalesce((SELECT max(sequence)
+/// First sequences and positions of a correlation's turns, from the one that holds a sequence on.
+pub(crate) fn turns_from(connection: &Connection, number: u64, sequence: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+    let sql =
+        "SELECT sequence, position FROM turns WHERE correlation = ?1 AND sequence >= coalesce((SELECT max(sequence)
         FROM turns WHERE correlation = ?1 AND sequence <= ?2), 0) ORDER BY sequence";
-    let walk = || -> rusqlite::Result<Vec<u64>> {
+    let walk = || -> rusqlite::Result<Vec<(u64, u64)>> {
         let mut statement = connection.prepare_cached(sql)?;
-        statement.query_map((number.cast_signed(), sequence.cast_signed()), |row| unsigned(row, 0))?.collect()
+        let params = (number.cast_signed(), sequence.cast_signed());
+        statement.query_map(params, |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
     };
     walk().map_err(errors::indexing)
+}
+
+/// The position of the turn that comes before the one that begins with a sequence.
+pub(crate) fn turn_before(connection: &Connection, number: u64, sequence: u64) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT position FROM turns WHERE correlation = ?1 AND sequence < ?2 ORDER BY sequence DESC LIMIT 1";
+    one(connection, sql, (number.cast_signed(), sequence.cast_signed()), |row| unsigned(row, 0))
 }
 
 /// The snapshot of a correlation.

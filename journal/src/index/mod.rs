@@ -9,5 +9,6 @@ pub(crate) mod open;
 pub(crate) mod query;
 mod schema;
 pub(crate) mod stats;
+pub(crate) mod witness;
 
 pub use indexer::Indexer;

@@ -55,7 +55,12 @@ pub(crate) fn for_writing(path: &Path, sync: Synchronous, autocheckpoint: i64) -
         let found = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
         Ok((connection, mode, found))
     };
+    // SQLite opens what may not be written to be read, and says so with the first write.
     let (connection, mode, found) = open().map_err(|error| errors::opening(error, path))?;
+    if connection.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) {
+        let why = "its mode or its owner does not let this process write it".to_string();
+        return Err(StoreError::ReadOnly { path: path.display().to_string(), why });
+    }
     if mode != "wal" || found != sync.number() {
         let why = format!("{}: SQLite runs with journal_mode={mode}, synchronous={found}", path.display());
         return Err(StoreError::Failed { why });

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 pub(crate) fn reading(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { why: error.to_string() },
+        _ if error.to_string().starts_with("no such table") => StoreError::Damaged { why: error.to_string() },
         _ if is_wrong_value(&error) => StoreError::Damaged { why: error.to_string() },
         _ => StoreError::Failed { why: error.to_string() },
     }

@@ -7,5 +7,7 @@ pub(crate) mod files;
 pub(crate) mod lock;
 pub(crate) mod reader;
 mod schema;
+pub(crate) mod soundness;
 mod tips;
+pub(crate) mod wakes;
 pub(crate) mod writer;

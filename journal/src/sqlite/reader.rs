@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
+use regie_core::event::CorrelationId;
 use regie_core::{Digest, Timestamp, limits};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::files::Files;
 use super::{connection, errors, schema};
 use crate::error::StoreError;
+use crate::index::witness;
 use crate::row;
 use crate::store::{BadRow, EventReader, Head, Row};
 
 /// A connection that reads the file of truth.
 pub(crate) struct SqliteReader {
     connection: Connection,
+    files: Files,
+    /// The index, once it was asked what it has seen.
+    witness: Option<Connection>,
 }
 
 /// A row as it lies in the table.
@@ -36,7 +42,7 @@ impl SqliteReader {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = connection::for_reading(path)?;
         schema::recognise(&connection, path)?;
-        Ok(Self { connection })
+        Ok(Self { connection, files: Files::of(path), witness: None })
     }
 
     /// The journal's id.
@@ -99,6 +105,18 @@ impl EventReader for SqliteReader {
             })
             .map_err(errors::reading)?;
         found.collect::<Result<_, _>>().map_err(errors::reading)
+    }
+
+    fn witness(&mut self) -> Result<Option<Head>, StoreError> {
+        let journal = schema::recognise(&self.connection, &self.files.truth)?;
+        let beside = witness::beside(&self.files, journal);
+        let (index, head) = beside.filter(|(index, head)| witness::is_believable(index, *head)).unzip();
+        self.witness = index;
+        Ok(head)
+    }
+
+    fn witnessed(&mut self, position: u64) -> Option<(CorrelationId, u64)> {
+        witness::record_at(self.witness.as_ref()?, position)
     }
 
     fn bad_row_after(&mut self, position: u64) -> Result<Option<BadRow>, StoreError> {

@@ -21,9 +21,13 @@ CREATE TABLE turns (
     head BLOB NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const WAKE: &str = "
+DROP TABLE IF EXISTS wake;
 CREATE TABLE wake (correlation INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
 CREATE INDEX wake_due ON wake (due, correlation);
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file says that it is.
@@ -58,6 +62,22 @@ pub(crate) fn refuse_others(connection: &Connection, path: &Path) -> Result<(), 
     check(connection, &header, path).map(drop)
 }
 
+/// Whether a database holds nothing yet.
+pub(crate) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    header(connection).map(|header| header.application == 0 && header.version == 0 && header.tables == 0)
+}
+
+/// Whether the table of what is to be woken is there.
+pub(crate) fn has_wake(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'wake')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// Makes the table of what is to be woken, in place of any that is there.
+pub(crate) fn create_wake(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(WAKE)
+}
+
 fn header(connection: &Connection) -> rusqlite::Result<Header> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -69,6 +89,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<Uuid> {
     let journal = Uuid::new_v4();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
+    create_wake(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.execute("INSERT INTO meta (key, value) VALUES ('journal', ?1)", [journal.as_bytes()])?;

@@ -11,9 +11,18 @@ pub(super) struct JournalChain {
     head: Head,
     records: u64,
     broken: Option<Found>,
+    /// How far somebody else has seen the journal.
+    witness: Option<Head>,
+    /// Where the journal is not what was seen.
+    unseen: Option<Found>,
 }
 
 impl JournalChain {
+    /// A chain that is to be what a witness has seen, as far as that goes.
+    pub(super) fn against(witness: Option<Head>) -> Self {
+        Self { witness, ..Self::default() }
+    }
+
     pub(super) fn row(&mut self, row: &Row) {
         let missing = self.head.position.saturating_add(1);
         if row.first != missing {
@@ -25,9 +34,15 @@ impl JournalChain {
         if digest != row.head {
             self.note(row, BreakKind::JournalChain, "the link to what is before it does not fit".into());
         }
+        let end = Head { position: row.last(), digest: row.head };
+        if self.witness.is_some_and(|seen| row.first <= seen.position && seen.position <= end.position && seen != end) {
+            let detail = "the index beside the journal has seen another record here".to_string();
+            let Row { number, sequence, first: position, .. } = *row;
+            self.unseen.get_or_insert(Found { number, sequence, position, kind: BreakKind::JournalEnd, detail });
+        }
         self.records += row.records.len() as u64;
         // Goes on from what the row says, so that one break is not taken for many.
-        self.head = Head { position: row.last(), digest: row.head };
+        self.head = end;
     }
 
     /// A row that cannot be read has been noted by the walk.
@@ -37,6 +52,16 @@ impl JournalChain {
 
     pub(super) fn first_break(&mut self) -> Option<Found> {
         self.broken.take()
+    }
+
+    /// Where the journal is not what the witness has seen.
+    pub(super) fn unseen(&mut self) -> Option<Found> {
+        self.unseen.take()
+    }
+
+    /// How far the witness has seen it, if that is beyond its end.
+    pub(super) fn seen_beyond(&self) -> Option<u64> {
+        self.witness.map(|seen| seen.position).filter(|seen| *seen > self.head.position)
     }
 
     pub(super) fn head(&self) -> Head {

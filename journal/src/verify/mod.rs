@@ -2,10 +2,13 @@
 
 mod causes;
 mod chain;
+mod wakes;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use regie_core::Timestamp;
 use regie_core::event::CorrelationId;
 use regie_core::workflow::{Fact, Record};
 
@@ -14,6 +17,7 @@ use crate::fold;
 use crate::store::{EventReader, Head};
 use causes::Causes;
 use chain::JournalChain;
+use wakes::Owed;
 use walk::Walk;
 
 /// Rows that are read at once.
@@ -35,7 +39,7 @@ pub struct VerifyReport {
 /// A place that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
-    /// The correlation; `#` and its number if its name is nowhere to be found.
+    /// The correlation; `#` and its number if its name is nowhere to be found, nothing if it is of no correlation.
     pub correlation: String,
     /// The sequence that is missing or does not fit.
     pub sequence: u64,
@@ -69,6 +73,10 @@ pub enum BreakKind {
     JournalGap,
     /// The journal's chain does not fit.
     JournalChain,
+    /// What is to be woken is not what the records owe.
+    Wake,
+    /// The journal ends before what its index has seen, or holds something else there.
+    JournalEnd,
 }
 
 impl BreakKind {
@@ -84,6 +92,8 @@ impl BreakKind {
             BreakKind::Lifecycle => "lifecycle",
             BreakKind::JournalGap => "journal_gap",
             BreakKind::JournalChain => "journal_chain",
+            BreakKind::Wake => "wake",
+            BreakKind::JournalEnd => "journal_end",
         }
     }
 }
@@ -97,6 +107,9 @@ impl fmt::Display for BreakKind {
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Break { correlation, sequence, position, kind, detail } = self;
+        if correlation.is_empty() {
+            return write!(f, "{kind}: {detail}");
+        }
         write!(f, "{kind} at record {sequence} of '{correlation}' (position {position}): {detail}")
     }
 }
@@ -116,7 +129,9 @@ struct Found {
 /// # Errors
 /// [`StoreError::Damaged`] if the file itself cannot be read to its end, [`StoreError::Failed`] if the system refuses.
 pub fn verify(reader: &mut dyn EventReader, each: &mut dyn FnMut(u64)) -> Result<VerifyReport, StoreError> {
-    let (mut walk, mut chain, mut causes) = (Walk::default(), JournalChain::default(), Causes::default());
+    // Before the first look at the journal: an index that follows it meanwhile has seen no more than is there.
+    let witness = reader.witness()?;
+    let (mut walk, mut chain, mut causes) = (Walk::default(), JournalChain::against(witness), Causes::default());
     let mut first = 0;
     loop {
         match reader.rows_after(first, ROWS) {
@@ -144,11 +159,49 @@ pub fn verify(reader: &mut dyn EventReader, each: &mut dyn FnMut(u64)) -> Result
     }
     causes.settle(reader)?;
     let found = earliest(walk.finish(), causes.first_missing());
-    let first_break = match found.or(chain.first_break()) {
+    let first_break = match found.or(chain.first_break()).or_else(|| chain.unseen()) {
         Some(found) => Some(name(reader, found, walk.hint())?),
-        None => None,
+        None => last_break(reader, &walk, &chain)?,
     };
     Ok(VerifyReport { records: chain.records(), correlations: walk.correlations(), head: chain.head(), first_break })
+}
+
+/// When each correlation must be woken, by what its records owe. The journal must hold.
+pub(crate) fn owed(reader: &mut dyn EventReader) -> Result<BTreeMap<u64, Timestamp>, StoreError> {
+    let (mut owed, mut first) = (Owed::default(), 0);
+    loop {
+        let rows = reader.rows_after(first, ROWS)?;
+        let Some(last) = rows.last() else { return Ok(owed.due()) };
+        first = last.first;
+        for row in &rows {
+            for (nth, encoded) in (0..).zip(&row.records) {
+                let (position, sequence) = (row.first + nth, row.sequence + nth);
+                let record = fold::decode(encoded, position, sequence)?;
+                record.facts.iter().for_each(|fact| owed.fact((row.number, sequence, position), fact));
+            }
+        }
+    }
+}
+
+/// What is left to break where all that is there fits: an end that is gone, and what is to be woken.
+fn last_break(reader: &mut dyn EventReader, walk: &Walk, chain: &JournalChain) -> Result<Option<Break>, StoreError> {
+    let end = chain.head().position;
+    if let Some(seen) = chain.seen_beyond() {
+        return Ok(Some(lost_end(reader, end, seen)));
+    }
+    let found = walk.owed().compare(reader, end, |number| walk.knows(number))?;
+    found.map(|found| name(reader, found, walk.hint())).transpose()
+}
+
+/// The break of a journal that ends before what its index has seen: at the first record that is gone.
+fn lost_end(reader: &mut dyn EventReader, end: u64, seen: u64) -> Break {
+    let (correlation, sequence) = reader.witnessed(end + 1).unwrap_or_else(|| ("".into(), 0));
+    let detail = format!(
+        "the index beside the journal has seen {seen} records, and it ends at {end}: what was answered after that is gone; \
+         'regie run' goes on without it"
+    );
+    let correlation = correlation.to_string();
+    Break { correlation, sequence, position: end + 1, kind: BreakKind::JournalEnd, detail }
 }
 
 fn earliest(one: Option<Found>, other: Option<Found>) -> Option<Found> {
@@ -165,8 +218,9 @@ fn name(reader: &mut dyn EventReader, found: Found, hint: Option<&str>) -> Resul
         Err(error) => return Err(error),
     };
     let record = opened.and_then(|row| Record::decode(&row.records.first()?.bytes).ok());
-    let correlation = match record.and_then(|record| name_in(record, found.number)) {
+    let correlation = match record.filter(|_| found.number > 0).and_then(|record| name_in(record, found.number)) {
         Some(name) => name.to_string(),
+        None if found.number == 0 => String::new(),
         None => hint.map_or_else(|| format!("#{}", found.number), str::to_string),
     };
     let Found { sequence, position, kind, detail, .. } = found;

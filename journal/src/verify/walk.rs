@@ -6,6 +6,7 @@ use regie_core::event::LifeState;
 use regie_core::workflow::{EncodedRecord, Fact, Record};
 
 use super::causes::Causes;
+use super::wakes::Owed;
 use super::{BreakKind, Found, name_in};
 use crate::store::{BadRow, Row, Tip};
 
@@ -15,6 +16,8 @@ pub(super) struct Walk {
     tips: HashMap<u64, Tip>,
     /// Events whose life is not over, by correlation and the sequence that received them.
     open: HashMap<(u64, u64), LifeState>,
+    /// What each correlation owes.
+    owed: Owed,
     broken: Option<Found>,
     /// Set while the break may still turn out to be another kind: the sequence that was skipped. If it comes later, records
     /// have changed places; if it does not, it is missing.
@@ -58,6 +61,16 @@ impl Walk {
         self.hint.as_deref()
     }
 
+    /// What each correlation owes, if nothing is broken.
+    pub(super) fn owed(&self) -> &Owed {
+        &self.owed
+    }
+
+    /// Whether a correlation has records.
+    pub(super) fn knows(&self, number: u64) -> bool {
+        self.tips.contains_key(&number)
+    }
+
     pub(super) fn correlations(&self) -> u64 {
         self.tips.len() as u64
     }
@@ -93,8 +106,11 @@ impl Walk {
             return Err((BreakKind::Digest, "its bytes and its digest do not fit".into()));
         }
         if sequence < expected || place.sequence != expected {
-            let found = sequence.min(place.sequence);
-            return Err((BreakKind::Order, format!("record {found} stands where record {expected} belongs")));
+            let detail = match sequence {
+                it if it == expected => format!("its row says that it is record {}", place.sequence),
+                _ => format!("record {sequence} stands where record {expected} belongs"),
+            };
+            return Err((BreakKind::Order, detail));
         }
         decoded.map_err(|error| (BreakKind::Unreadable, error.to_string()))
     }
@@ -109,6 +125,7 @@ impl Walk {
             return Err((BreakKind::Opening, "it begins twice".into()));
         }
         for fact in &record.facts {
+            self.owed.fact((place.number, record.sequence, place.position), fact);
             match fact {
                 Fact::Received { emitted, .. } => {
                     self.open.insert((place.number, record.sequence), LifeState::Pending);

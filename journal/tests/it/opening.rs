@@ -124,3 +124,65 @@ fn a_path_with_odd_letters_is_fine() {
     Journal::open(SqliteOptions::at(&path)).unwrap().close();
     assert!(Journal::open_read_only(&path).is_ok());
 }
+
+/// Files that hold no journal any more, each with how it came to be so.
+fn emptied() -> Vec<(&'static str, Vec<u8>)> {
+    let nothing = Place::new();
+    Connection::open(nothing.path()).unwrap().execute_batch("CREATE TABLE a (b); DROP TABLE a").unwrap();
+    let whole = fs::read(written().path()).unwrap();
+    let mut rows = vec![("an empty database", fs::read(nothing.path()).unwrap())];
+    rows.extend([1, 15, 99].map(|bytes| ("cut to some bytes", whole[..bytes].to_vec())));
+    rows
+}
+
+#[test]
+fn a_file_that_held_a_journal_is_not_begun_anew_and_is_left_alone() {
+    for (how, bytes) in emptied() {
+        for proof in ["-index", "-lock"] {
+            let place = written();
+            let other = if proof == "-index" { "-lock" } else { "-index" };
+            fs::remove_file(place.beside(other)).unwrap();
+            fs::write(place.path(), &bytes).unwrap();
+            let refusal = place.refusal();
+            assert!(matches!(refusal, StoreError::Damaged { .. }), "{how}, {} bytes, {proof}: {refusal}", bytes.len());
+            assert_eq!(fs::read(place.path()).unwrap(), bytes, "{how}, {proof}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_never_held_one_is_begun_unless_it_is_something_else() {
+    let place = Place::new();
+    fs::write(place.path(), b"").unwrap();
+    place.open().close();
+    let place = Place::new();
+    fs::write(place.path(), b"x").unwrap();
+    assert!(matches!(place.refusal(), StoreError::NotOurs { .. }));
+    assert_eq!(fs::read(place.path()).unwrap(), b"x");
+}
+
+#[test]
+fn a_file_that_lacks_its_last_bytes_or_pages_is_not_written_to() {
+    for missing in [1, 100, 4_096, 3 * 4_096] {
+        let place = written();
+        let mut bytes = fs::read(place.path()).unwrap();
+        bytes.truncate(bytes.len() - missing);
+        fs::write(place.path(), &bytes).unwrap();
+        let refusal = place.refusal();
+        let told = format!("{missing} of its bytes are missing");
+        assert!(matches!(&refusal, StoreError::Damaged { why } if why.contains(&told)), "{missing}: {refusal}");
+        assert_eq!(fs::read(place.path()).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_written_is_refused_when_it_is_opened() {
+    let place = written();
+    let mut mode = fs::metadata(place.path()).unwrap().permissions();
+    mode.set_readonly(true);
+    fs::set_permissions(place.path(), mode).unwrap();
+    // Whoever may do everything is not held by the mode of a file.
+    if fs::OpenOptions::new().append(true).open(place.path()).is_err() {
+        assert!(matches!(place.refusal(), StoreError::ReadOnly { path, .. } if path.ends_with("regie.db")));
+    }
+}

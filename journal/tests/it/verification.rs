@@ -1,10 +1,13 @@
 //! Every kind of break is named with its place; a good journal has none.
 
+use std::ops::ControlFlow;
+
 use regie_core::event::{Event, LifeState};
+use regie_core::query::{Filter, Order};
 use regie_core::workflow::{Fact, Record};
 use regie_journal::{Break, BreakKind, Journal, Opened, StoreError, Turn, VerifyReport, verify};
 
-use crate::helpers::{OpenedExt, Place, Story, at, event, moved, received};
+use crate::helpers::{OpenedExt, Place, Story, at, event, events, moved, received};
 
 fn report(opened: &Opened) -> VerifyReport {
     verify(&mut *opened.readers.truth().unwrap(), &mut |_| {}).unwrap()
@@ -109,6 +112,13 @@ fn a_row_that_says_another_sequence_is_out_of_order() {
 }
 
 #[test]
+fn a_row_and_its_record_that_name_different_sequences_are_told_apart() {
+    let found = swapped("sequence");
+    assert_break(&found, BreakKind::Order, "c0", 2);
+    assert_eq!(found.detail, "its row says that it is record 3");
+}
+
+#[test]
 fn a_repeated_row_is_out_of_order() {
     let repeat = "INSERT INTO turns SELECT 9, correlation, sequence, head, body FROM turns WHERE position = 3";
     assert_break(&harmed(repeat), BreakKind::Order, "c0", 5);
@@ -140,6 +150,7 @@ fn the_last_event_taken_away_with_its_index_is_seen_by_nobody_but_the_head() {
     let (place, mut story) = (Place::new(), Story::default());
     let head = place.write(&story.events(2, 2)).head;
     place.harm("DELETE FROM turns WHERE position = 4");
+    std::fs::remove_file(place.beside("-index")).unwrap();
     let report = verify_at(&place);
     assert_eq!(report.first_break, None);
     assert_ne!(report.head, head);
@@ -239,4 +250,52 @@ fn loading_a_damaged_correlation_names_the_sequence() {
     let Err(StoreError::Damaged { why }) = reader.load("c0", 0) else { panic!("it was loaded") };
     assert!(why.contains("record 2 of 'c0'"), "{why}");
     assert_eq!(reader.load("c1", 0).unwrap().len(), 4);
+}
+
+#[test]
+fn a_correlation_whose_row_is_gone_is_loaded_up_to_the_record_that_is_missing() {
+    let place = Place::new();
+    place.write(&Story::default().events(2, 4));
+    place.harm("DELETE FROM turns WHERE position = 5");
+    let error = place.open().reader().load("c0", 0).unwrap_err();
+    assert!(error.to_string().contains("record 3 of 'c0': its row is missing"), "{error}");
+}
+
+/// Why the events of a journal cannot be handed out after some harm; read by the index that it had, or by a new one.
+fn unreadable(harm: &str, with_index: bool) -> String {
+    let place = Place::new();
+    place.write(&Story::default().events(2, 4));
+    if !with_index {
+        std::fs::remove_file(place.beside("-index")).unwrap();
+    }
+    place.harm(harm);
+    let (readers, _) = Journal::open_read_only(&place.path()).unwrap();
+    let mut reader = readers.open().unwrap();
+    let told = reader.events(&Filter::default(), &mut |_| ControlFlow::Continue(()));
+    told.unwrap_err().to_string()
+}
+
+#[test]
+fn an_event_is_handed_out_only_if_its_record_is_what_its_chain_says() {
+    let flip = "UPDATE turns SET body = CAST(replace(CAST(body AS TEXT), 'task.created', 'tAsk.created') AS BLOB)
+        WHERE position = 5";
+    for with_index in [true, false] {
+        let told = unreadable(flip, with_index);
+        assert!(told.contains("record 3 of 'c0': its digest does not fit"), "{told}");
+    }
+    let told = unreadable("DELETE FROM turns WHERE position = 5", true);
+    assert!(told.contains("position 5"), "{told}");
+}
+
+#[test]
+fn events_of_turns_with_several_records_are_handed_out_whole_in_any_order() {
+    let (place, mut story) = (Place::new(), Story::default());
+    let mut turns = story.events(3, 6);
+    turns.insert(9, story.records("c1x", vec![vec![], vec![], vec![]]));
+    turns.push(story.event("c1x", "late"));
+    place.write(&turns);
+    let mut reader = place.open().reader();
+    for order in [Order::Oldest, Order::Newest] {
+        assert_eq!(events(&mut reader, &Filter { order, ..Filter::default() }).len(), 19);
+    }
 }

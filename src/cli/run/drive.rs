@@ -8,12 +8,14 @@ use std::task::Poll;
 
 use regie_core::Timestamp;
 use regie_core::event::{Event, EventResult, Incoming};
+use regie_journal::StoreError;
 use tokio::sync::mpsc;
 
 use super::input::{Item, Place};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::tally::Tally;
+use crate::cli::screen::counted;
 use crate::config::Clock;
 use crate::{Answer, Handle, Reason, Refused};
 
@@ -34,9 +36,17 @@ pub(super) enum Stop {
     #[error("stopped at the first line that could not be taken (--strict)")]
     Strict,
     /// The runtime takes nothing more.
-    #[error("stopped: {0}; what was answered is safe, run it again to go on")]
-    Refusing(String),
+    #[error("stopped: {why}; {}", if *damaged { DAMAGED } else { "what was answered is safe, run it again to go on" })]
+    Refusing {
+        /// Why.
+        why: String,
+        /// Whether running it again cannot help.
+        damaged: bool,
+    },
 }
+
+/// What helps where the journal is damaged.
+const DAMAGED: &str = "restore a whole copy of it, and run this again";
 
 /// Drives events in, so many under way at once.
 pub(super) struct Driver<'a> {
@@ -46,8 +56,8 @@ pub(super) struct Driver<'a> {
     pub(super) tally: Tally,
     under_way: VecDeque<UnderWay>,
     now: Option<Timestamp>,
-    /// Whether nothing is taken any more.
-    stopped: bool,
+    /// Events that were refused since nothing is taken any more, and have not been told.
+    untold: Option<u64>,
 }
 
 /// An event that has gone in.
@@ -66,7 +76,7 @@ enum Next {
 
 impl<'a> Driver<'a> {
     pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress) -> Self {
-        Self { handle, manner, progress, tally: Tally::new(), under_way: VecDeque::new(), now: None, stopped: false }
+        Self { handle, manner, progress, tally: Tally::new(), under_way: VecDeque::new(), now: None, untold: None }
     }
 
     /// Drives everything in; what has gone in is answered when this returns, whatever it returns.
@@ -79,6 +89,10 @@ impl<'a> Driver<'a> {
         let mut settled = Ok(());
         while let Err(stop) = self.answer_all().await {
             settled = Err(stop);
+        }
+        if let Some(untold) = self.untold.filter(|untold| *untold > 0) {
+            self.progress
+                .tell(&format!("regie: {} under way refused for the same reason", counted(untold, "more event")));
         }
         driven.and(settled)
     }
@@ -179,19 +193,26 @@ impl<'a> Driver<'a> {
             Err(Refused { reason: Reason::Lost, event }) => self.send_again(*event).await,
             answer => answer,
         };
+        let mut damaged = false;
         let (reason, stops) = match answer {
             Ok(result) if self.tally.answered(event, &result) => return Ok(()),
             Ok(result) => (result.error.map_or("refused".to_string(), |error| error.message), false),
-            Err(refused) => (refused.reason.to_string(), stops_all(&refused.reason)),
+            Err(refused) => {
+                damaged = is_damage(&refused.reason);
+                (refused.reason.to_string(), stops_all(&refused.reason))
+            }
         };
-        // Once nothing is taken any more, those that were under way are refused for the same reason.
-        if !(stops && self.stopped) {
-            self.tell(place, &reason);
+        // Once nothing is taken any more, those that were under way are refused for the same reason: they are told together.
+        match &mut self.untold {
+            Some(untold) if stops => *untold += 1,
+            untold => {
+                *untold = untold.or(stops.then_some(0));
+                self.tell(place, &reason);
+            }
         }
-        self.stopped |= stops;
         self.tally.refused.add(place, reason.clone());
         match (stops, self.manner.strict) {
-            (true, _) => Err(Stop::Refusing(reason)),
+            (true, _) => Err(Stop::Refusing { why: reason, damaged }),
             (false, true) => Err(Stop::Strict),
             (false, false) => Ok(()),
         }
@@ -204,6 +225,11 @@ impl<'a> Driver<'a> {
     fn tell(&self, place: &Place, reason: &str) {
         self.progress.tell(&format!("regie: {}:{}: {reason}", place.file, place.line));
     }
+}
+
+/// Whether it is the journal that is damaged, which is so however often it is asked.
+fn is_damage(reason: &Reason) -> bool {
+    matches!(reason, Reason::Journal(StoreError::Damaged { .. }))
 }
 
 /// Whether whatever comes next would be refused too.

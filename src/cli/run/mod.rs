@@ -73,6 +73,7 @@ async fn take(
 ) -> Result<Report, Failure> {
     let (sources, mut interrupt) = input;
     let runtime = builder.start().await?;
+    runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
     let handle = runtime.handle();
     let mut reader = handle.readers().open()?;
     let head_before = reader.head()?;

@@ -1,0 +1,104 @@
+//! A look at the file of truth before it is opened to be written: SQLite takes a file that has lost its beginning for a new
+//! one, and one that has lost its last bytes for a whole one.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::connection;
+use super::errors;
+use super::files::{Files, beside};
+use super::lock::{self, OwnerLock};
+use super::schema;
+use crate::error::StoreError;
+use crate::index::witness;
+use crate::note::OpenNote;
+
+/// What every SQLite database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Bytes of SQLite's header.
+const HEADER: usize = 100;
+
+/// Refuses a file that is not whole, or that was more once. Says so if there is none, and was one.
+pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
+    // Nobody may be about to write what is looked at. Whoever opens it takes the lock again.
+    let _lock = OwnerLock::take(&files.lock, &files.name())?;
+    let bytes = match std::fs::metadata(&files.truth) {
+        Ok(file) => file.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let seen = index_has_seen(files).unwrap_or_default();
+            return Ok((seen > 0).then_some(OpenNote::BegunAnew { seen }));
+        }
+        Err(error) => return Err(errors::file(&error, &files.truth)),
+    };
+    held_one(files)?;
+    let header = header_of(files)?;
+    if bytes > 0 && !header.starts_with(MAGIC) {
+        return Err(StoreError::NotOurs { path: files.name(), why: "it is no SQLite database".into() });
+    }
+    match missing_bytes(files, &header, bytes) {
+        Some(missing) => {
+            let why = format!("{} is cut off: {missing} of its bytes are missing", files.name());
+            Err(StoreError::Damaged { why })
+        }
+        None => Ok(None),
+    }
+}
+
+/// Refuses a file that holds no journal any more, where something proves that it held one.
+pub(crate) fn held_one(files: &Files) -> Result<(), StoreError> {
+    let is_database = header_of(files)?.starts_with(MAGIC);
+    if is_database && !is_empty_database(files) {
+        return Ok(());
+    }
+    let what = if is_database { "holds nothing" } else { "is no database" };
+    match proof(files) {
+        Some(proof) => Err(StoreError::Damaged { why: format!("{} {what}, although {proof}", files.name()) }),
+        None => Ok(()),
+    }
+}
+
+fn header_of(files: &Files) -> Result<Vec<u8>, StoreError> {
+    let mut header = Vec::with_capacity(HEADER);
+    let read = File::open(&files.truth).and_then(|file| file.take(HEADER as u64).read_to_end(&mut header));
+    read.map_err(|error| errors::file(&error, &files.truth))?;
+    Ok(header)
+}
+
+/// What cannot be opened here is told by whoever opens it to be written.
+fn is_empty_database(files: &Files) -> bool {
+    connection::for_reading(&files.truth).is_ok_and(|it| schema::is_empty(&it).unwrap_or(false))
+}
+
+/// What proves that a file which holds nothing held a journal.
+fn proof(files: &Files) -> Option<String> {
+    match index_has_seen(files) {
+        Some(0) => {}
+        Some(seen) => return Some(format!("the index beside it has seen {seen} records of it")),
+        None if files.index.exists() => return Some("an index lies beside it".to_string()),
+        None => {}
+    }
+    let made = lock::journal_made(&files.lock)?;
+    Some(format!("{} says that it was journal {made}", files.lock.display()))
+}
+
+/// How many records the index has seen, if it can be read.
+fn index_has_seen(files: &Files) -> Option<u64> {
+    let index = files.index.exists().then(|| connection::for_reading(&files.index).ok())??;
+    witness::seen(&index)
+}
+
+/// How many bytes the file has too few, by its own header. While a log lies beside it, that may hold them.
+fn missing_bytes(files: &Files, header: &[u8], bytes: u64) -> Option<u64> {
+    if std::fs::metadata(beside(&files.truth, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return None;
+    }
+    let number = |at: usize| header.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+    let page = match u16::from_be_bytes(header.get(16..18)?.try_into().ok()?) {
+        1 => 65_536, // 65,536 does not fit there
+        page => u64::from(page),
+    };
+    // Whoever wrote last may not have kept the count of pages; then the last page alone tells.
+    let counted = number(24)? == number(92)?;
+    let whole = if counted { u64::from(number(28)?) * page } else { bytes.next_multiple_of(page.max(1)) };
+    whole.checked_sub(bytes).filter(|missing| *missing > 0)
+}
