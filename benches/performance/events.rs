@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use regie::Handle;
 use regie::core::event::Incoming;
 use regie::core::governance::{CooldownMode, KeyKind, Policy, PolicySet};
 use regie::prelude::*;

@@ -1,5 +1,6 @@
 //! What an event costs as the journal grows.
 
+use regie::Handle;
 use regie::prelude::*;
 
 use crate::events::{caught_up, drive, event};

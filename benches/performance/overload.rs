@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use regie::Handle;
 use regie::actors::agent::{AgentError, AgentLimits, AgentTask, BlockingAgent};
 use regie::core::Json;
 use regie::core::query::Filter;
