@@ -18,8 +18,11 @@ pub struct PolicyTrail {
 }
 
 impl PolicyTrail {
-    /// Reads it from a journal whose index is caught up.
-    pub(crate) fn read(reader: &mut Reader) -> Result<Self, StoreError> {
+    /// Reads it from a journal whose index is caught up: for a writer over a store that holds something already.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn read(reader: &mut Reader) -> Result<Self, StoreError> {
         let Some(tip) = reader.tip(POLICIES)? else { return Ok(Self::default()) };
         let records = reader.load(POLICIES, tip.sequence.saturating_sub(1))?;
         let mut facts = records.iter().flat_map(|stored| &stored.record.facts).rev();

@@ -129,6 +129,30 @@ fn a_workflow_calls_waits_tells_and_ends() {
     });
 }
 
+/// When its timer rings, sets another for the same instant, and ends with that.
+fn rings_twice(_: &u64, input: Input<'_>, moment: &Moment<'_>) -> Decision {
+    Ok(match input {
+        Input::Event(_) => Reaction::none().timer("first", moment.now.after(Duration::from_secs(1))),
+        Input::Timer { step: "first" } => Reaction::none().timer("second", moment.now),
+        other => Reaction::none().complete(&format!("{other:?}")),
+    })
+}
+
+#[test]
+fn a_timer_that_is_set_for_the_instant_at_which_another_rings_rings_too() {
+    within(async {
+        let handler = script("rings", "work.>", rings_twice);
+        let stage = Stage::with(|builder| builder.handler(handler)).await;
+        let c = CorrelationId::from("c");
+        let mut ended = Box::pin(stage.handle.wait(&c, None));
+        assert!(ended.as_mut().now_or_never().is_none());
+        stage.submit(event("work.begin", "c", "1")).await;
+        stage.go_to(1_000).await;
+        assert!(matches!(ended.await, Ok(Waited::Ended { .. })));
+        stage.close().await;
+    });
+}
+
 #[test]
 fn a_wait_whose_time_is_up_is_told_how_it_stands() {
     within(async {

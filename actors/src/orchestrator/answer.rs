@@ -120,7 +120,7 @@ impl Shard {
         }
     }
 
-    /// Notes how far a workflow is, and sets its timer if that has changed.
+    /// Notes how far a workflow is, and sets its timer if that has changed or may have fired.
     pub(super) fn advance(&mut self, correlation: &CorrelationId, position: u64, due: Option<Timestamp>) {
         let Some(slot) = self.slots.get_mut(correlation) else { return };
         slot.position = slot.position.max(position);
@@ -133,7 +133,10 @@ impl Shard {
                 slot.deaths = None;
             }
         }
-        if slot.due != due {
+        // What became due at the very instant that has just fired is set again; but not after a turn that took nothing, or
+        // what nobody here can take would fire for ever.
+        let again = position > 0 && due.is_some_and(|due| due <= self.links.clock.now());
+        if slot.due != due || again {
             slot.due = due;
             set_timer(&self.neighbours.timers, Set { correlation: correlation.clone(), due });
         }

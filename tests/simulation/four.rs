@@ -1,0 +1,168 @@
+//! The four functions as the world calls them: the real ones, or with one bug put in to see that it is caught.
+
+use std::time::Duration;
+
+use regie_core::Timestamp;
+use regie_core::event::{CorrelationId, Event, EventResult, Identity};
+use regie_core::governance::{Ask, AskId, Governor, Grant, Settled, Verdict};
+use regie_core::workflow::{
+    self as core, Command, Context, Definitions, Fact, IllegalFact, Owed, Record, Refusal, State, Turn,
+};
+
+/// A bug put in on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// `evolve` forgets who an event is, so that the same one is new again.
+    ForgetsIdentities,
+    /// `evolve` passes over ends in what is read again, so that what has ended is begun again.
+    OverlooksEnds,
+    /// `pending` forgets what is tried for the second time.
+    DropsAnEffect,
+    /// `pending` forgets deferred events.
+    ForgetsReturns,
+    /// `next_due` tells the second instant.
+    WakesLate,
+    /// `decide` does not give back the place of a deferred event that returns.
+    KeepsPlaces,
+    /// A cooldown ends five milliseconds early.
+    EndsEarly,
+    /// A slot is promised a millisecond before the one before it is over.
+    BooksTooClose,
+    /// What has committed is taken for given up.
+    LosesGrants,
+    /// The first answer, told again, tells the present state.
+    RetellsThePresent,
+    /// Callers are answered before the append.
+    AnswersEarly,
+    /// Effects go out before the append.
+    LetsOutEarly,
+    /// A dead workflow's reservations are given up before what it appended is settled.
+    SkipsTheFence,
+    /// A timer is not set again for the instant at which it has just fired.
+    FiresOnce,
+}
+
+/// The bugs of the core's own functions, and those of whoever calls them.
+pub(crate) const BUGS: [Bug; 14] = [
+    Bug::ForgetsIdentities,
+    Bug::OverlooksEnds,
+    Bug::DropsAnEffect,
+    Bug::ForgetsReturns,
+    Bug::WakesLate,
+    Bug::KeepsPlaces,
+    Bug::EndsEarly,
+    Bug::BooksTooClose,
+    Bug::LosesGrants,
+    Bug::RetellsThePresent,
+    Bug::AnswersEarly,
+    Bug::LetsOutEarly,
+    Bug::SkipsTheFence,
+    Bug::FiresOnce,
+];
+
+/// The four functions, perhaps with a bug.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Four(pub(crate) Option<Bug>);
+
+impl Four {
+    pub(crate) fn has(self, bug: Bug) -> bool {
+        self.0 == Some(bug)
+    }
+
+    /// Decides a command and takes its record into the state.
+    pub(crate) fn take(
+        self,
+        state: &mut State,
+        correlation: &CorrelationId,
+        command: &Command,
+        context: &Context<'_>,
+    ) -> Result<Turn, Refusal> {
+        if !self.has(Bug::ForgetsIdentities) && !self.has(Bug::KeepsPlaces) {
+            return core::take(state, correlation, command, context);
+        }
+        let mut facts = core::decide(state, correlation, command, context)?;
+        facts.retain(|fact| !self.has(Bug::KeepsPlaces) || !matches!(fact, Fact::Released { .. }));
+        let record = Record { sequence: state.sequence + 1, at: context.now, facts };
+        let encoded = record.encode(state.digest);
+        let illegal = |error: IllegalFact| Refusal::Broken { why: error.to_string() };
+        self.evolve(state, &record, context.definitions).map_err(illegal)?;
+        state.digest = encoded.digest;
+        Ok(Turn { record, encoded })
+    }
+
+    /// Takes a record into the state.
+    pub(crate) fn evolve(
+        self,
+        state: &mut State,
+        record: &Record,
+        definitions: &Definitions,
+    ) -> Result<(), IllegalFact> {
+        let mut record = record.clone();
+        match self.0 {
+            Some(Bug::ForgetsIdentities) => record.facts.iter_mut().for_each(|fact| {
+                if let Fact::Received { identity, .. } = fact {
+                    *identity = Identity::of("forgotten", &record.sequence.to_string());
+                }
+            }),
+            Some(Bug::OverlooksEnds) => record.facts.retain(|fact| !matches!(fact, Fact::Ended { .. })),
+            _ => {}
+        }
+        core::evolve(state, &record, definitions)
+    }
+
+    /// Everything that is owed.
+    pub(crate) fn pending(self, state: &State) -> Vec<Owed> {
+        let mut owed = core::pending(state);
+        owed.retain(|owed| match owed {
+            Owed::Effect { key, .. } => !self.has(Bug::DropsAnEffect) || key.attempt != 2,
+            Owed::Return { .. } => !self.has(Bug::ForgetsReturns),
+            _ => true,
+        });
+        owed
+    }
+
+    /// When the correlation must be woken.
+    pub(crate) fn next_due(self, state: &State) -> Option<Timestamp> {
+        match self.0 {
+            Some(Bug::WakesLate) => core::pending(state).get(1).map(Owed::due),
+            _ => core::next_due(state),
+        }
+    }
+
+    /// Asks the policies with state.
+    pub(crate) fn ask(self, governor: &mut Governor, ask: Ask, now: Timestamp) -> Option<Settled> {
+        let early = Duration::from_millis(5);
+        let now = if self.has(Bug::EndsEarly) { now.after(early) } else { now };
+        let (id, mut ruling) = governor.ask(ask, now)?;
+        for grant in ruling.decisions.iter_mut().filter_map(|decision| decision.grant.as_mut()) {
+            match grant {
+                Grant::Taken { at, .. } if self.has(Bug::EndsEarly) => *at = at.before(early),
+                Grant::Booked(booking) if self.has(Bug::BooksTooClose) => {
+                    booking.slot = booking.slot.before(Duration::from_millis(1));
+                }
+                _ => {}
+            }
+        }
+        if let (true, Some(Verdict::Deferred { until, .. })) = (self.has(Bug::BooksTooClose), &mut ruling.stopped) {
+            *until = until.before(Duration::from_millis(1));
+        }
+        Some((id, ruling))
+    }
+
+    /// What became of an ask.
+    pub(crate) fn settle(self, governor: &mut Governor, id: AskId, committed: bool, now: Timestamp) -> Vec<Settled> {
+        governor.settle(id, committed && !self.has(Bug::LosesGrants), now)
+    }
+
+    /// The first answer to an event, told again from its record.
+    pub(crate) fn answer_again(self, event: &Event, record: &Record, place: (u64, core::KnownEvent)) -> EventResult {
+        let (position, known) = place;
+        let mut answer = core::first_answer(event, record, position);
+        answer.status = regie_core::event::Status::Duplicate;
+        answer.current_state = Some(known.state);
+        if self.has(Bug::RetellsThePresent) {
+            answer.event_state = answer.current_state;
+        }
+        answer
+    }
+}

@@ -1,0 +1,245 @@
+//! What a record must hold, by the event's script, the agent's result and the verdict.
+
+use regie_core::Timestamp;
+use regie_core::event::LifeState;
+use regie_core::governance::Verdict;
+use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
+
+use super::thread::{Run, Thread};
+use crate::simulation::program::Kind;
+use crate::simulation::script::{BOMB, CLERK, Do, Given, TRIES};
+
+/// A fact with what the model has a say over.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Plain {
+    Received,
+    Judged,
+    Released,
+    Moved(u64, LifeState),
+    Started(String, u32),
+    Noted(String),
+    Owes(EffectKey, What),
+    Ended(EffectKey),
+    Parked,
+    Finished { failed: bool },
+    Other,
+}
+
+/// What an effect is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum What {
+    Call(String, Option<u64>),
+    Timer(Timestamp),
+    Send,
+}
+
+impl Plain {
+    pub(super) fn of(fact: &Fact) -> Self {
+        match fact {
+            Fact::Received { .. } => Plain::Received,
+            Fact::Judged { .. } => Plain::Judged,
+            Fact::Released { .. } => Plain::Released,
+            Fact::Moved { event, to, .. } => Plain::Moved(*event, *to),
+            Fact::Started { definition, version } => Plain::Started(definition.clone(), *version),
+            Fact::Noted { data } => Plain::Noted(data.to().expect("a text")),
+            Fact::Owes { key, effect } => Plain::Owes(key.clone(), What::of(effect)),
+            Fact::Ended { key, .. } => Plain::Ended(key.clone()),
+            Fact::Parked { .. } => Plain::Parked,
+            Fact::Finished { end } => Plain::Finished { failed: matches!(end, RunEnd::Failed { .. }) },
+            _ => Plain::Other,
+        }
+    }
+}
+
+impl What {
+    fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::Call { agent, timeout_ms, .. } => What::Call(agent.clone(), *timeout_ms),
+            Effect::Timer { due } => What::Timer(*due),
+            _ => What::Send,
+        }
+    }
+}
+
+/// The facts that an event must leave that comes in or returns.
+pub(super) fn expected_for_event(
+    thread: &Thread,
+    sequence: u64,
+    facts: &[Fact],
+    (kind, poisoned, at): (&Kind, bool, Timestamp),
+) -> Vec<Plain> {
+    let event = &thread.events[&sequence];
+    let mut expected = match event.state {
+        LifeState::Deferred => vec![Plain::Moved(sequence, LifeState::Pending)],
+        _ => vec![Plain::Received],
+    };
+    expected.extend(event.booking.as_ref().map(|_| Plain::Released));
+    if thread.run.as_ref().is_some_and(|run| run.failed == Some(true)) {
+        expected.push(Plain::Moved(sequence, LifeState::Discarded));
+        return expected;
+    }
+    let judgement = facts.iter().find_map(|fact| match fact {
+        Fact::Judged { judgement, .. } => Some(judgement),
+        _ => None,
+    });
+    assert_eq!(judgement.is_some(), !kind.policies.is_empty(), "what was judged by nobody, or not judged");
+    expected.extend(judgement.map(|_| Plain::Judged));
+    match judgement.map_or(&Verdict::Accepted, |judgement| &judgement.verdict) {
+        Verdict::Accepted => expected.extend(handled(thread, sequence, (kind, poisoned, at))),
+        Verdict::Deferred { .. } => expected.push(Plain::Moved(sequence, LifeState::Deferred)),
+        Verdict::Discarded { .. } => expected.push(Plain::Moved(sequence, LifeState::Discarded)),
+        Verdict::Escalated { .. } => {
+            let banned = event.seen.metadata.get("ban").is_some_and(|ban| ban == "panic");
+            assert!(banned && poisoned, "escalated by no policy");
+            expected.extend([Plain::Moved(sequence, LifeState::Escalated), Plain::Parked]);
+        }
+    }
+    expected
+}
+
+fn handled(thread: &Thread, sequence: u64, (kind, poisoned, at): (&Kind, bool, Timestamp)) -> Vec<Plain> {
+    let parked = [Plain::Moved(sequence, LifeState::Escalated), Plain::Parked];
+    let seen = &thread.events[&sequence].seen;
+    let newest = match seen.parts().0 {
+        "puppet" => Some(("puppet", kind.puppet)),
+        "guest" if kind.guest => Some(("guest", 1)),
+        _ => None,
+    };
+    let recorded = vec![Plain::Moved(sequence, LifeState::Processed)];
+    let fresh;
+    let (run, mut expected) = match (&thread.run, newest) {
+        (Some(run), _) if run.is_running() => (run, Vec::new()),
+        _ if poisoned => return parked.into(),
+        (Some(_), _) | (None, None) => return recorded,
+        (None, Some((name, version))) => {
+            fresh = Run::new(name, version);
+            (&fresh, vec![Plain::Started(name.to_string(), version)])
+        }
+    };
+    assert!(kind.has(&run.name, run.version), "handled without its definition");
+    let followed = if poisoned { Err(Stop::Error) } else { Reaction::new(thread, run, None, at).follow(&seen.payload) };
+    match followed {
+        Ok(reaction) => {
+            expected.extend(recorded);
+            expected.extend(reaction);
+        }
+        Err(Stop::Error) => expected.extend(parked),
+        Err(Stop::Panic) => panic!("event {sequence} was handled by a handler that panics"),
+    }
+    expected
+}
+
+/// The facts that an effect's end must leave.
+pub(super) fn expected_after_end(
+    thread: &Thread,
+    (key, end): (&EffectKey, &EffectEnd),
+    (kind, poisoned): (&Kind, bool),
+) -> Vec<Plain> {
+    let run = thread.run.as_ref().expect("effects are owed by a run");
+    assert!(run.is_running() && kind.has(&run.name, run.version), "the end of {key} is handled by nobody");
+    let mut expected = vec![Plain::Ended(key.clone())];
+    let mut reaction = Reaction::new(thread, run, Some(key), thread.last_at);
+    let followed = match end {
+        _ if poisoned => Err(Stop::Error),
+        EffectEnd::Agent(AgentOutcome::Done(result)) => {
+            let given: Given = result.to().expect("what the simulation gave");
+            reaction.note(&format!("{} gave {}", key.step, given.number));
+            reaction.follow(&given.then)
+        }
+        EffectEnd::Agent(_) => {
+            reaction.note(&format!("{} failed", key.step));
+            let again = Do::Call { step: key.step.clone(), agent: CLERK.into(), within: None };
+            let again = (noted(run, &format!(": {} failed", key.step)) + 1 < TRIES).then_some(again);
+            reaction.follow(again.as_slice())
+        }
+        EffectEnd::TimerFired => {
+            reaction.note(&format!("{} rang", key.step));
+            let again = Do::Timer { step: key.step.clone(), after: 0 };
+            let again = (noted(run, &format!(": {} rang", key.step)) == 0).then_some(again);
+            reaction.follow(again.as_slice())
+        }
+        EffectEnd::Sent { .. } => reaction.noted(&format!("{} arrived", key.step)),
+        _ => reaction.noted(&format!("{} was refused", key.step)),
+    };
+    match followed {
+        Ok(reaction) => expected.extend(reaction),
+        Err(Stop::Error) => expected.push(Plain::Parked),
+        Err(Stop::Panic) => panic!("the end of {key} was handled by a handler that panics"),
+    }
+    expected
+}
+
+fn noted(run: &Run, end: &str) -> u32 {
+    run.notes.iter().filter(|note| note.ends_with(end)).count() as u32
+}
+
+/// Why nothing follows.
+enum Stop {
+    Error,
+    Panic,
+}
+
+/// What follows from a script: notes first, then effects, then the end.
+struct Reaction<'a> {
+    thread: &'a Thread,
+    run: &'a Run,
+    ended: Option<&'a EffectKey>,
+    at: Timestamp,
+    notes: Vec<Plain>,
+    wishes: Vec<(String, What)>,
+    end: Option<Plain>,
+}
+
+impl<'a> Reaction<'a> {
+    fn new(thread: &'a Thread, run: &'a Run, ended: Option<&'a EffectKey>, at: Timestamp) -> Self {
+        Self { thread, run, ended, at, notes: Vec::new(), wishes: Vec::new(), end: None }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(Plain::Noted(format!("v{}: {text}", self.run.version)));
+    }
+
+    fn noted(mut self, text: &str) -> Result<Vec<Plain>, Stop> {
+        self.note(text);
+        self.follow(&[])
+    }
+
+    fn follow(mut self, script: &[Do]) -> Result<Vec<Plain>, Stop> {
+        for one in script {
+            match one {
+                Do::Note(text) => self.note(text),
+                Do::Bomb => self.note(BOMB),
+                Do::Call { step, agent, within } => {
+                    self.wishes.push((step.clone(), What::Call(agent.clone(), *within)));
+                }
+                Do::Timer { step, after } => {
+                    let due = self.at.after(std::time::Duration::from_millis(*after));
+                    self.wishes.push((step.clone(), What::Timer(due)));
+                }
+                Do::Send { step, .. } => self.wishes.push((step.clone(), What::Send)),
+                Do::Complete => self.end = Some(Plain::Finished { failed: false }),
+                Do::Fail => self.end = Some(Plain::Finished { failed: true }),
+                Do::Refuse => return Err(Stop::Error),
+                Do::Panic => return Err(Stop::Panic),
+            }
+        }
+        self.facts()
+    }
+
+    fn facts(mut self) -> Result<Vec<Plain>, Stop> {
+        let mut taken: Vec<&str> = self.thread.owed.keys().map(|key| key.step.as_str()).collect();
+        taken.retain(|step| self.ended.is_none_or(|ended| ended.step != *step));
+        let blows_up = self.notes.contains(&Plain::Noted(format!("v{}: {BOMB}", self.run.version)));
+        let mut facts = std::mem::take(&mut self.notes);
+        for (step, what) in &self.wishes {
+            if taken.contains(&step.as_str()) {
+                return Err(Stop::Error);
+            }
+            taken.push(step);
+            let attempt = self.run.attempts.get(step).copied().unwrap_or(0) + 1;
+            facts.push(Plain::Owes(EffectKey { step: step.clone(), attempt }, what.clone()));
+        }
+        facts.extend(self.end.take());
+        if blows_up { Err(Stop::Panic) } else { Ok(facts) }
+    }
+}

@@ -1,0 +1,103 @@
+//! What happened in a seed, counted: a simulation whose faults never fire shows nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Everything that must have happened at least once over many seeds.
+pub(crate) const MUST: &[&str] = &[
+    // Commands.
+    "command: submit",
+    "command: send arrives",
+    "command: return",
+    "command: return of any event",
+    "command: timer",
+    "command: agent's end",
+    "command: send's end",
+    // Clients.
+    "client: same bytes again",
+    "client: other bytes under one identity",
+    "client: goes away",
+    "answer: new",
+    "answer: duplicate",
+    "answer: other content",
+    "answer: unknown definition",
+    "answer: store failed",
+    // Agents.
+    "agent: done",
+    "agent: failed",
+    "agent: panicked",
+    "agent: timed out",
+    "agent: refused",
+    "agent: lost with its process",
+    "agent: given up with its workflow",
+    "agent: end told twice",
+    "agent: end of another attempt",
+    // Handlers and policies.
+    "handler: error",
+    "handler: panics in decide",
+    "handler: panics in evolve",
+    "policy: condition panics",
+    "policy: vetoed",
+    "policy: discarded",
+    "policy: deferred",
+    "policy: deferred again",
+    "policy: waits for a reservation",
+    "policy: reservation given up",
+    "parked after its attempts",
+    "skipped: the run has failed",
+    "recorded: the run is over",
+    // Faults.
+    "store: fails before it writes",
+    "store: full",
+    "store: unknown, and not written",
+    "store: unknown, and written",
+    "store: latched",
+    "workflow: dies idle",
+    "workflow: dies while it asks",
+    "workflow: dies while it appends",
+    "workflow: dies before it has answered",
+    "process: crashes",
+    "process: crashes with appends queued",
+    "process: clock set back",
+    "process: another program",
+    "workflow: let go",
+    "workflow: read from its records",
+    "workflow: read from a snapshot",
+    "snapshot: lost",
+    "snapshot: kept late",
+    "snapshot: damaged",
+    "snapshot: of another state",
+    "turn: several commands",
+    "commit: several turns",
+];
+
+/// How often each thing happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    pub(crate) fn count(&mut self, what: &'static str) {
+        debug_assert!(MUST.contains(&what), "'{what}' is not in the list");
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Tally) {
+        other.0.iter().for_each(|(what, count)| *self.0.entry(what).or_default() += count);
+    }
+
+    /// Commands that a workflow took or refused.
+    pub(crate) fn commands(&self) -> u64 {
+        self.0.iter().filter(|(what, _)| what.starts_with("command: ")).map(|(_, count)| count).sum()
+    }
+
+    /// What should have happened and did not.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        MUST.iter().filter(|what| !self.0.contains_key(**what)).copied().collect()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        MUST.iter().try_for_each(|what| writeln!(f, "{:>12}  {what}", self.0.get(what).copied().unwrap_or(0)))
+    }
+}

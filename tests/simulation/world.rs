@@ -1,0 +1,282 @@
+//! The world of one seed: the dice pick what happens next, fault or work, until the clients have come; then all is calm, and
+//! everything that is owed must come to its end.
+
+use std::time::Duration;
+
+use regie_core::event::CorrelationId;
+use regie_core::workflow::{AgentOutcome, EffectEnd};
+use regie_core::{Digest, Timestamp};
+use regie_journal::Snapshot;
+
+use crate::simulation::clients::{Clients, Submission};
+use crate::simulation::dice::Dice;
+use crate::simulation::disk::Disk;
+use crate::simulation::four::Four;
+use crate::simulation::memory::{Asker, Held, Key, Memory, Out, Slot, Stage, Task};
+use crate::simulation::model::Model;
+use crate::simulation::policies::governor;
+use crate::simulation::program::{Program, WHOLE};
+use crate::simulation::tally::Tally;
+
+/// Submissions and commands that a seed has at least, before all is calm.
+const SUBMISSIONS: usize = 34;
+const COMMANDS: u64 = 50;
+/// Steps after which a calm world that has not come to rest never will.
+const STEPS_MAX: usize = 100_000;
+
+/// What a seed came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The journal's last digest, which links all of it.
+    pub(crate) digest: Digest,
+    pub(crate) tally: Tally,
+}
+
+/// Everything that there is.
+pub(crate) struct World {
+    pub(crate) dice: Dice,
+    pub(crate) four: Four,
+    pub(crate) now: Timestamp,
+    pub(crate) program: Program,
+    pub(crate) disk: Disk,
+    pub(crate) memory: Memory,
+    pub(crate) clients: Clients,
+    pub(crate) model: Model,
+    pub(crate) tally: Tally,
+    /// No fault happens any more.
+    pub(crate) calm: bool,
+    /// How many results agents have given: each has its number.
+    pub(crate) given: u64,
+    /// Snapshots on their way.
+    pub(crate) late: Vec<Snapshot>,
+    /// Whether each step is printed.
+    verbose: bool,
+}
+
+/// Work that can be done now.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Wake(CorrelationId),
+    Begin(CorrelationId),
+    Resume(CorrelationId),
+    Deliver(CorrelationId),
+    PassFence(CorrelationId),
+    Commit,
+    Policies(usize),
+    GoOn(Key),
+    Fire(CorrelationId),
+    Submit(usize),
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, four: Four, verbose: bool) -> Self {
+        let (program, mut disk) = (Program::new(WHOLE), Disk::new());
+        let memory = Memory::new(governor(&program, &mut disk));
+        Self {
+            dice: Dice::new(seed),
+            four,
+            now: Timestamp::from_millis(1_000_000),
+            program,
+            disk,
+            memory,
+            clients: Clients::default(),
+            model: Model::new(WHOLE),
+            tally: Tally::default(),
+            calm: false,
+            given: 0,
+            late: Vec::new(),
+            verbose,
+        }
+    }
+
+    /// Lives through the seed.
+    pub(crate) fn run(mut self) -> End {
+        while self.clients.all.len() < SUBMISSIONS || self.tally.commands() < COMMANDS {
+            self.step();
+        }
+        self.come_to_rest();
+        let digest = self.assert_at_rest();
+        self.tally.add(&self.model.tally);
+        End { digest, tally: self.tally }
+    }
+
+    fn step(&mut self) {
+        let latched = self.disk.is_latched();
+        match self.dice.below(1_000) {
+            0..2 => self.crash(),
+            2..250 if latched => self.crash(),
+            2..9 => self.kill_one(),
+            9..15 => self.let_one_go(),
+            15..22 => self.keep_late_snapshot(),
+            22..26 => self.tell_stale_return(),
+            26..34 if !self.memory.told.is_empty() => self.tell_stale_end(),
+            34..84 => self.advance(),
+            84..129 => self.submit_new(),
+            129..141 if !self.clients.all.is_empty() => self.submit_again(),
+            141..147 if !self.clients.all.is_empty() => self.submit_other_bytes(),
+            _ => {
+                if !self.work() {
+                    self.advance();
+                }
+            }
+        }
+    }
+
+    /// Does some of the work that there is, if there is any.
+    fn work(&mut self) -> bool {
+        let ready = self.ready();
+        if ready.is_empty() {
+            return false;
+        }
+        let work = self.dice.pick(&ready).clone();
+        self.say(|| format!("{work:?}"));
+        match work {
+            Work::Wake(correlation) => self.wake(&correlation),
+            Work::Begin(correlation) => self.begin(&correlation),
+            Work::Resume(correlation) => self.resume(&correlation),
+            Work::Deliver(correlation) => self.deliver(&correlation),
+            Work::PassFence(correlation) => self.pass_fence(&correlation),
+            Work::Commit => self.commit(),
+            Work::Policies(lane) => self.policies_take(lane),
+            Work::GoOn(key) => self.go_on(key),
+            Work::Fire(correlation) => self.fire(&correlation),
+            Work::Submit(nth) => self.submit_nth(nth),
+        }
+        true
+    }
+
+    fn ready(&mut self) -> Vec<Work> {
+        let mut ready = Vec::new();
+        for (correlation, slot) in &self.memory.slots {
+            let lane = &self.memory.lanes[Memory::lane_of(correlation)];
+            ready.extend(slot.work(lane.settled).map(|work| work(correlation.clone())));
+        }
+        if self.memory.lanes.iter().any(|lane| !lane.appends.is_empty()) {
+            ready.push(Work::Commit);
+        }
+        let told = (0..2).filter(|lane| !self.memory.lanes[*lane].to_policies.is_empty());
+        ready.extend(told.map(Work::Policies));
+        let out = self.memory.out.iter().filter(|(_, out)| match out {
+            Out::Call { ends, .. } => *ends <= self.now,
+            Out::SendAgain(_) | Out::EndAgain(_) => true,
+            Out::Sending(_) | Out::Ending(_) => false,
+        });
+        ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));
+        let due = self.memory.timers.iter().filter(|(_, due)| **due <= self.now);
+        ready.extend(due.map(|(correlation, _)| Work::Fire(correlation.clone())));
+        let open = self.clients.all.iter().position(|submission| submission.due().is_some_and(|due| due <= self.now));
+        ready.extend(open.map(Work::Submit));
+        ready
+    }
+
+    /// A task comes for a workflow.
+    pub(crate) fn enter(&mut self, correlation: &CorrelationId, task: Task, asker: Asker) {
+        let held = Held { ticket: self.memory.number(), task, asker, attempts: 0 };
+        let slot = self.slot(correlation);
+        let item = held.item(&slot.last_error);
+        slot.held.push_back(held);
+        if let Some(life) = &mut slot.life {
+            life.inbox.push_back(item);
+        }
+    }
+
+    pub(crate) fn slot(&mut self, correlation: &CorrelationId) -> &mut Slot {
+        self.memory.slots.entry(correlation.clone()).or_default()
+    }
+
+    /// Time goes on, by a little or just to what is due next.
+    fn advance(&mut self) {
+        let by = Duration::from_millis(self.dice.between(1, 120) as u64);
+        let next = if self.dice.one_in(2) { self.next_instant() } else { None };
+        self.now = next.unwrap_or_else(|| self.now.after(by));
+    }
+
+    /// The next instant at which something happens by itself.
+    fn next_instant(&self) -> Option<Timestamp> {
+        let ends = self.memory.out.values().filter_map(|out| match out {
+            Out::Call { ends, .. } => Some(*ends),
+            _ => None,
+        });
+        let again = self.clients.all.iter().filter_map(Submission::due);
+        let instants = self.memory.timers.values().copied().chain(ends).chain(again);
+        instants.filter(|instant| *instant > self.now && *instant < Timestamp::MAX).min()
+    }
+
+    pub(crate) fn say(&self, what: impl FnOnce() -> String) {
+        if self.verbose {
+            println!("{} {}", self.now, what());
+        }
+    }
+
+    /// Faults end, the program has everything again, and time runs on until nothing is left to happen. Where it can, the
+    /// process goes on, with whatever it has forgotten or kept too long.
+    fn come_to_rest(&mut self) {
+        self.calm = true;
+        if self.disk.is_latched() || self.program.kind != WHOLE || self.dice.one_in(4) {
+            self.start(WHOLE);
+        }
+        for _ in 0..STEPS_MAX {
+            if self.work() {
+                continue;
+            }
+            let Some(next) = self.next_instant() else { return };
+            self.now = next;
+        }
+        panic!("it never comes to rest: {:?}", self.ready());
+    }
+
+    fn assert_at_rest(&mut self) -> Digest {
+        let open = self.clients.all.iter().filter(|submission| !submission.answered).count();
+        assert_eq!(open, 0, "submissions that are never answered");
+        assert!(self.memory.out.is_empty(), "effects that never end: {:?}", self.memory.out);
+        assert!(self.memory.unanswered.is_empty(), "asks that are never answered");
+        self.model.at_rest();
+        self.assert_wakes();
+        self.assert_policies();
+        for (correlation, slot) in std::mem::take(&mut self.memory.slots) {
+            let (read, _) = self.disk.wake(&correlation, self.four, &self.program);
+            if let Some(life) = slot.life {
+                let same = life.state.save(&self.program.definitions) == read.save(&self.program.definitions);
+                assert!(same && life.state.digest == read.digest, "{correlation} is not what its journal tells");
+            }
+            self.model.assert_state(&correlation, &read, &self.program.definitions);
+        }
+        self.disk.verify().digest
+    }
+
+    /// The wake table tells of each correlation when it must be woken.
+    pub(crate) fn assert_wakes(&mut self) -> Vec<(Timestamp, CorrelationId)> {
+        let wakes = self.disk.reader().wakes(None, usize::MAX).expect("the wake table");
+        let wakes: Vec<_> = wakes.into_iter().map(|(due, _, correlation)| (due, correlation)).collect();
+        self.model.assert_wakes(&wakes);
+        wakes
+    }
+
+    /// An agent's call that its process has taken with it.
+    pub(crate) fn count_lost_calls(&mut self) {
+        let lost =
+            |out: &&Out| matches!(out, Out::Call { .. } | Out::EndAgain(EffectEnd::Agent(AgentOutcome::Done(_))));
+        for _ in self.memory.out.values().filter(lost) {
+            self.tally.count("agent: lost with its process");
+        }
+    }
+}
+
+impl Slot {
+    /// What can be done with it, if anything can.
+    fn work(&self, settled: u64) -> Option<fn(CorrelationId) -> Work> {
+        let Some(life) = &self.life else {
+            return match self.fence {
+                Some(fence) if fence <= settled => Some(Work::PassFence),
+                None if !self.held.is_empty() => Some(Work::Wake),
+                _ => None,
+            };
+        };
+        match life.turn.as_ref().map(|turn| &turn.stage) {
+            None if !life.inbox.is_empty() => Some(Work::Begin),
+            Some(Stage::Asking(paused)) if paused.ruling.is_some() => Some(Work::Resume),
+            Some(Stage::Placed(_)) => Some(Work::Deliver),
+            _ => None,
+        }
+    }
+}
