@@ -10,6 +10,7 @@ use regie_core::Timestamp;
 use regie_core::event::{Event, EventResult, Incoming};
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::input::{Item, Place};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -36,6 +37,9 @@ pub(super) enum Stop {
     /// The runtime takes nothing more.
     #[error("stopped: {0}; what was answered is safe, run it again to go on")]
     Refusing(String),
+    /// The answers cannot be told.
+    #[error("stopped: the answers cannot be written ({0}); run it again to go on")]
+    Untold(String),
 }
 
 /// Drives events in, so many under way at once.
@@ -44,6 +48,7 @@ pub(super) struct Driver<'a> {
     manner: Manner,
     progress: &'a Progress,
     pub(super) tally: Tally,
+    answers: Answers,
     under_way: VecDeque<UnderWay>,
     now: Option<Timestamp>,
     /// Whether nothing is taken any more.
@@ -65,8 +70,9 @@ enum Next {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress) -> Self {
-        Self { handle, manner, progress, tally: Tally::new(), under_way: VecDeque::new(), now: None, stopped: false }
+    pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress, answers: Answers) -> Self {
+        let (tally, under_way) = (Tally::new(), VecDeque::new());
+        Self { handle, manner, progress, tally, answers, under_way, now: None, stopped: false }
     }
 
     /// Drives everything in; what has gone in is answered when this returns, whatever it returns.
@@ -179,6 +185,15 @@ impl<'a> Driver<'a> {
             Err(Refused { reason: Reason::Lost, event }) => self.send_again(*event).await,
             answer => answer,
         };
+        let told = match &answer {
+            Ok(result) => self.answers.tell(result),
+            Err(refused) => self.answers.tell(&refused.to_result()),
+        };
+        self.count(place, event, answer)?;
+        told.map_err(|error| Stop::Untold(error.to_string()))
+    }
+
+    fn count(&mut self, place: &Place, event: &Event, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
         let (reason, stops) = match answer {
             Ok(result) if self.tally.answered(event, &result) => return Ok(()),
             Ok(result) => (result.error.map_or("refused".to_string(), |error| error.message), false),
