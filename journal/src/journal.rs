@@ -90,7 +90,7 @@ impl Journal {
             Durability::Relaxed => Synchronous::Normal,
         };
         let truth = TruthFile::open(files.clone(), sync, options.max_bytes)?;
-        let mut notes: Vec<_> = verify_after_latch(&files)?.into_iter().collect();
+        let mut notes: Vec<_> = come_back(&truth)?.into_iter().collect();
         let progress = Arc::new(Progress::new(0, 0));
         let source = Box::new(SqliteReader::open(&files.truth)?);
         let (indexer, note) = open::for_owner(&files, truth.journal, source, &progress)?;
@@ -115,15 +115,18 @@ impl Journal {
     }
 }
 
-/// After a failed write, what is on disk is looked over before anything is added to it.
-fn verify_after_latch(files: &Files) -> Result<Option<OpenNote>, StoreError> {
+/// After a failed write, what is on disk is looked over before anything is added to it; what only the log holds is written
+/// anew in any case.
+fn come_back(truth: &TruthFile) -> Result<Option<OpenNote>, StoreError> {
+    let files = &truth.files;
     if !files.latched.exists() {
-        return Ok(None);
+        return truth.settle(false).map(|()| None);
     }
     let report = verify(&mut SqliteReader::open(&files.truth)?, &mut |_| {})?;
     if let Some(broken) = report.first_break {
         return Err(StoreError::Damaged { why: broken.to_string() });
     }
+    truth.settle(true)?;
     std::fs::remove_file(&files.latched).map_err(|error| errors::file(&error, &files.latched))?;
     Ok(Some(OpenNote::VerifiedAfterLatch { records: report.records }))
 }
