@@ -81,6 +81,9 @@ pub(super) struct RunArgs {
     /// Events under way at once [default: 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=limits::QUEUED_PER_WORKFLOW as i64))]
     pub(super) in_flight: Option<u16>,
+    /// Add each answer to this file as it comes, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) answers: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

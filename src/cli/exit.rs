@@ -19,7 +19,7 @@ pub(super) enum Exit {
     Nothing,
     /// Some lines could not be taken.
     Partly,
-    /// The journal took no more.
+    /// The journal took no more, or what it answered could not be told.
     Refusing,
     /// It was interrupted.
     Interrupted,

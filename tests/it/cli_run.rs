@@ -210,3 +210,42 @@ fn a_journal_that_may_not_grow_refuses_keeps_all_and_goes_on_once_it_may() {
     let again = report(&place, &["a.jsonl"]);
     assert_eq!((again["known"].as_u64().unwrap(), again["new"].as_u64().unwrap()), (taken, 400 - taken));
 }
+
+/// What `--answers` left, as a value a line.
+fn answers(place: &Place) -> Vec<Value> {
+    let text = std::fs::read_to_string(place.path("answers.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_answer_is_added_to_a_file_in_the_order_of_the_lines() {
+    let place = Place::new();
+    place.file("events.jsonl", format!("nonsense\n{}", lines(&sprint())));
+    report(&place, &["events.jsonl", "--answers", "answers.jsonl"]);
+    report(&place, &["events.jsonl", "--answers", "answers.jsonl"]);
+    let told = answers(&place);
+    let ids: Vec<&str> = told.iter().map(|answer| answer["event_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["e-1", "e-2", "e-3", "e-4", "e-5", "e-6"].repeat(2));
+    assert_eq!((&told[0]["status"], &told[6]["status"]), (&json!("new"), &json!("duplicate")));
+    assert!((0..6).all(|nth| told[nth]["position"] == told[nth + 6]["position"] && told[nth]["position"].is_u64()));
+}
+
+#[test]
+fn a_refused_event_has_its_answer_too() {
+    let place = Place::new();
+    let other = with(sprint()[0].clone(), json!({"payload": {"other": true}}));
+    place.file("events.jsonl", lines(&[sprint()[0].clone(), other]));
+    place.run(&["run", "events.jsonl", "--answers", "answers.jsonl"]).exits(4);
+    let told = answers(&place);
+    assert_eq!((&told[1]["status"], &told[1]["error"]["code"]), (&json!("refused"), &json!("other_content")));
+}
+
+#[test]
+fn answers_that_cannot_be_told_stop_the_run_or_keep_it_from_starting() {
+    let place = Place::new();
+    place.file("events.jsonl", lines(&sprint()));
+    place.run(&["run", "events.jsonl", "--answers", "no/such/folder"]).exits(2).tells(&["no/such/folder"]);
+    assert!(!place.path("regie.db").exists());
+    let ran = place.run(&["run", "events.jsonl", "--json", "--answers", "/dev/full"]).exits(5);
+    assert!(ran.json()["stopped"].as_str().unwrap().contains("the answers cannot be written"));
+}

@@ -50,11 +50,32 @@ impl TruthFile {
         }
         let mut connection = connection::for_writing(&files.truth, sync, 0)?;
         let journal = schema::prepare(&mut connection, &files.truth)?;
-        if size.unwrap_or(0) == 0 {
-            sync_directory(&files)?;
-        }
+        sync_directory(&files)?;
         cap(&connection, max_bytes).map_err(|error| errors::opening(error, &files.truth))?;
         Ok(Self { connection, journal, files, lock, sync })
+    }
+
+    /// Writes what a log holds into the file before anything is added to it.
+    ///
+    /// A sync of the log may have failed, and the system says so once: what it read back from memory may never have reached
+    /// the disk, and whatever was put after it would be lost with it. Written anew, it is synced anew. Nothing is certain
+    /// before, so that after a failed write (`must`) the journal stays shut otherwise.
+    pub(crate) fn settle(&self, must: bool) -> Result<(), StoreError> {
+        let Err(error) = self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE) else {
+            return Ok(());
+        };
+        match errors::opening(error, &self.files.truth) {
+            // A reader is in the way, or there is no room.
+            error @ (StoreError::Owned { .. } | StoreError::Full { .. }) if !must => {
+                tracing::warn!(%error, journal = %self.files.name(), "the log that was left is not in the file yet");
+                Ok(())
+            }
+            StoreError::Owned { path, .. } => {
+                let why = format!("{path}: a reader is in the way of writing anew what a failed write left");
+                Err(StoreError::Failed { why })
+            }
+            error => Err(error),
+        }
     }
 }
 
@@ -231,7 +252,7 @@ fn cap(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> 
     connection.pragma_update_and_check(None, "max_page_count", pages.clamp(1, 4_294_967_294), |_| Ok(()))
 }
 
-/// A new file's name must survive power loss as well as its content.
+/// The names of the files must survive power loss as well as their content; SQLite does not tell if this fails.
 fn sync_directory(files: &Files) -> Result<(), StoreError> {
     let directory = match files.truth.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

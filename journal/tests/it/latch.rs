@@ -84,3 +84,43 @@ fn a_file_that_is_pulled_away_latches_the_store_and_leaves_a_mark() {
     assert_eq!(opened.writer.head().position, 9);
     opened.close();
 }
+
+#[test]
+fn what_a_log_holds_is_written_anew_before_anything_is_added_to_it() {
+    let (place, image, mut story) = (Place::new(), Place::new(), Story::default());
+    let mut opened = place.open();
+    opened.writer.append(&story.events(3, 3)).unwrap();
+    // What a kill leaves: a sync of the log may have failed unseen.
+    for end in ["", "-wal"] {
+        fs::copy(place.beside(end), image.beside(end)).unwrap();
+    }
+    let length = |end| fs::metadata(image.beside(end)).unwrap().len();
+    assert!(length("-wal") > 4096);
+    for mark in [false, true] {
+        if mark {
+            fs::write(image.beside("-latched"), b"").unwrap();
+            fs::copy(place.beside("-wal"), image.beside("-wal")).unwrap();
+        }
+        let opened = image.open();
+        assert_eq!((opened.writer.head().position, length("-wal")), (9, 0));
+        opened.close();
+    }
+    opened.close();
+}
+
+#[test]
+fn a_reader_in_the_way_keeps_a_latched_journal_shut_and_no_other() {
+    let (place, image, mut story) = (Place::new(), Place::new(), Story::default());
+    let mut opened = place.open();
+    opened.writer.append(&story.events(1, 1)).unwrap();
+    for end in ["", "-wal"] {
+        fs::copy(place.beside(end), image.beside(end)).unwrap();
+    }
+    let other = rusqlite::Connection::open(image.path()).unwrap();
+    other.execute_batch("BEGIN; SELECT * FROM turns").unwrap();
+    fs::write(image.beside("-latched"), b"").unwrap();
+    assert!(image.refusal().to_string().contains("a reader is in the way"));
+    assert!(image.beside("-latched").exists());
+    fs::remove_file(image.beside("-latched")).unwrap();
+    image.open().close();
+}

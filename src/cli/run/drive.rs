@@ -11,6 +11,7 @@ use regie_core::event::{Event, EventResult, Incoming};
 use regie_journal::StoreError;
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::input::{Item, Place};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -43,6 +44,9 @@ pub(super) enum Stop {
         /// Whether running it again cannot help.
         damaged: bool,
     },
+    /// The answers cannot be told.
+    #[error("stopped: the answers cannot be written ({0}); run it again to go on")]
+    Untold(String),
 }
 
 /// What helps where the journal is damaged.
@@ -54,6 +58,7 @@ pub(super) struct Driver<'a> {
     manner: Manner,
     progress: &'a Progress,
     pub(super) tally: Tally,
+    answers: Answers,
     under_way: VecDeque<UnderWay>,
     now: Option<Timestamp>,
     /// Events that were refused since nothing is taken any more, and have not been told.
@@ -75,8 +80,9 @@ enum Next {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress) -> Self {
-        Self { handle, manner, progress, tally: Tally::new(), under_way: VecDeque::new(), now: None, untold: None }
+    pub(super) fn new(handle: &'a Handle, manner: Manner, progress: &'a Progress, answers: Answers) -> Self {
+        let (tally, under_way) = (Tally::new(), VecDeque::new());
+        Self { handle, manner, progress, tally, answers, under_way, now: None, untold: None }
     }
 
     /// Drives everything in; what has gone in is answered when this returns, whatever it returns.
@@ -193,6 +199,15 @@ impl<'a> Driver<'a> {
             Err(Refused { reason: Reason::Lost, event }) => self.send_again(*event).await,
             answer => answer,
         };
+        let told = match &answer {
+            Ok(result) => self.answers.tell(result),
+            Err(refused) => self.answers.tell(&refused.to_result()),
+        };
+        self.count(place, event, answer)?;
+        told.map_err(|error| Stop::Untold(error.to_string()))
+    }
+
+    fn count(&mut self, place: &Place, event: &Event, answer: Result<EventResult, Refused>) -> Result<(), Stop> {
         let mut damaged = false;
         let (reason, stops) = match answer {
             Ok(result) if self.tally.answered(event, &result) => return Ok(()),

@@ -1,5 +1,6 @@
 //! `regie run`: events from files into the journal.
 
+mod answers;
 mod deferred;
 mod drive;
 mod input;
@@ -22,6 +23,7 @@ use super::screen::Screen;
 use crate::config::{Clock, Settings};
 use crate::runtime::Setup;
 use crate::{Builder, ClockKind, Handle, JournalConfig};
+use answers::Answers;
 use drive::{Driver, Manner, Stop};
 use input::Sources;
 use interrupt::Interrupt;
@@ -36,8 +38,9 @@ pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
     let builder = configured(builder, &settings)?;
     let sources = input::open(&args.files).map_err(Failure::Usage)?;
+    let answers = Answers::open(args.answers.as_deref()).map_err(Failure::Usage)?;
     let interrupt = Interrupt::listen()?;
-    let report = futures::executor::block_on(take(args, &settings, builder, (sources, interrupt)))?;
+    let report = futures::executor::block_on(take(args, &settings, builder, (sources, answers, interrupt)))?;
     let mut screen = Screen::stdout();
     if args.common.json {
         report.print_json(&mut screen)?;
@@ -69,9 +72,9 @@ async fn take(
     args: &RunArgs,
     settings: &Settings,
     builder: Builder,
-    input: (Sources, Interrupt),
+    ends: (Sources, Answers, Interrupt),
 ) -> Result<Report, Failure> {
-    let (sources, mut interrupt) = input;
+    let (sources, answers, mut interrupt) = ends;
     let runtime = builder.start().await?;
     runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
     let handle = runtime.handle();
@@ -79,7 +82,7 @@ async fn take(
     let head_before = reader.head()?;
     let progress = Progress::start(sources.bytes, sources.read);
     let manner = Manner { clock: settings.clock, in_flight: settings.in_flight, strict: args.strict };
-    let mut driver = Driver::new(&handle, manner, &progress);
+    let mut driver = Driver::new(&handle, manner, &progress, answers);
     let started = Instant::now();
     let mut batches = input::read(sources.all)?;
     let mut stop = driver.drive(&mut batches, &mut interrupt).await.err();

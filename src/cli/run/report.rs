@@ -133,7 +133,7 @@ impl Report {
     pub(super) fn exit(&self) -> Exit {
         match &self.stop {
             Some(Stop::Interrupted) => Exit::Interrupted,
-            Some(Stop::Refusing { .. }) => Exit::Refusing,
+            Some(Stop::Refusing { .. } | Stop::Untold(_)) => Exit::Refusing,
             _ if self.refused_count + self.unreadable_count > 0 => Exit::Partly,
             _ => Exit::Done,
         }
