@@ -14,7 +14,7 @@ const QUEUE: usize = 1_024;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long work may gather while nobody waits for the index.
-const GATHERS: Duration = Duration::from_millis(10);
+const GATHERS: Duration = Duration::from_millis(50);
 
 enum Request {
     More,

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 /// Records that are worth a transaction of the index of their own: its cost is spread thin over so many.
-const GATHERED: u64 = 4_096;
+const GATHERED: u64 = 8_192;
 
 /// Shared by the writer, the indexer and every reader of one journal.
 #[derive(Debug)]
