@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::checkpoint::{self, Checkpoints};
 use super::connection::{self, Synchronous};
-use super::files::Files;
+use super::files::{Files, beside};
 use super::lock::OwnerLock;
 use super::reader::{self, SqliteReader};
 use super::tips::Tips;
-use super::{errors, schema};
+use super::{errors, renew, schema};
 use crate::error::StoreError;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -48,11 +48,10 @@ impl TruthFile {
         } else if size == Some(0) && files.index.exists() {
             return Err(StoreError::Damaged { why: format!("{} is empty, although it has an index", files.name()) });
         }
+        renew::renew(&beside(&files.truth, "-wal"))?;
         let mut connection = connection::for_writing(&files.truth, sync, 0)?;
         let journal = schema::prepare(&mut connection, &files.truth)?;
-        if size.unwrap_or(0) == 0 {
-            sync_directory(&files)?;
-        }
+        sync_directory(&files)?;
         cap(&connection, max_bytes).map_err(|error| errors::opening(error, &files.truth))?;
         Ok(Self { connection, journal, files, lock, sync })
     }
@@ -231,7 +230,7 @@ fn cap(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> 
     connection.pragma_update_and_check(None, "max_page_count", pages.clamp(1, 4_294_967_294), |_| Ok(()))
 }
 
-/// A new file's name must survive power loss as well as its content.
+/// The names of the files must survive power loss as well as their content; SQLite does not tell if this fails.
 fn sync_directory(files: &Files) -> Result<(), StoreError> {
     let directory = match files.truth.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
