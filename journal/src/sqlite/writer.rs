@@ -1,6 +1,7 @@
 //! The write side: one connection, one transaction a batch.
 
 use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,9 @@ const CAP_PATIENCE: Duration = Duration::from_millis(50);
 /// How long it waits for a tool that holds SQLite's lock.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// How SQLite's rollback journals begin.
+const ROLLBACK_JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
 /// The file of truth, opened to be written; not yet ready to append, for which the index is needed.
 pub(crate) struct TruthFile {
     pub(crate) connection: Connection,
@@ -43,7 +47,7 @@ impl TruthFile {
     pub(crate) fn open(files: Files, sync: Synchronous, max_bytes: Option<u64>) -> Result<Self, StoreError> {
         let lock = Arc::new(OwnerLock::take(&files.lock, &files.name())?);
         let size = std::fs::metadata(&files.truth).map(|file| file.len()).ok();
-        if size.is_some_and(|bytes| bytes > 0) {
+        if size.is_some_and(|bytes| bytes > 0) && !was_being_made(&files) {
             schema::refuse_others(&connection::for_reading(&files.truth)?, &files.truth)?;
         } else if size == Some(0) && files.index.exists() {
             return Err(StoreError::Damaged { why: format!("{} is empty, although it has an index", files.name()) });
@@ -228,6 +232,15 @@ fn cap(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> 
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
     connection.pragma_update_and_check(None, "max_page_count", pages.clamp(1, 4_294_967_294), |_| Ok(()))
+}
+
+/// Whether power was lost while the file was made: SQLite's rollback journal beside it says that it had no page before. What
+/// is in the file then is nobody's, and SQLite takes it back at the first opening that may write.
+fn was_being_made(files: &Files) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(beside(&files.truth, "-journal")).and_then(|mut journal| journal.read_exact(&mut header));
+    let pages_before = &header[16..];
+    read.is_ok() && header.starts_with(&ROLLBACK_JOURNAL) && pages_before.iter().all(|byte| *byte == 0)
 }
 
 /// The names of the files must survive power loss as well as their content; SQLite does not tell if this fails.
