@@ -31,7 +31,7 @@ mode = "defer"
 "#;
 const RUN: [&str; 5] = ["run", "events.jsonl", "--config", "regie.toml", "--json"];
 
-fn number_from(variable: &str) -> Option<u64> {
+pub(crate) fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 

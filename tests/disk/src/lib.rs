@@ -13,7 +13,7 @@
 #![allow(unsafe_code)]
 
 mod hooks;
-pub mod log;
+mod log;
 mod plan;
 mod raw;
 mod watch;

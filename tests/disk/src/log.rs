@@ -2,9 +2,11 @@
 //!
 //! The preloaded library writes it, and the tests that replay it read it; both compile this file.
 
+#![allow(dead_code, reason = "one half is for either side")]
+
 /// One entry: what happened, in the order in which it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// A process began; handles are counted anew.
     Start,
     /// A file was opened. The name is relative to the folder, and empty for the folder itself.
@@ -62,7 +64,7 @@ const HEADER: usize = 24;
 
 impl Call {
     /// Its bytes in the log.
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let (tag, handle, number, rest): (u8, u32, u64, &[u8]) = match self {
             Call::Start => (0, 0, 0, &[]),
             Call::Open { handle, created, emptied, name } => {
@@ -85,7 +87,7 @@ impl Call {
     }
 
     /// All entries of a log. A process that was killed may have left the last one in part.
-    pub fn all(mut log: &[u8]) -> Vec<Call> {
+    pub(crate) fn all(mut log: &[u8]) -> Vec<Call> {
         let mut calls = Vec::new();
         while let Some((call, rest)) = Call::first(log) {
             calls.push(call);
