@@ -15,4 +15,9 @@ full() {
 
 full REGIE_KILLS 200 kill # kill -9 at random moments of a run under load (10 in CI)
 
+printf '\n== Power loss, 100,000 images (600 in CI)\n'
+scripts/power_loss.sh
+printf '\n== Faulty disk, 20 calls of each scenario and kind (1 in CI; scripts/faulty_disk.sh tries all, for hours)\n'
+scripts/faulty_disk.sh 20
+
 printf '\n== All of it passed in %d s\n' "$SECONDS"

@@ -40,10 +40,11 @@ fn write_watched(fd: c_int, mut bytes: &[u8], offset: Option<off_t>) -> ssize_t 
 /// # Safety
 /// `into` has room for `length` bytes.
 unsafe fn read_watched(fd: c_int, into: *mut c_void, length: size_t, offset: Option<off_t>) -> ssize_t {
-    if let Some((mut watch, handle)) = watch::watched(fd)
-        && watch.fault(Kind::Read, handle).is_some()
-    {
-        return raw::fail(libc::EIO);
+    if let Some((mut watch, handle)) = watch::watched(fd) {
+        if watch.fault(Kind::Read, handle).is_some() {
+            return raw::fail(libc::EIO);
+        }
+        watch.read(handle);
     }
     // SAFETY: promised by the caller.
     unsafe { raw::read(fd, into, length, offset) }

@@ -53,6 +53,11 @@ pub(crate) enum Call {
         /// Which.
         name: String,
     },
+    /// Something was read; told only where it is asked for.
+    Read {
+        /// From what.
+        handle: u32,
+    },
     /// A fault was put in.
     Fault {
         /// Into what.
@@ -76,6 +81,7 @@ impl Call {
             Call::SyncEnd { handle, held } => (5, *handle, u64::from(*held), &[]),
             Call::Unlink { name } => (6, 0, 0, name.as_bytes()),
             Call::Fault { name } => (7, 0, 0, name.as_bytes()),
+            Call::Read { handle } => (8, *handle, 0, &[]),
         };
         let mut entry = Vec::with_capacity(HEADER + rest.len());
         entry.extend_from_slice(&[tag, 0, 0, 0]);
@@ -112,6 +118,7 @@ impl Call {
             5 => Call::SyncEnd { handle, held: number != 0 },
             6 => Call::Unlink { name: name() },
             7 => Call::Fault { name: name() },
+            8 => Call::Read { handle },
             _ => return None,
         };
         Some((call, rest))

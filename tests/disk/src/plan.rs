@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(crate) fault: Option<Fault>,
     /// `REGIE_DISK_LIES`: files whose syncs do nothing and say that they did.
     pub(crate) lies: Option<Files>,
+    /// `REGIE_DISK_READS`: reads are told in the log too.
+    pub(crate) reads: bool,
     /// `REGIE_DISK_LATENCY_US`: how long a sync takes at least, as on a disk that is none of memory.
     pub(crate) latency: Duration,
 }
@@ -70,6 +72,7 @@ impl Plan {
             log: variable("LOG")?,
             fault: variable("FAULT").map(|text| Fault::read(&text).unwrap_or_else(|| refuse(&text))),
             lies: variable("LIES").map(|text| Files::of(&text)),
+            reads: variable("READS").is_some(),
             latency: Duration::from_micros(latency),
         })
     }

@@ -97,6 +97,12 @@ impl Watch {
         Some(what)
     }
 
+    pub(crate) fn read(&mut self, handle: u32) {
+        if self.plan.reads {
+            self.note(&Call::Read { handle });
+        }
+    }
+
     /// Whether a sync of this file only says that it did something.
     pub(crate) fn lies(&self, handle: u32) -> bool {
         let name = self.names.get(handle as usize - 1);

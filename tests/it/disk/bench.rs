@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,6 +15,9 @@ use crate::support::{Ran, lines};
 pub(crate) const JOURNAL: &str = "regie.db";
 /// The file in it that answers are told to; their writes stand in the log among the journal's.
 pub(crate) const ANSWERS: &str = "answers.jsonl";
+
+/// How long a command may take before it is said to hang.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A place for one recording.
 pub(crate) struct Bench {
@@ -68,7 +73,24 @@ impl Bench {
         if arguments.first() == Some(&"run") {
             command.arg("events.jsonl").arg("--answers").arg(answers);
         }
-        Ran::of(command.output().unwrap())
+        within(command)
+    }
+
+    /// A child of ours on this disk: see `child.rs`.
+    pub(crate) fn child(&self, act: &str, variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(&std::env::current_exe().unwrap(), variables);
+        command.env("REGIE_CHILD", act).args(["--exact", "disk::child::a_child_does_what_it_is_told", "--nocapture"]);
+        within(command)
+    }
+
+    /// Another disk instead: these files, and no log.
+    pub(crate) fn lay(&self, files: &[(String, Vec<u8>)]) {
+        std::fs::remove_dir_all(self.disk()).unwrap();
+        std::fs::create_dir(self.disk()).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(self.disk().join(name), bytes).unwrap();
+        }
+        let _ = std::fs::remove_file(self.log());
     }
 
     fn log(&self) -> PathBuf {
@@ -87,6 +109,19 @@ impl Bench {
         let kept = named.filter(|(name, _)| !name.ends_with("-shm") && !name.ends_with("-lock"));
         kept.map(|(name, path)| (name, std::fs::read(path).unwrap())).collect()
     }
+}
+
+/// Runs a command to its end; one that hangs is killed, and has no exit code.
+fn within(mut command: Command) -> Ran {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (id, (done, ended)) = (child.id(), channel());
+    let waits = std::thread::spawn(move || drop(done.send(child.wait_with_output().unwrap())));
+    let output = ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        Command::new("kill").args(["-9", &id.to_string()]).status().unwrap();
+        ended.recv().unwrap()
+    });
+    waits.join().unwrap();
+    Ran::of(output)
 }
 
 /// The library that is preloaded: cargo has put it beside this test.

@@ -87,16 +87,23 @@ impl Reference {
         Self { turns, events, counted: Mutex::default() }
     }
 
+    pub(crate) fn events(&self) -> usize {
+        self.events.len()
+    }
+
     /// Each answer is about an event that is there as it was sent.
-    #[track_caller]
-    pub(crate) fn assert_answers(&self, answers: &[Answer], sent: &str) {
+    pub(crate) fn answers_hold(&self, answers: &[Answer], sent: &str) -> Result<(), String> {
         let sent: HashMap<String, &str> = sent.lines().map(|line| (id_of(line), line)).collect();
-        for Answer { event, correlation, position } in answers {
-            let at = self.events.binary_search_by_key(position, |told| told.position);
-            let told = &self.events[at.unwrap_or_else(|_| panic!("no event at {position}, which was answered"))];
-            assert_eq!((&told.id, told.correlation.as_str()), (event, correlation.as_str()));
-            assert_eq!(told.raw, sent[event], "other bytes at {position}");
+        for answer in answers {
+            let found = self.events.binary_search_by_key(&answer.position, |told| told.position);
+            let Ok(at) = found else { return Err(format!("{answer:?} is about an event that is not there")) };
+            let told = &self.events[at];
+            let is_it = told.id == answer.event && *told.correlation == *answer.correlation;
+            if !is_it || told.raw != sent[&answer.event] {
+                return Err(format!("{answer:?} is about another event, or other bytes"));
+            }
         }
+        Ok(())
     }
 
     /// Opens what is left in a folder, and holds it against this. `least` is the position that must be there.

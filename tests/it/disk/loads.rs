@@ -11,7 +11,7 @@ use crate::runtime_support::{Dice, at};
 use crate::support::lines;
 
 /// Some events are put off and some discarded, so that there are timers, wakes and judgements.
-const POLICIES: &str = r#"
+pub(crate) const POLICIES: &str = r#"
 [[policy]]
 name = "notes"
 kind = "cooldown"
@@ -28,7 +28,7 @@ window = "10s"
 key = "actor"
 mode = "defer"
 "#;
-const CONFIG: &str = "policies = \"policies.toml\"\nclock = \"event\"\n";
+pub(crate) const CONFIG: &str = "policies = \"policies.toml\"\nclock = \"event\"\n";
 
 /// A load that is run while its disk is watched.
 #[derive(Clone, Copy)]
@@ -62,7 +62,8 @@ pub(crate) const LOADS: [Load; 5] = [
     Load { name: "relaxed large", durability: Durability::Relaxed, events: 210, payload: 100_000, ..SMALL },
 ];
 
-pub(crate) fn events(count: usize, payload: u64) -> Vec<Value> {
+/// So many events of so many correlations; of the first two thirds every third has about so many bytes of payload.
+pub(crate) fn events(count: usize, payload: u64, correlations: u64) -> Vec<Value> {
     let (mut dice, mut now) = (Dice(5), 0);
     let one = |nth: usize| {
         now += dice.below(900) as i64;
@@ -70,7 +71,7 @@ pub(crate) fn events(count: usize, payload: u64) -> Vec<Value> {
         // The last third is small: checkpoints can come to the log's end then, so that it begins anew.
         let size = if nth % 3 == 2 && nth < count * 2 / 3 { dice.below(payload) + payload / 2 } else { 20 };
         json!({
-            "id": format!("e-{nth}"), "type": kind, "correlation_id": format!("c-{}", dice.below(40)),
+            "id": format!("e-{nth}"), "type": kind, "correlation_id": format!("c-{}", dice.below(correlations)),
             "timestamp": at(now), "actor": {"kind": "agent", "id": format!("a-{}", dice.below(9))},
             "payload": "x".repeat(size as usize),
         })
@@ -130,7 +131,7 @@ impl Load {
 
     fn record_once(self, disk: &[(&str, &str)]) -> Recording {
         let bench = Bench::new();
-        let events = events(self.events, self.payload);
+        let events = events(self.events, self.payload, 40);
         bench.events(&events);
         bench.file("policies.toml", POLICIES);
         bench.file("regie.toml", CONFIG);

@@ -2,10 +2,14 @@
 
 mod bench;
 mod check;
+mod child;
+mod faulty_disk;
 mod loads;
 #[path = "../../disk/src/log.rs"]
 mod log;
 mod power_loss;
 mod replay;
 mod resume;
+mod scenarios;
 mod sweep;
+mod trial;

@@ -103,7 +103,7 @@ impl<'a> Disk<'a> {
             Call::SyncBegin { handle } => drop(self.begun.insert(*handle, self.calls)),
             Call::SyncEnd { handle, held } => self.synced(*handle, *held),
             Call::Unlink { name } => self.namings.push(Naming { number: self.calls, name: name.clone(), file: None }),
-            Call::Fault { .. } => {}
+            Call::Read { .. } | Call::Fault { .. } => {}
         }
     }
 

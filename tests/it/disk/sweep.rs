@@ -109,7 +109,7 @@ impl Recording {
         lay(folder.path(), &disk.image(Loss::ProcessOnly, &mut Dice(0)));
         let reference = Reference::of(folder.path());
         assert!(!answers.all.is_empty(), "{}: nothing was answered", self.load.name);
-        reference.assert_answers(&answers.all, &self.sent);
+        reference.answers_hold(&answers.all, &self.sent).unwrap();
         reference
     }
 
@@ -175,7 +175,7 @@ impl Plan<'_> {
         let checked = self.reference.check(folder, durability, least).and_then(|held| {
             seen.rebuilt += u64::from(held.rebuilt);
             seen.shortened += u64::from(held.head < answers.highest);
-            if image % RESUMED != 0 {
+            if !image.is_multiple_of(RESUMED) {
                 return Ok(());
             }
             seen.resumed += 1;
