@@ -4,7 +4,7 @@
 //! that ends by itself; and no answer is ever lost, not even if power goes afterwards.
 //!
 //! `REGIE_FAULTS` says at how many calls of each scenario and kind (1 unless said, `all` for every one), `REGIE_SEED`
-//! repeats their choice, `REGIE_SCENARIO` runs those alone whose name holds it.
+//! chooses them, `REGIE_SCENARIO` runs those alone whose name holds it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
