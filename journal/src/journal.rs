@@ -123,7 +123,7 @@ impl Journal {
 }
 
 /// Verifies the file of truth after a failed write, before anything is added to it, and builds its table of what is to be
-/// woken anew where that may not hold. What only the log holds is written anew in any case.
+/// woken anew where that may not hold.
 fn put_right(truth: &mut TruthFile) -> Result<Vec<OpenNote>, StoreError> {
     let files = truth.files.clone();
     let mut reader = SqliteReader::open(&files.truth)?;
@@ -140,7 +140,6 @@ fn put_right(truth: &mut TruthFile) -> Result<Vec<OpenNote>, StoreError> {
         }
         notes.push(OpenNote::VerifiedAfterLatch { records: report.records });
     }
-    truth.settle(latched)?;
     // The table may be of records that are gone.
     if !wakes_hold || open::is_lost(&files, truth.journal, &mut reader)? {
         let correlations = wakes::build(&mut truth.connection, &mut reader, &files.name())?;

@@ -6,6 +6,7 @@ pub(crate) mod errors;
 pub(crate) mod files;
 pub(crate) mod lock;
 pub(crate) mod reader;
+mod renew;
 mod schema;
 pub(crate) mod soundness;
 mod tips;

@@ -17,6 +17,8 @@ use crate::note::OpenNote;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Bytes of SQLite's header.
 const HEADER: usize = 100;
+/// How SQLite's rollback journals begin.
+const ROLLBACK_JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Refuses a file that is not whole, or that was more once. Says so if there is none, and was one.
 pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
@@ -30,6 +32,9 @@ pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
         }
         Err(error) => return Err(errors::file(&error, &files.truth)),
     };
+    if was_being_made(files) {
+        return Ok(None);
+    }
     held_one(files)?;
     let header = header_of(files)?;
     if bytes > 0 && !header.starts_with(MAGIC) {
@@ -101,4 +106,13 @@ fn missing_bytes(files: &Files, header: &[u8], bytes: u64) -> Option<u64> {
     let counted = number(24)? == number(92)?;
     let whole = if counted { u64::from(number(28)?) * page } else { bytes.next_multiple_of(page.max(1)) };
     whole.checked_sub(bytes).filter(|missing| *missing > 0)
+}
+
+/// Whether power was lost while the file was made: SQLite's rollback journal beside it says that it had no page before. What
+/// is in the file then is nobody's, and SQLite takes it back at the first opening that may write.
+pub(crate) fn was_being_made(files: &Files) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(beside(&files.truth, "-journal")).and_then(|mut journal| journal.read_exact(&mut header));
+    let pages_before = &header[16..];
+    read.is_ok() && header.starts_with(&ROLLBACK_JOURNAL) && pages_before.iter().all(|byte| *byte == 0)
 }

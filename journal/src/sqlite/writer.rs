@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::checkpoint::{self, Checkpoints};
 use super::connection::{self, Synchronous};
-use super::files::Files;
+use super::files::{Files, beside};
 use super::lock::OwnerLock;
 use super::reader::{self, SqliteReader};
 use super::tips::Tips;
-use super::{errors, schema};
+use super::{errors, renew, schema, soundness};
 use crate::error::StoreError;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -43,39 +43,17 @@ impl TruthFile {
     pub(crate) fn open(files: Files, sync: Synchronous, max_bytes: Option<u64>) -> Result<Self, StoreError> {
         let lock = Arc::new(OwnerLock::take(&files.lock, &files.name())?);
         let size = std::fs::metadata(&files.truth).map(|file| file.len()).ok();
-        if size.is_some_and(|bytes| bytes > 0) {
+        if size.is_some_and(|bytes| bytes > 0) && !soundness::was_being_made(&files) {
             schema::refuse_others(&connection::for_reading(&files.truth)?, &files.truth)?;
         } else if size == Some(0) && files.index.exists() {
             return Err(StoreError::Damaged { why: format!("{} is empty, although it has an index", files.name()) });
         }
+        renew::renew(&beside(&files.truth, "-wal"))?;
         let mut connection = connection::for_writing(&files.truth, sync, 0)?;
         let journal = schema::prepare(&mut connection, &files.truth)?;
         sync_directory(&files)?;
         cap(&connection, max_bytes).map_err(|error| errors::opening(error, &files.truth))?;
         Ok(Self { connection, journal, files, lock, sync })
-    }
-
-    /// Writes what a log holds into the file before anything is added to it.
-    ///
-    /// A sync of the log may have failed, and the system says so once: what it read back from memory may never have reached
-    /// the disk, and whatever was put after it would be lost with it. Written anew, it is synced anew. Nothing is certain
-    /// before, so that after a failed write (`must`) the journal stays shut otherwise.
-    pub(crate) fn settle(&self, must: bool) -> Result<(), StoreError> {
-        let Err(error) = self.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE) else {
-            return Ok(());
-        };
-        match errors::opening(error, &self.files.truth) {
-            // A reader is in the way, or there is no room.
-            error @ (StoreError::Owned { .. } | StoreError::Full { .. }) if !must => {
-                tracing::warn!(%error, journal = %self.files.name(), "the log that was left is not in the file yet");
-                Ok(())
-            }
-            StoreError::Owned { path, .. } => {
-                let why = format!("{path}: a reader is in the way of writing anew what a failed write left");
-                Err(StoreError::Failed { why })
-            }
-            error => Err(error),
-        }
     }
 }
 

@@ -186,3 +186,31 @@ fn a_file_that_may_not_be_written_is_refused_when_it_is_opened() {
         assert!(matches!(place.refusal(), StoreError::ReadOnly { path, .. } if path.ends_with("regie.db")));
     }
 }
+
+/// A rollback journal of SQLite's that says how many pages there were before.
+fn rollback_journal(pages: u8) -> Vec<u8> {
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 0, 7, 7, 7, 7, 0, 0, 0, pages];
+    journal.extend([0, 0, 2, 0, 0, 0, 16, 0]); // sectors of 512 bytes, pages of 4096
+    journal.resize(512, 0);
+    journal
+}
+
+#[test]
+fn a_file_that_lost_power_while_it_was_made_is_made_anew() {
+    for content in [vec![0; 4096], b"SQLite format 3".repeat(273)] {
+        let (place, mut story) = (Place::new(), Story::default());
+        fs::write(place.path(), content).unwrap();
+        fs::write(place.beside("-journal"), rollback_journal(0)).unwrap();
+        assert_eq!(place.write(&story.events(1, 2)).head.position, 2);
+        assert!(!place.beside("-journal").exists());
+    }
+}
+
+#[test]
+fn a_file_that_held_something_before_is_left_as_it_is() {
+    let place = Place::new();
+    fs::write(place.path(), vec![0; 4096]).unwrap();
+    fs::write(place.beside("-journal"), rollback_journal(1)).unwrap();
+    assert!(matches!(place.refusal(), StoreError::NotOurs { .. }));
+    assert!(place.beside("-journal").exists());
+}

@@ -9,6 +9,8 @@
 //! Not watched, because Regie and SQLite do not use it for what must last: memory maps (the `-shm` file), renames, vectored
 //! writes, preallocation. The owner's lock file is left out too.
 
+// By Linux's system calls; elsewhere it is empty, and the tests that need it are left out.
+#![cfg(target_os = "linux")]
 // Standing in for functions of libc cannot be done without; every one passes its arguments on as it got them.
 #![allow(unsafe_code)]
 

@@ -48,14 +48,17 @@ pub(crate) struct Recording {
     pub(crate) load: Load,
     pub(crate) calls: Vec<Call>,
     pub(crate) sent: String,
+    /// Whether the disk did what it said.
+    pub(crate) is_honest: bool,
 }
 
 const SMALL: Load =
     Load { name: "small", durability: Durability::Strict, events: 160, payload: 40, in_flight: "24", kills: &[] };
 
-/// Each brings something of its own: growth from nothing, recovery of a log, checkpoints beside the commits.
-pub(crate) const LOADS: [Load; 5] = [
+/// Each brings something of its own: growth, the making of the files call by call, recovery of a log, checkpoints beside the commits.
+pub(crate) const LOADS: [Load; 6] = [
     SMALL,
+    Load { name: "first", events: 2, ..SMALL },
     Load { name: "killed", in_flight: "8", kills: &[1, 3, 90, 200], ..SMALL },
     Load { name: "large", events: 210, payload: 100_000, in_flight: "4", ..SMALL },
     Load { name: "relaxed", durability: Durability::Relaxed, ..SMALL },
@@ -144,6 +147,6 @@ impl Load {
             bench.regie(&run, &[disk, &[latency, ("REGIE_DISK_FAULT", fault.as_str())]].concat()).exits(-1);
         }
         bench.regie(&run, &[disk, &[latency]].concat()).succeeds();
-        Recording { load: self, calls: bench.calls(), sent: lines(&events) }
+        Recording { load: self, calls: bench.calls(), sent: lines(&events), is_honest: disk.is_empty() }
     }
 }

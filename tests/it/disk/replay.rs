@@ -1,6 +1,6 @@
 //! What lies on a disk after each call of a log, and what a loss of power could leave of it.
 //!
-//! The model is stricter than ext4 in its usual mode (`data=ordered`), and than SQLite's own assumptions in one point only:
+//! The model is stricter than ext4 in its usual mode (`data=ordered`), so that what holds here holds there:
 //!
 //! - What was written before a sync of its file began lasts once that sync has come back well. Nothing else does.
 //! - Of every other write any 512-byte sectors may be there and any others not, in any order, across files too; its length

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regie::journal::Durability;
 
@@ -28,6 +28,9 @@ const LOSSES: [Loss; 8] = [
 
 /// One image of so many is gone on with; no divisor in common with the number of losses.
 const RESUMED: u64 = 15;
+
+/// Failures that are shown.
+const SHOWN: usize = 5;
 
 /// What a sweep saw.
 #[derive(Debug, Default)]
@@ -63,7 +66,7 @@ impl Seen {
         self.resumed += other.resumed;
         self.failed += other.failed;
         self.failures.extend(other.failures);
-        self.failures.truncate(5);
+        self.failures.truncate(SHOWN);
     }
 
     /// Adds up what several sweeps saw.
@@ -85,6 +88,13 @@ impl fmt::Display for Seen {
         )?;
         write!(f, "{failed} failed")
     }
+}
+
+/// Keeps an image for whoever wants to know why it failed.
+fn kept(image: &[(String, Vec<u8>)]) -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("regie-power-loss-").disable_cleanup(true).tempdir().unwrap();
+    lay(folder.path(), image);
+    folder.path().to_path_buf()
 }
 
 /// Writes an image into a folder in place of whatever is there.
@@ -183,8 +193,13 @@ impl Plan<'_> {
         });
         if let Err(why) = checked {
             seen.failed += 1;
-            let (name, seed) = (self.recording.load.name, self.seed);
-            seen.failures.push(format!("{name}, seed {seed}, after call {call}, image {image}, {loss:?}: {why}"));
+            let name = self.recording.load.name;
+            let failure = format!("{name}, after call {call}, image {image}, {loss:?}: {why}");
+            if self.recording.is_honest && seen.failures.is_empty() {
+                println!("FAILED {failure}; what was left is kept in {}", kept(&files).display());
+            }
+            seen.failures.push(failure);
+            seen.failures.truncate(SHOWN);
         }
     }
 }
