@@ -13,6 +13,7 @@ use crate::readers::Readers;
 use crate::sqlite::connection::{self, Synchronous};
 use crate::sqlite::errors;
 use crate::sqlite::files::Files;
+use crate::sqlite::lock::OwnerLock;
 use crate::sqlite::reader::SqliteReader;
 use crate::sqlite::soundness;
 use crate::sqlite::wakes;
@@ -91,8 +92,10 @@ impl Journal {
             Durability::Strict => Synchronous::Full,
             Durability::Relaxed => Synchronous::Normal,
         };
+        // Nobody may be about to write what is looked at.
+        let lock = OwnerLock::take(&files.lock, &files.name())?;
         let mut notes: Vec<_> = soundness::look(&files)?.into_iter().collect();
-        let mut truth = TruthFile::open(files.clone(), sync, options.max_bytes)?;
+        let mut truth = TruthFile::open(files.clone(), lock, sync, options.max_bytes)?;
         truth.lock.made(truth.journal);
         notes.extend(put_right(&mut truth)?);
         let progress = Arc::new(Progress::new(0, 0));

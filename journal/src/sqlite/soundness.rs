@@ -7,7 +7,7 @@ use std::io::Read;
 use super::connection;
 use super::errors;
 use super::files::{Files, beside};
-use super::lock::{self, OwnerLock};
+use super::lock;
 use super::schema;
 use crate::error::StoreError;
 use crate::index::witness;
@@ -20,10 +20,8 @@ const HEADER: usize = 100;
 /// How SQLite's rollback journals begin.
 const ROLLBACK_JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// Refuses a file that is not whole, or that was more once. Says so if there is none, and was one.
+/// Under the lock: refuses a file that is not whole, or that was more once. Says so if there is none, and was one.
 pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
-    // Nobody may be about to write what is looked at. Whoever opens it takes the lock again.
-    let _lock = OwnerLock::take(&files.lock, &files.name())?;
     let bytes = match std::fs::metadata(&files.truth) {
         Ok(file) => file.len(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -39,9 +39,14 @@ pub(crate) struct TruthFile {
 }
 
 impl TruthFile {
-    /// Takes the lock, opens the file, and makes it if there is none. Writes no record.
-    pub(crate) fn open(files: Files, sync: Synchronous, max_bytes: Option<u64>) -> Result<Self, StoreError> {
-        let lock = Arc::new(OwnerLock::take(&files.lock, &files.name())?);
+    /// Opens the file under its lock, and makes it if there is none. Writes no record.
+    pub(crate) fn open(
+        files: Files,
+        lock: OwnerLock,
+        sync: Synchronous,
+        max_bytes: Option<u64>,
+    ) -> Result<Self, StoreError> {
+        let lock = Arc::new(lock);
         let size = std::fs::metadata(&files.truth).map(|file| file.len()).ok();
         if size.is_some_and(|bytes| bytes > 0) && !soundness::was_being_made(&files) {
             schema::refuse_others(&connection::for_reading(&files.truth)?, &files.truth)?;
@@ -50,9 +55,15 @@ impl TruthFile {
         }
         renew::renew(&beside(&files.truth, "-wal"))?;
         let mut connection = connection::for_writing(&files.truth, sync, 0)?;
+        let opening = |error| errors::opening(error, &files.truth);
+        let is_new = schema::is_empty(&connection).map_err(opening)?;
         let journal = schema::prepare(&mut connection, &files.truth)?;
+        if is_new {
+            // On disk before anything is made beside it: a file that holds nothing beside an index is then no loss of power.
+            connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE).map_err(opening)?;
+        }
         sync_directory(&files)?;
-        cap(&connection, max_bytes).map_err(|error| errors::opening(error, &files.truth))?;
+        cap(&connection, max_bytes).map_err(opening)?;
         Ok(Self { connection, journal, files, lock, sync })
     }
 }

@@ -144,6 +144,11 @@ impl Scenario {
         lines(&self.events())
     }
 
+    /// Whether agents' ends are committed beside its events.
+    pub(crate) fn has_agents(&self) -> bool {
+        matches!(self.act, Act::Child("agents"))
+    }
+
     /// Whether it sends the next event when the one before is answered.
     pub(crate) fn is_one_by_one(&self) -> bool {
         match self.act {
