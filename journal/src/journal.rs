@@ -95,11 +95,12 @@ impl Journal {
         let source = Box::new(SqliteReader::open(&files.truth)?);
         let (indexer, note) = open::for_owner(&files, truth.journal, source, &progress)?;
         notes.extend(note);
+        let lock = Arc::downgrade(&truth.lock);
         let indexer = indexer.owning(Arc::clone(&truth.lock));
         let index = connection::for_reading(&files.index)?;
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
         progress.wrote(store.head().position);
-        let readers = Readers::owner(files, Arc::clone(&progress));
+        let readers = Readers::owner(files, Arc::clone(&progress), lock);
         let trail = PolicyTrail::read(&mut readers.open()?)?;
         let writer = Writer::new(Box::new(store), trail, progress);
         Ok(Opened { writer, indexer: Some(indexer), readers, notes })
