@@ -9,8 +9,11 @@ use regie_core::governance::{Ask, AskId, Ruling};
 use regie_journal::{Conflict, Placed, StoreError, Turn};
 use tokio::sync::oneshot;
 
+use crate::faults::FaultPoint;
 use crate::journal::{Appended, Batch, JournalHandle};
-use crate::metrics::{Counted, Tally};
+use crate::life::{Life, Twin};
+use crate::metrics::{Counted, Metrics, Tally};
+use crate::post::Post;
 
 /// Why a turn was not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub struct Fence {
     pub correlation: CorrelationId,
 }
 
-/// What the policy actor is told in one message: asks, then what became of earlier ones.
+/// What the policy actor is told in one message: what became of earlier asks, then new ones.
 #[derive(Debug, Default, Message)]
 #[rtype(result = "()")]
 pub struct ToPolicy {
@@ -69,6 +72,8 @@ pub struct ToPolicy {
     pub asks: Vec<(Ask, WayBack)>,
     /// Settled ones, and whether their events committed.
     pub settled: Vec<(AskId, bool)>,
+    /// Whether a lane has died, with whose end it is unknown what became of its asks.
+    pub forget: bool,
 }
 
 /// What the policy actor answers, in one message; none to what it has forgotten.
@@ -120,8 +125,10 @@ struct Waiting {
 /// The actor.
 pub struct Lane {
     journal: JournalHandle,
-    policy: Recipient<ToPolicy>,
-    metrics: Recipient<Counted>,
+    policy: Post<Recipient<ToPolicy>>,
+    metrics: Post<Addr<Metrics>>,
+    /// What nobody was there to count.
+    uncounted: Tally,
     turns: Vec<Turn>,
     waiting: Vec<Waiting>,
     in_flight: HashMap<u64, Vec<Waiting>>,
@@ -132,15 +139,33 @@ pub struct Lane {
     unanswered: HashMap<AskId, oneshot::Sender<Ruling>>,
     way_back: Option<Arc<Recipient<FromPolicy>>>,
     flush_is_due: bool,
+    life: Life,
+    /// The shard: one does not go on without the other.
+    shard: Twin,
+}
+
+/// Where a lane goes.
+#[derive(Clone)]
+pub struct Ways {
+    /// To the journal.
+    pub journal: JournalHandle,
+    /// To the policies.
+    pub policy: Post<Recipient<ToPolicy>>,
+    /// To the metrics.
+    pub metrics: Post<Addr<Metrics>>,
 }
 
 impl Lane {
-    /// A lane to the journal, the policies and the metrics.
-    pub fn new(journal: JournalHandle, policy: Recipient<ToPolicy>, metrics: Recipient<Counted>) -> Self {
+    /// A lane to the journal, the policies and the metrics, for a shard.
+    pub fn new(ways: Ways, life: Life, shard: Twin) -> Self {
+        let Ways { journal, policy, metrics } = ways;
         Self {
             journal,
             policy,
             metrics,
+            uncounted: Tally::default(),
+            life,
+            shard,
             turns: Vec::new(),
             waiting: Vec::new(),
             in_flight: HashMap::new(),
@@ -174,16 +199,22 @@ impl Lane {
     /// Past the mailbox's capacity: one message a commit, and a lost one would be a wrong count.
     #[allow(clippy::disallowed_methods)]
     fn count(&mut self, tally: Tally) {
-        if !tally.is_empty() {
-            self.metrics.do_send(Counted(tally));
+        self.uncounted.add(tally);
+        let Some(metrics) = self.metrics.address().filter(|metrics| metrics.connected()) else { return };
+        if !self.uncounted.is_empty() {
+            metrics.do_send(Counted(std::mem::take(&mut self.uncounted)));
         }
     }
 
     /// Past the mailbox's capacity: every ask belongs to a workflow's turn, so that their number is bounded; and what is
-    /// settled must not be lost. If the policy actor is dead, the replies are dropped with the message, and who waits is told.
+    /// settled must not be lost. If the policy actor is dead, the replies are dropped with the message, and who waits is
+    /// told; what was settled is in the journal, which the next one reads once it is found here.
     #[allow(clippy::disallowed_methods)]
     fn send_to_policy(&mut self) {
-        self.policy.do_send(std::mem::take(&mut self.to_policy));
+        let told = std::mem::take(&mut self.to_policy);
+        if let Some(policy) = self.policy.address() {
+            policy.do_send(told);
+        }
     }
 
     fn send_batch(&mut self, ctx: &mut Context<Self>) {
@@ -239,12 +270,14 @@ impl Actor for Lane {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.way_back = Some(Arc::new(ctx.address().recipient()));
+        ctx.spawn(self.shard.other_is_gone().into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
 impl Handler<Append> for Lane {
     type Result = ();
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::LaneAppend);
         let Append { turn, ask, tally, reply } = message;
         self.turns.push(turn);
         self.waiting.push(Waiting { ask, tally, reply });
@@ -315,6 +348,7 @@ impl Handler<Abandon> for Lane {
 impl Handler<Appended> for Lane {
     type Result = ();
     fn handle(&mut self, message: Appended, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::LaneAppended);
         self.appended(message);
         self.flush_later(ctx);
     }
