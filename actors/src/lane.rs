@@ -1,6 +1,6 @@
 //! One lane per shard: carries its appends and policy asks over the thread boundary, gathered, one message a poll.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -81,6 +81,12 @@ pub struct ToPolicy {
 #[rtype(result = "()")]
 pub struct FromPolicy(pub Vec<(AskId, Option<Ruling>)>);
 
+/// Grants that are not appended yet are void: the policies forget them, and read what is committed behind a fence after
+/// this is answered.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Void;
+
 /// The way of an answer back to the lane that asked. Dropped unused, it says that there will be none: with the policy
 /// actor die all that it holds.
 #[derive(Debug)]
@@ -137,6 +143,8 @@ pub struct Lane {
     /// Whose each ask is that is not settled.
     asked: HashMap<AskId, CorrelationId>,
     unanswered: HashMap<AskId, oneshot::Sender<Ruling>>,
+    /// Granted by rules that have forgotten it: nothing is appended on it any more.
+    void: HashSet<AskId>,
     way_back: Option<Arc<Recipient<FromPolicy>>>,
     flush_is_due: bool,
     life: Life,
@@ -173,6 +181,7 @@ impl Lane {
             to_policy: ToPolicy::default(),
             asked: HashMap::new(),
             unanswered: HashMap::new(),
+            void: HashSet::new(),
             way_back: None,
             flush_is_due: false,
         }
@@ -259,6 +268,7 @@ impl Lane {
     }
 
     fn settle(&mut self, ask: AskId, committed: bool) {
+        self.void.remove(&ask);
         if self.asked.remove(&ask).is_some() {
             self.to_policy.settled.push((ask, committed));
         }
@@ -279,6 +289,14 @@ impl Handler<Append> for Lane {
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
         self.life.maybe(FaultPoint::LaneAppend);
         let Append { turn, ask, tally, reply } = message;
+        if let Some(ask) = ask.filter(|ask| self.void.contains(ask)) {
+            self.settle(ask, false);
+            self.flush_later(ctx);
+            let why = "what it was granted is void: the policies were read anew".into();
+            // Its workflow is read anew, and whoever asked is told.
+            let _ = reply.send(Err(AppendError::Store(StoreError::Failed { why })));
+            return;
+        }
         self.turns.push(turn);
         self.waiting.push(Waiting { ask, tally, reply });
         self.flush_later(ctx);
@@ -328,6 +346,16 @@ impl Handler<Fence> for Lane {
             ctx.notify(Abandon(correlation));
             lane.flush_later(ctx);
         }))
+    }
+}
+
+impl Handler<Void> for Lane {
+    type Result = ();
+    fn handle(&mut self, _: Void, ctx: &mut Self::Context) {
+        // What was gathered is handed to the journal, and so lies before the fence.
+        self.flush(ctx);
+        let is_granted = |ask: &&AskId| !self.unanswered.contains_key(*ask);
+        self.void.extend(self.asked.keys().filter(is_granted));
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Should its rules panic, or a lane die with what it had asked for, it forgets everything and reads its state anew from
 //! the journal, behind a fence; so does the actor that comes after one that died. Who asks meanwhile waits. What was granted
-//! before and commits only later is known by nobody having granted it here: then the state is read once more.
+//! before and is not appended yet is void: each lane is told so before the fence, so that nothing commits on a grant that is
+//! forgotten.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,15 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures::future::join_all;
 use regie_core::governance::{Ask, AskId, Governor, PolicySet, Ruling, Settled};
 use regie_core::limits;
 use regie_core::workflow::Record;
 use regie_journal::{Reader, StoreError};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::entry::Places;
 use crate::faults::FaultPoint;
 use crate::journal::JournalHandle;
-use crate::lane::{FromPolicy, ToPolicy, WayBack, answer_lane};
+use crate::lane::{FromPolicy, ToPolicy, Void, WayBack, answer_lane};
 use crate::life::Life;
 use crate::pool::ReaderPool;
 
@@ -33,6 +37,7 @@ pub struct Policy {
     clock: Clock,
     journal: JournalHandle,
     readers: ReaderPool,
+    lanes: watch::Receiver<Places<Void>>,
     unanswered: HashMap<AskId, WayBack>,
     /// Answers that go back together, each to its lane.
     answers: Vec<(WayBack, AskId, Ruling)>,
@@ -56,18 +61,21 @@ pub struct Sources {
     pub journal: JournalHandle,
     /// What it is read with.
     pub readers: ReaderPool,
+    /// The lanes, each of which holds grants.
+    pub lanes: watch::Receiver<Places<Void>>,
 }
 
 impl Policy {
     /// Over the state that the journal gave; without one it is read first.
     pub fn new(governor: Option<Governor>, sources: Sources, life: Life) -> Self {
-        let Sources { set, clock, journal, readers } = sources;
+        let Sources { set, clock, journal, readers, lanes } = sources;
         Self {
             governor,
             set,
             clock,
             journal,
             readers,
+            lanes,
             unanswered: HashMap::new(),
             answers: Vec::new(),
             holding: HashSet::new(),
@@ -117,10 +125,15 @@ impl Policy {
         self.governor = None;
         self.readings += 1;
         let this = self.readings;
-        self.unanswered.clear(); // whoever waits is told by the loss of the way back
+        // Whoever waits is told by the loss of the way back.
+        self.unanswered.clear();
+        self.answers.clear();
         self.holding.clear();
         let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.set));
+        let lanes = Arc::clone(&self.lanes.borrow());
+        let void = join_all(lanes.iter().flatten().map(|lane| lane.send(Void)).collect::<Vec<_>>());
         let read = async move {
+            let _ = void.await; // a lane that is dead appends nothing
             let _ = fence.await;
             readers.run(move |reader| read_governor(&set, reader)).await
         };
@@ -154,19 +167,17 @@ impl Policy {
         self.send_answers();
     }
 
-    /// Settles one; says whether it commits what was granted by nobody here, and so is missing in the state.
-    fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) -> bool {
+    fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) {
         let waited = self.unanswered.remove(&ask).is_some();
         if !self.holding.remove(&ask) && !waited {
-            self.waiting.retain(|(other, _)| other.id != ask);
-            return committed;
+            // Of one who was here before: if it commits, it lies before the fence and is read.
+            return self.waiting.retain(|(other, _)| other.id != ask);
         }
         let now = self.clock.now();
         self.think(ctx, |governor| match waited {
             true => governor.forget(ask, now),
             false => governor.settle(ask, committed, now),
         });
-        false
     }
 }
 
@@ -185,14 +196,13 @@ impl Handler<ToPolicy> for Policy {
 
     fn handle(&mut self, ToPolicy { asks, settled, forget }: ToPolicy, ctx: &mut Self::Context) {
         self.life.maybe(FaultPoint::PolicyTold);
-        let mut is_stale = forget;
         if forget {
             self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told
         }
         for (ask, committed) in settled {
-            is_stale |= self.settle(ask, committed, ctx);
+            self.settle(ask, committed, ctx);
         }
-        if is_stale {
+        if forget {
             self.read_anew(ctx);
         }
         self.ask_all(asks, ctx);

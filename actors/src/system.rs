@@ -313,14 +313,15 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let nowhere = directories.len();
     let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
     let (end_shards, ends) = watch::channel(Places::from(vec![None; nowhere]));
-    let told = Told { entries: Arc::new(entries), ends: Arc::new(end_shards) };
+    let (lanes_seat, lanes) = watch::channel(Places::from(vec![None; nowhere]));
+    let told = Told { entries: Arc::new(entries), ends: Arc::new(end_shards), lanes: Arc::new(lanes_seat) };
     let router = Router::new(router);
     let (metrics_seat, metrics) = Post::new();
     let (policy_seat, policy) = Post::new();
     let (timers_seat, timers) = Post::new();
     let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
-    let sources =
-        Sources { set: Arc::clone(&set), clock: clock.clone(), journal: journal.clone(), readers: readers.clone() };
+    let (set_of, ahead) = (Arc::clone(&set), journal.clone());
+    let sources = Sources { set: set_of, clock: clock.clone(), journal: ahead, readers: readers.clone(), lanes };
     let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();

@@ -2,11 +2,13 @@
 //! once amid work, on both journals. One that dies again and again is named, and the runtime takes nothing more.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use regie::actors::agent::AgentLimits;
+use regie::actors::entry::shard_of;
 use regie::actors::faults::{FaultPoint, Faults};
 use regie::core::event::{EventResult, Incoming, LifeState, Principal};
 use regie::core::governance::{CooldownMode, KeyKind, Policy};
@@ -15,7 +17,7 @@ use regie::runtime::Waited;
 use regie::{Builder, Handle, JournalConfig, Reason, Refused};
 
 use crate::runtime_support::{
-    Acts, Folder, Stage, event, note_by, one_a_second, pattern, script, set, submit_all, within,
+    Acts, Folder, Gate, Stage, event, note_by, one_a_second, pattern, script, set, submit_all, within,
 };
 
 const ACTORS: usize = 10;
@@ -275,6 +277,88 @@ fn metrics_that_died_go_on_with_what_they_had_counted() {
         assert_eq!(stage.handle.metrics().await.events.received, 2, "the one that it died of is not counted");
         stage.submit(note_by("ana", "c", "3")).await;
         assert_eq!(stage.handle.metrics().await.events.received, 3);
+    });
+}
+
+/// Two names, of which the shards of a stage have one each.
+fn on_two_shards() -> [&'static str; 2] {
+    let names = ["one", "two", "three", "four", "five", "six"];
+    let other = names.iter().find(|name| shard_of(name, 2) != shard_of(names[0], 2));
+    [names[0], other.unwrap()]
+}
+
+#[test]
+fn what_a_policy_actor_granted_before_it_died_is_not_granted_a_second_time() {
+    let (slow, armed) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+    let (holds, arms) = (slow.clone(), Arc::clone(&armed));
+    within(async move {
+        let handler = script("slow", "work.>", move |_, input: Input<'_>, _: &Moment<'_>| {
+            if matches!(input, Input::Event(event) if event.kind == "work.slow") {
+                slow.pass();
+            }
+            Ok(Reaction::none())
+        });
+        let second = Duration::from_secs(1);
+        let one = Policy::cooldown("one", pattern("work.>"), second, KeyKind::Actor, CooldownMode::Discard);
+        let dies = Faults::when(move |at, _| at == FaultPoint::PolicyTold && arms.swap(false, Ordering::Relaxed));
+        let stage = Stage::with(|builder| builder.policies(set(vec![one])).handler(handler).faults(dies)).await;
+        let [here, there] = on_two_shards();
+        let by = |kind, correlation, who: &str, id| event(kind, correlation, id).actor(Principal::user(who)).build();
+        let granted = by("work.slow", here, "ana", "1").unwrap();
+        let answer = stage.handle.enqueue(granted.clone()).await.unwrap();
+        holds.wait_for(1);
+        armed.store(true, Ordering::Relaxed);
+        // The policies die of another's ask. Whoever asks for what was granted before gets it only if that is void by now.
+        let racing = by("work.go", there, "ana", "2").unwrap();
+        let racing = async { send_until_taken(&stage.handle, vec![racing]).await };
+        let opens = async {
+            // Long after the next one is there: were nothing void, it would have granted the other by then.
+            let mut rounds = 0;
+            while rounds < 2_000 {
+                rounds += stage.handle.metrics().await.part_deaths["policy"];
+            }
+            holds.open();
+            let _ = answer.await;
+            send_until_taken(&stage.handle, vec![granted]).await
+        };
+        futures::join!(racing, opens);
+        let ends: Vec<LifeState> = stage.states().await.into_values().collect();
+        let processed = ends.iter().filter(|state| **state == LifeState::Processed).count();
+        assert_eq!((ends.len(), processed), (2, 1), "{ends:?}");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_call_under_way_when_its_shard_dies_is_made_again() {
+    let (called, armed) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+    let (calls, arms) = (called.clone(), Arc::clone(&armed));
+    within(async move {
+        let first_hangs = Acts(move |task: regie::actors::agent::AgentTask| {
+            calls.come();
+            if calls.came() == 1 {
+                futures::future::pending().boxed()
+            } else {
+                futures::future::ready(Ok(task.task)).boxed()
+            }
+        });
+        let dies = Faults::when(move |at, _| at == FaultPoint::ShardEntry && arms.swap(false, Ordering::Relaxed));
+        let asks = script("asks", "work.>", |_, input: Input<'_>, _: &Moment<'_>| match input {
+            Input::Event(_) => Ok(Reaction::none().call("ask", "slow", serde_json::json!("hello"))),
+            other => Ok(Reaction::none().complete(&format!("{other:?}"))),
+        });
+        let build = |builder: Builder| builder.shards(1).handler(asks).faults(dies);
+        let stage = Stage::with(|builder| build(builder).agent("slow", first_hangs, AgentLimits::default())).await;
+        stage.handle.submit(call(1)).await.unwrap();
+        called.wait_for(1);
+        armed.store(true, Ordering::Relaxed);
+        let lost = stage.handle.submit(note_by("ana", "c", "1").build().unwrap()).await.unwrap_err();
+        assert_eq!(lost.reason, Reason::Lost);
+        called.wait_for(2);
+        stage.handle.settle().await;
+        let ended = stage.handle.wait(&"w-1".into(), None).await;
+        assert!(format!("{ended:?}").contains("Done"), "{ended:?}");
+        stage.close().await;
     });
 }
 

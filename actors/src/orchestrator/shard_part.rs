@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::entry::{Entry, Places};
 use crate::faults::Faults;
 use crate::index::IndexHandle;
-use crate::lane::{Lane, ToPolicy, Ways};
+use crate::lane::{Lane, ToPolicy, Void, Ways};
 use crate::life::{Life, Twin};
 use crate::metrics::ShardView;
 use crate::pool::ReaderPool;
@@ -68,6 +68,8 @@ pub struct Told {
     pub entries: Arc<watch::Sender<Places<Entry>>>,
     /// Who waits for ends.
     pub ends: Arc<watch::Sender<Places<AwaitEnd>>>,
+    /// The policies, of the lanes.
+    pub lanes: Arc<watch::Sender<Places<Void>>>,
 }
 
 impl Told {
@@ -104,7 +106,7 @@ impl ShardSpec {
 
     async fn up(self, directory: Directory, generation: u64, life: Life, told: Told) {
         let at = self.at;
-        let shard = self.start(directory, generation, life);
+        let shard = self.start(directory, generation, life, &told);
         // One that dies before it is up is followed by another.
         if shard.send(Up).await.is_ok() {
             told.is_at(at, &shard);
@@ -123,13 +125,15 @@ impl ShardSpec {
         reload(&mut timers);
     }
 
-    fn start(self, directory: Directory, generation: u64, life: Life) -> Addr<Shard> {
+    fn start(self, directory: Directory, generation: u64, life: Life, told: &Told) -> Addr<Shard> {
         let (lane_here, shard_here) = Twin::pair();
         let lane = Lane::new(self.ways.clone(), life.clone(), lane_here);
         let lane = Lane::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(4 * limits::ADMISSION);
             lane
         });
+        // Before anything can be granted over it.
+        told.lanes.send_modify(|places| put(places, self.at, lane.clone().recipient()));
         let stride = self.of as u64;
         Shard::start_in_arbiter(&self.arbiter.clone(), move |ctx| {
             let links = Links {
