@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use dashmap::DashMap;
 use futures::FutureExt;
-use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture, Either, select};
+use futures::future::{AbortHandle, AbortRegistration, Abortable, Aborted, BoxFuture, Either, select};
 use regie_core::event::CorrelationId;
 use regie_core::limits;
 use regie_core::workflow::{AgentOutcome, EffectKey, panic_text};
@@ -22,6 +22,8 @@ use regie_core::{Json, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::faults::FaultPoint;
+use crate::life::Life;
 
 /// One task for an agent. It is an actix message, too: see [`ActorAgent`].
 #[derive(Clone, Debug, Message)]
@@ -258,12 +260,13 @@ pub struct AgentGate {
     pool: tokio::runtime::Handle,
     running: usize,
     waiting: VecDeque<Call>,
+    life: Life,
 }
 
 impl AgentGate {
     /// A gate in front of an agent whose work runs on that pool.
-    pub fn new(spec: AgentSpec, view: Arc<AgentView>, clock: Clock, pool: tokio::runtime::Handle) -> Self {
-        Self { spec, view, clock, pool, running: 0, waiting: VecDeque::new() }
+    pub fn new(spec: AgentSpec, view: Arc<AgentView>, clock: Clock, pool: tokio::runtime::Handle, life: Life) -> Self {
+        Self { spec, view, clock, pool, running: 0, waiting: VecDeque::new(), life }
     }
 
     fn start_some(&mut self, ctx: &mut Context<Self>) {
@@ -299,14 +302,24 @@ impl AgentGate {
             let _ = reply.send(outcome);
         };
         self.running += 1;
-        let running = self.pool.spawn(Abortable::new(call, abort));
+        let mut running = Running(self.pool.spawn(Abortable::new(call, abort)));
         let view = Arc::clone(&self.view);
         let ended = async move {
-            if matches!(running.await, Ok(Err(_))) {
+            if matches!((&mut running.0).await, Ok(Err(_))) {
                 view.cancelled.fetch_add(1, Ordering::Relaxed);
             }
         };
         ctx.spawn(ended.into_actor(self).map(|(), _, ctx| ctx.notify(Ended)));
+    }
+}
+
+/// A call that runs, for as long as its gate lives: what the next gate lets in is counted anew, so that a call which nobody
+/// counts any more is ended, and its workflow told that it was lost.
+struct Running(tokio::task::JoinHandle<Result<(), Aborted>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -358,6 +371,8 @@ impl Actor for AgentGate {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(limits::EFFECTS_IN_FLIGHT);
+        self.view.waiting.store(0, Ordering::Relaxed);
+        self.view.running.store(0, Ordering::Relaxed);
     }
 }
 
@@ -365,6 +380,7 @@ impl Handler<Call> for AgentGate {
     type Result = ();
 
     fn handle(&mut self, call: Call, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::GateCall);
         if self.running >= self.spec.limits.concurrency && self.waiting.len() >= self.spec.limits.queue {
             self.view.refused.fetch_add(1, Ordering::Relaxed);
             let why = format!("{} calls of '{}' are waiting already", self.waiting.len(), self.spec.name);
@@ -373,6 +389,7 @@ impl Handler<Call> for AgentGate {
         }
         self.waiting.push_back(call);
         self.start_some(ctx);
+        self.life.maybe(FaultPoint::GateBegun);
     }
 }
 

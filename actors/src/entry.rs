@@ -70,20 +70,23 @@ impl Entry {
     }
 }
 
+/// Where all shards are, in their order; none where one has not been up yet.
+pub type Places<M> = Arc<[Option<Recipient<M>>]>;
+
 /// The way to the shard of a correlation. Cheap to clone; it follows when a shard is restarted.
 #[derive(Clone, Debug)]
-pub struct Router(watch::Receiver<Arc<[Recipient<Entry>]>>);
+pub struct Router(watch::Receiver<Places<Entry>>);
 
 impl Router {
     /// Over a list of shards that its owner keeps up to date.
-    pub fn new(shards: watch::Receiver<Arc<[Recipient<Entry>]>>) -> Self {
+    pub fn new(shards: watch::Receiver<Places<Entry>>) -> Self {
         Self(shards)
     }
 
     /// Sends an entry to its shard; one that cannot be sent is answered here.
     pub fn send(&self, entry: Entry) {
         let shards = Arc::clone(&self.0.borrow());
-        let refused = match shards.get(shard_of(&entry.correlation, shards.len())) {
+        let refused = match shards.get(shard_of(&entry.correlation, shards.len())).and_then(Option::as_ref) {
             None => return entry.answer(Err(Reason::Closing)),
             Some(shard) => shard.try_send(entry),
         };
@@ -99,12 +102,7 @@ impl Router {
     /// Comes back once there are shards to send to.
     pub async fn up(&self) {
         // With the sender gone, nobody will ever start any.
-        let _ = self.0.clone().wait_for(|shards| !shards.is_empty()).await;
-    }
-
-    /// How many shards there are.
-    pub fn shards(&self) -> usize {
-        self.0.borrow().len()
+        let _ = self.0.clone().wait_for(|shards| shards.iter().all(Option::is_some)).await;
     }
 }
 

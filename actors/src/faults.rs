@@ -1,15 +1,16 @@
-//! Faults on purpose, for tests: where a workflow's actor is to panic.
+//! Faults on purpose, for tests: where an actor or a thread of the runtime is to panic.
 
 use std::fmt;
 use std::sync::Arc;
 
 use regie_core::event::CorrelationId;
 
-/// A place at which a workflow's actor can be made to panic.
+/// A place at which something can be made to panic. Those of a workflow come with its correlation, those of a part of the
+/// runtime with the part's name: `shard 0`, `policy`, `timers`, `metrics`, `agent mailer`, `index`, `readers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultPoint {
-    /// When the actor starts.
+    /// When a workflow's actor starts.
     Start,
     /// When it is handed something.
     Handle,
@@ -19,6 +20,32 @@ pub enum FaultPoint {
     Appended,
     /// When it stops.
     Stop,
+    /// When a shard is handed something.
+    ShardEntry,
+    /// When a shard is told what a turn came to, before it answers anybody.
+    ShardReport,
+    /// When a lane is handed a turn.
+    LaneAppend,
+    /// When a lane is told what became of turns, before it tells anybody.
+    LaneAppended,
+    /// When the policy actor is told something, before it looks at it.
+    PolicyTold,
+    /// When the policy actor has granted, before it answers.
+    PolicyGranted,
+    /// When the timers are told of an instant.
+    TimersSet,
+    /// When the timers look at what is due.
+    TimersFire,
+    /// When something is to be counted.
+    MetricsCount,
+    /// When an agent's gate is asked for a call.
+    GateCall,
+    /// When an agent's gate has begun a call.
+    GateBegun,
+    /// Before the index follows the journal.
+    Index,
+    /// Before a reader's thread does what it is asked.
+    Reader,
 }
 
 type Plan = dyn Fn(FaultPoint, &CorrelationId) -> bool + Send + Sync;
@@ -43,6 +70,16 @@ impl Faults {
             std::thread::panicking() || !plan(point, correlation),
             "a fault on purpose at {point:?} of {correlation}"
         );
+    }
+
+    /// The same in a part of the runtime.
+    ///
+    /// # Panics
+    /// That is what it is for.
+    pub fn maybe_in(&self, point: FaultPoint, part: &str) {
+        if self.0.is_some() {
+            self.maybe(point, &CorrelationId::from(part));
+        }
     }
 }
 

@@ -1,11 +1,19 @@
 //! The index's thread: follows the journal, so that queries, identities and snapshots can be looked up.
+//!
+//! Should the indexer panic, whoever waits for the index is told, and a new one takes its place with the next commit, or after
+//! a second. It is tried again for as long as it takes, as on a full disk: the journal itself is unharmed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use regie_journal::{Indexer, Snapshot, StoreError};
+use regie_journal::{Indexer, Readers, Snapshot, StoreError};
 use tokio::sync::oneshot;
+
+use crate::faults::{FaultPoint, Faults};
+use crate::life::PartView;
 
 /// Requests that may wait: more heads say no more than one, and a snapshot that does not fit is taken another time.
 const QUEUE: usize = 1_024;
@@ -31,9 +39,15 @@ impl IndexHandle {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(indexer: Indexer) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(
+        indexer: Indexer,
+        readers: Readers,
+        view: Arc<PartView>,
+        faults: Faults,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (requests, inbox) = sync_channel(QUEUE);
-        let joined = std::thread::Builder::new().name("regie-index".into()).spawn(move || run(indexer, &inbox))?;
+        let mut thread = Thread { indexer: Some(indexer), readers, view, faults, snapshots: Vec::new(), behind: false };
+        let joined = std::thread::Builder::new().name("regie-index".into()).spawn(move || thread.run(&inbox))?;
         Ok((Self(requests), joined))
     }
 
@@ -63,42 +77,82 @@ impl IndexHandle {
     }
 }
 
-fn run(mut indexer: Indexer, inbox: &Receiver<Request>) {
-    let mut snapshots = Vec::new();
-    let mut behind = false;
-    loop {
-        // After a failure it is tried again by itself: without a commit nobody would ask, and who waits would wait for ever.
-        let first = match inbox.recv_timeout(if behind { AGAIN } else { Duration::MAX }) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => Request::More,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let mut closing = None;
-        if matches!(first, Request::More) {
-            indexer.gather(GATHERS);
-        }
-        for request in std::iter::once(first).chain(inbox.try_iter().take(QUEUE)) {
-            match request {
-                Request::More => {}
-                Request::Snapshot(snapshot) => snapshots.push(snapshot),
-                Request::Close(closed) => closing = Some(closed),
+struct Thread {
+    /// None while there is no new one in the place of one that panicked.
+    indexer: Option<Indexer>,
+    readers: Readers,
+    view: Arc<PartView>,
+    faults: Faults,
+    snapshots: Vec<Snapshot>,
+    behind: bool,
+}
+
+impl Thread {
+    fn run(&mut self, inbox: &Receiver<Request>) {
+        loop {
+            // After a failure it is tried again by itself: without a commit nobody would ask, and who waits would wait for
+            // ever.
+            let first = match inbox.recv_timeout(if self.behind { AGAIN } else { Duration::MAX }) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => Request::More,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let (Request::More, Some(indexer)) = (&first, &self.indexer) {
+                indexer.gather(GATHERS);
+            }
+            let mut closing = None;
+            for request in std::iter::once(first).chain(inbox.try_iter().take(QUEUE)) {
+                match request {
+                    Request::More => {}
+                    Request::Snapshot(snapshot) => self.snapshots.push(snapshot),
+                    Request::Close(closed) => closing = Some(closed),
+                }
+            }
+            self.follow();
+            if let Some(closed) = closing {
+                if let Some(indexer) = self.indexer.take() {
+                    indexer.close();
+                }
+                let _ = closed.send(());
+                return;
             }
         }
-        let caught_up = indexer.catch_up();
-        tell(behind, caught_up.as_ref().err());
-        behind = caught_up.is_err();
-        if behind {
+    }
+
+    fn follow(&mut self) {
+        let caught_up = catch_unwind(AssertUnwindSafe(|| self.catch_up())).unwrap_or_else(|_| Err(self.panicked()));
+        tell(self.behind, caught_up.as_ref().err());
+        self.behind = caught_up.is_err();
+        match caught_up {
+            Ok(()) => self.view.is_up(),
             // Snapshots of what it does not cover would be trusted before it does.
-            snapshots.clear();
+            Err(_) => self.snapshots.clear(),
         }
-        if let Err(error) = indexer.put_snapshots(std::mem::take(&mut snapshots)) {
+    }
+
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.faults.maybe_in(FaultPoint::Index, self.view.name());
+        let indexer = match &mut self.indexer {
+            Some(indexer) => indexer,
+            // If there is none, whoever waits is told why.
+            none => {
+                none.insert(self.readers.indexer_anew().inspect_err(|error| self.readers.index_failed(error.clone()))?)
+            }
+        };
+        indexer.catch_up()?;
+        if let Err(error) = indexer.put_snapshots(std::mem::take(&mut self.snapshots)) {
             tracing::warn!(%error, "snapshots were not kept");
         }
-        if let Some(closed) = closing {
-            indexer.close();
-            let _ = closed.send(());
-            return;
-        }
+        Ok(())
+    }
+
+    /// What an indexer knows after a panic may be wrong.
+    fn panicked(&mut self) -> StoreError {
+        self.indexer = None;
+        self.view.died();
+        let error = StoreError::Failed { why: "the index panicked; it is opened anew".into() };
+        self.readers.index_failed(error.clone());
+        error
     }
 }
 

@@ -1,6 +1,6 @@
 //! One lane per shard: carries its appends and policy asks over the thread boundary, gathered, one message a poll.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -9,8 +9,11 @@ use regie_core::governance::{Ask, AskId, Ruling};
 use regie_journal::{Conflict, Placed, StoreError, Turn};
 use tokio::sync::oneshot;
 
+use crate::faults::FaultPoint;
 use crate::journal::{Appended, Batch, JournalHandle};
-use crate::metrics::{Counted, Tally};
+use crate::life::{Life, Twin};
+use crate::metrics::{Counted, Metrics, Tally};
+use crate::post::Post;
 
 /// Why a turn was not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub struct Fence {
     pub correlation: CorrelationId,
 }
 
-/// What the policy actor is told in one message: asks, then what became of earlier ones.
+/// What the policy actor is told in one message: what became of earlier asks, then new ones.
 #[derive(Debug, Default, Message)]
 #[rtype(result = "()")]
 pub struct ToPolicy {
@@ -69,12 +72,20 @@ pub struct ToPolicy {
     pub asks: Vec<(Ask, WayBack)>,
     /// Settled ones, and whether their events committed.
     pub settled: Vec<(AskId, bool)>,
+    /// Whether a lane has died, with whose end it is unknown what became of its asks.
+    pub forget: bool,
 }
 
 /// What the policy actor answers, in one message; none to what it has forgotten.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct FromPolicy(pub Vec<(AskId, Option<Ruling>)>);
+
+/// Grants that are not appended yet are void: the policies forget them, and read what is committed behind a fence after
+/// this is answered.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Void;
 
 /// The way of an answer back to the lane that asked. Dropped unused, it says that there will be none: with the policy
 /// actor die all that it holds.
@@ -120,8 +131,10 @@ struct Waiting {
 /// The actor.
 pub struct Lane {
     journal: JournalHandle,
-    policy: Recipient<ToPolicy>,
-    metrics: Recipient<Counted>,
+    policy: Post<Recipient<ToPolicy>>,
+    metrics: Post<Addr<Metrics>>,
+    /// What nobody was there to count.
+    uncounted: Tally,
     turns: Vec<Turn>,
     waiting: Vec<Waiting>,
     in_flight: HashMap<u64, Vec<Waiting>>,
@@ -130,17 +143,37 @@ pub struct Lane {
     /// Whose each ask is that is not settled.
     asked: HashMap<AskId, CorrelationId>,
     unanswered: HashMap<AskId, oneshot::Sender<Ruling>>,
+    /// Granted by rules that have forgotten it: nothing is appended on it any more.
+    void: HashSet<AskId>,
     way_back: Option<Arc<Recipient<FromPolicy>>>,
     flush_is_due: bool,
+    life: Life,
+    /// The shard: one does not go on without the other.
+    shard: Twin,
+}
+
+/// Where a lane goes.
+#[derive(Clone)]
+pub struct Ways {
+    /// To the journal.
+    pub journal: JournalHandle,
+    /// To the policies.
+    pub policy: Post<Recipient<ToPolicy>>,
+    /// To the metrics.
+    pub metrics: Post<Addr<Metrics>>,
 }
 
 impl Lane {
-    /// A lane to the journal, the policies and the metrics.
-    pub fn new(journal: JournalHandle, policy: Recipient<ToPolicy>, metrics: Recipient<Counted>) -> Self {
+    /// A lane to the journal, the policies and the metrics, for a shard.
+    pub fn new(ways: Ways, life: Life, shard: Twin) -> Self {
+        let Ways { journal, policy, metrics } = ways;
         Self {
             journal,
             policy,
             metrics,
+            uncounted: Tally::default(),
+            life,
+            shard,
             turns: Vec::new(),
             waiting: Vec::new(),
             in_flight: HashMap::new(),
@@ -148,6 +181,7 @@ impl Lane {
             to_policy: ToPolicy::default(),
             asked: HashMap::new(),
             unanswered: HashMap::new(),
+            void: HashSet::new(),
             way_back: None,
             flush_is_due: false,
         }
@@ -174,16 +208,22 @@ impl Lane {
     /// Past the mailbox's capacity: one message a commit, and a lost one would be a wrong count.
     #[allow(clippy::disallowed_methods)]
     fn count(&mut self, tally: Tally) {
-        if !tally.is_empty() {
-            self.metrics.do_send(Counted(tally));
+        self.uncounted.add(tally);
+        let Some(metrics) = self.metrics.address().filter(|metrics| metrics.connected()) else { return };
+        if !self.uncounted.is_empty() {
+            metrics.do_send(Counted(std::mem::take(&mut self.uncounted)));
         }
     }
 
     /// Past the mailbox's capacity: every ask belongs to a workflow's turn, so that their number is bounded; and what is
-    /// settled must not be lost. If the policy actor is dead, the replies are dropped with the message, and who waits is told.
+    /// settled must not be lost. If the policy actor is dead, the replies are dropped with the message, and who waits is
+    /// told; what was settled is in the journal, which the next one reads once it is found here.
     #[allow(clippy::disallowed_methods)]
     fn send_to_policy(&mut self) {
-        self.policy.do_send(std::mem::take(&mut self.to_policy));
+        let told = std::mem::take(&mut self.to_policy);
+        if let Some(policy) = self.policy.address() {
+            policy.do_send(told);
+        }
     }
 
     fn send_batch(&mut self, ctx: &mut Context<Self>) {
@@ -228,6 +268,7 @@ impl Lane {
     }
 
     fn settle(&mut self, ask: AskId, committed: bool) {
+        self.void.remove(&ask);
         if self.asked.remove(&ask).is_some() {
             self.to_policy.settled.push((ask, committed));
         }
@@ -239,13 +280,23 @@ impl Actor for Lane {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.way_back = Some(Arc::new(ctx.address().recipient()));
+        ctx.spawn(self.shard.other_is_gone().into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
 impl Handler<Append> for Lane {
     type Result = ();
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::LaneAppend);
         let Append { turn, ask, tally, reply } = message;
+        if let Some(ask) = ask.filter(|ask| self.void.contains(ask)) {
+            self.settle(ask, false);
+            self.flush_later(ctx);
+            let why = "what it was granted is void: the policies were read anew".into();
+            // Its workflow is read anew, and whoever asked is told.
+            let _ = reply.send(Err(AppendError::Store(StoreError::Failed { why })));
+            return;
+        }
         self.turns.push(turn);
         self.waiting.push(Waiting { ask, tally, reply });
         self.flush_later(ctx);
@@ -298,6 +349,16 @@ impl Handler<Fence> for Lane {
     }
 }
 
+impl Handler<Void> for Lane {
+    type Result = ();
+    fn handle(&mut self, _: Void, ctx: &mut Self::Context) {
+        // What was gathered is handed to the journal, and so lies before the fence.
+        self.flush(ctx);
+        let is_granted = |ask: &&AskId| !self.unanswered.contains_key(*ask);
+        self.void.extend(self.asked.keys().filter(is_granted));
+    }
+}
+
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Abandon(CorrelationId);
@@ -315,6 +376,7 @@ impl Handler<Abandon> for Lane {
 impl Handler<Appended> for Lane {
     type Result = ();
     fn handle(&mut self, message: Appended, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::LaneAppended);
         self.appended(message);
         self.flush_later(ctx);
     }

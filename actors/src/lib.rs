@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! system        starts and stops everything
-//! orchestrator  the root supervises one shard per core; each supervises its workflows
+//! orchestrator  the root supervises all parts, among them a shard per core; each of those supervises its workflows
 //! workflow      one per live correlation: runs the loop
 //! timers        durable timers
 //! agent         one per registered agent: a gate in front of work that runs elsewhere
@@ -15,6 +15,7 @@
 //! index         one thread follows behind
 //! metrics       counts what was committed
 //! clock         system, manual and event time
+//! life, post    how a part's death is told, and where the next one is found
 //! ```
 
 pub mod agent;
@@ -25,10 +26,13 @@ pub mod faults;
 pub mod index;
 pub mod journal;
 pub mod lane;
+pub mod life;
 pub mod metrics;
 pub mod orchestrator;
+mod parts;
 pub mod policy;
 pub mod pool;
+pub mod post;
 pub mod refused;
 pub mod system;
 pub mod timers;

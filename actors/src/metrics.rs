@@ -2,6 +2,10 @@
 //!
 //! Counters of events are facts counted: at rest they equal what the journal gives. What is not a fact (wakes, restarts,
 //! refusals) is counted where it happens, in views that nothing is decided by.
+//!
+//! Should the actor die, the next one goes on with what was counted: what the dead one was about to count, and what waited
+//! in its mailbox, is not in the counts then; nor is what a lane that died had handed to the journal. The journal has it:
+//! what must be exact is asked there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::prelude::*;
 use regie_core::event::LifeState;
 use regie_core::workflow::{Fact, Record};
+use tokio::sync::oneshot;
+
+use crate::faults::FaultPoint;
+use crate::life::Life;
 
 /// How many events of a type came in, and how many are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,14 +119,31 @@ impl Tally {
 pub struct Counted(pub Tally);
 
 /// Asks for the counts.
-#[derive(Debug, Message)]
+#[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Tally")]
 pub struct Count;
 
 /// The actor.
-#[derive(Default)]
 pub struct Metrics {
     counts: Tally,
+    heir: Option<oneshot::Sender<Tally>>,
+    life: Life,
+}
+
+impl Metrics {
+    /// Goes on with what was counted before; what it counts goes to its heir when it is dropped.
+    pub fn new(counts: Tally, heir: oneshot::Sender<Tally>, life: Life) -> Self {
+        Self { counts, heir: Some(heir), life }
+    }
+}
+
+impl Drop for Metrics {
+    /// Runs while a panic unwinds, and does nothing that can fail.
+    fn drop(&mut self) {
+        if let Some(heir) = self.heir.take() {
+            let _ = heir.send(std::mem::take(&mut self.counts)); // without an heir nobody asks any more
+        }
+    }
 }
 
 impl Actor for Metrics {
@@ -128,6 +153,7 @@ impl Actor for Metrics {
 impl Handler<Counted> for Metrics {
     type Result = ();
     fn handle(&mut self, Counted(tally): Counted, _: &mut Self::Context) {
+        self.life.maybe(FaultPoint::MetricsCount);
         self.counts.add(tally);
     }
 }

@@ -1,7 +1,9 @@
 //! Owns the state of the policies that hold any. One mailbox, so that of N racing events of one key one goes on.
 //!
-//! Should its rules panic, it forgets everything and reads its state anew from the journal, behind a fence; who asks
-//! meanwhile is refused, and what was granted before and commits only later has it read once more.
+//! Should its rules panic, or a lane die with what it had asked for, it forgets everything and reads its state anew from
+//! the journal, behind a fence; so does the actor that comes after one that died. Who asks meanwhile waits. What was granted
+//! before and is not appended yet is void: each lane is told so before the fence, so that nothing commits on a grant that is
+//! forgotten.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,14 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use regie_core::governance::{AskId, Governor, PolicySet, Ruling, Settled};
+use futures::future::join_all;
+use regie_core::governance::{Ask, AskId, Governor, PolicySet, Ruling, Settled};
 use regie_core::limits;
 use regie_core::workflow::Record;
 use regie_journal::{Reader, StoreError};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::entry::Places;
+use crate::faults::FaultPoint;
 use crate::journal::JournalHandle;
-use crate::lane::{FromPolicy, ToPolicy, WayBack, answer_lane};
+use crate::lane::{FromPolicy, ToPolicy, Void, WayBack, answer_lane};
+use crate::life::Life;
 use crate::pool::ReaderPool;
 
 /// How soon a state that could not be read is read again.
@@ -30,37 +37,51 @@ pub struct Policy {
     clock: Clock,
     journal: JournalHandle,
     readers: ReaderPool,
+    lanes: watch::Receiver<Places<Void>>,
     unanswered: HashMap<AskId, WayBack>,
     /// Answers that go back together, each to its lane.
     answers: Vec<(WayBack, AskId, Ruling)>,
-    /// Asks that hold reservations here.
+    /// Asks that were answered here, and are not settled.
     holding: HashSet<AskId>,
-    /// Asks whose reservations were forgotten, and that may still commit.
-    forgotten: HashSet<AskId>,
+    /// Asks that came while the state is read.
+    waiting: Vec<(Ask, WayBack)>,
     /// How often it was read anew: only the latest reading counts, for an earlier one lacks what committed since.
     readings: u64,
+    life: Life,
+}
+
+/// What the rules of the policies need from outside.
+#[derive(Clone)]
+pub struct Sources {
+    /// The policies in force.
+    pub set: Arc<PolicySet>,
+    /// What tells the time.
+    pub clock: Clock,
+    /// What the state is read behind.
+    pub journal: JournalHandle,
+    /// What it is read with.
+    pub readers: ReaderPool,
+    /// The lanes, each of which holds grants.
+    pub lanes: watch::Receiver<Places<Void>>,
 }
 
 impl Policy {
-    /// Over the state that the journal gave.
-    pub fn new(
-        governor: Governor,
-        set: Arc<PolicySet>,
-        clock: Clock,
-        journal: JournalHandle,
-        readers: ReaderPool,
-    ) -> Self {
+    /// Over the state that the journal gave; without one it is read first.
+    pub fn new(governor: Option<Governor>, sources: Sources, life: Life) -> Self {
+        let Sources { set, clock, journal, readers, lanes } = sources;
         Self {
-            governor: Some(governor),
+            governor,
             set,
             clock,
             journal,
             readers,
+            lanes,
             unanswered: HashMap::new(),
             answers: Vec::new(),
             holding: HashSet::new(),
-            forgotten: HashSet::new(),
+            waiting: Vec::new(),
             readings: 0,
+            life,
         }
     }
 
@@ -104,32 +125,54 @@ impl Policy {
         self.governor = None;
         self.readings += 1;
         let this = self.readings;
-        self.unanswered.clear(); // whoever waits is told by the loss of the way back
-        self.forgotten.extend(self.holding.drain());
+        // Whoever waits is told by the loss of the way back.
+        self.unanswered.clear();
+        self.answers.clear();
+        self.holding.clear();
         let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.set));
+        let lanes = Arc::clone(&self.lanes.borrow());
+        let void = join_all(lanes.iter().flatten().map(|lane| lane.send(Void)).collect::<Vec<_>>());
         let read = async move {
+            let _ = void.await; // a lane that is dead appends nothing
             let _ = fence.await;
             readers.run(move |reader| read_governor(&set, reader)).await
         };
         ctx.spawn(read.into_actor(self).map(move |governor, policy, ctx| match governor {
             _ if policy.readings != this => {}
-            Ok(governor) => policy.governor = Some(governor),
+            Ok(governor) => {
+                policy.governor = Some(governor);
+                let waiting = std::mem::take(&mut policy.waiting);
+                policy.ask_all(waiting, ctx);
+            }
             Err(error) => {
+                policy.waiting.clear(); // it may take long: they are told
                 tracing::error!(%error, "the policies' state cannot be read; it is tried again");
                 ctx.run_later(AGAIN, |policy, ctx| policy.read_anew(ctx));
             }
         }));
     }
 
-    fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) {
-        if self.forgotten.remove(&ask) {
-            if committed {
-                self.read_anew(ctx);
+    fn ask_all(&mut self, asks: Vec<(Ask, WayBack)>, ctx: &mut Context<Self>) {
+        for (ask, reply) in asks {
+            // Within this very loop the rules may panic: who comes after waits for what is read then.
+            if self.governor.is_none() {
+                self.waiting.push((ask, reply));
+                continue;
             }
-            return;
+            self.unanswered.insert(ask.id, reply);
+            let now = self.clock.now();
+            self.think(ctx, |governor| governor.ask(ask, now).into_iter().collect());
         }
-        self.holding.remove(&ask);
+        self.life.maybe(FaultPoint::PolicyGranted);
+        self.send_answers();
+    }
+
+    fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) {
         let waited = self.unanswered.remove(&ask).is_some();
+        if !self.holding.remove(&ask) && !waited {
+            // Of one who was here before: if it commits, it lies before the fence and is read.
+            return self.waiting.retain(|(other, _)| other.id != ask);
+        }
         let now = self.clock.now();
         self.think(ctx, |governor| match waited {
             true => governor.forget(ask, now),
@@ -140,23 +183,29 @@ impl Policy {
 
 impl Actor for Policy {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.governor.is_none() {
+            self.read_anew(ctx);
+        }
+    }
 }
 
 impl Handler<ToPolicy> for Policy {
     type Result = ();
 
-    fn handle(&mut self, ToPolicy { asks, settled }: ToPolicy, ctx: &mut Self::Context) {
+    fn handle(&mut self, ToPolicy { asks, settled, forget }: ToPolicy, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::PolicyTold);
+        if forget {
+            self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told
+        }
         for (ask, committed) in settled {
             self.settle(ask, committed, ctx);
         }
-        for (ask, reply) in asks {
-            if self.governor.is_some() {
-                self.unanswered.insert(ask.id, reply);
-                let now = self.clock.now();
-                self.think(ctx, |governor| governor.ask(ask, now).into_iter().collect());
-            }
+        if forget {
+            self.read_anew(ctx);
         }
-        self.send_answers();
+        self.ask_all(asks, ctx);
     }
 }
 

@@ -1,11 +1,15 @@
 //! Threads that read the journal, so that no arbiter waits for a disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use regie_journal::{Reader, Readers, StoreError};
 use tokio::sync::oneshot;
+
+use crate::faults::{FaultPoint, Faults};
+use crate::life::PartView;
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
@@ -22,8 +26,12 @@ impl ReaderPool {
     ///
     /// # Errors
     /// If a reader cannot be opened, or the system gives no thread.
-    pub fn start(readers: Readers, count: usize) -> Result<Self, StoreError> {
-        let threads = (0..count.max(1)).map(|_| start_one(readers.open()?)).collect::<Result<_, StoreError>>()?;
+    pub fn start(readers: Readers, count: usize, view: &Arc<PartView>, faults: &Faults) -> Result<Self, StoreError> {
+        let start = |_| {
+            let (view, faults) = (Arc::clone(view), faults.clone());
+            start_one(Thread { reader: readers.open()?, readers: readers.clone(), view, faults })
+        };
+        let threads = (0..count.max(1)).map(start).collect::<Result<_, StoreError>>()?;
         Ok(Self { threads, next: Arc::default(), readers })
     }
 
@@ -52,16 +60,43 @@ impl ReaderPool {
     }
 }
 
-fn start_one(reader: Reader) -> Result<Sender<Job>, StoreError> {
+/// What one thread works with.
+struct Thread {
+    reader: Reader,
+    readers: Readers,
+    view: Arc<PartView>,
+    faults: Faults,
+}
+
+fn start_one(mut thread: Thread) -> Result<Sender<Job>, StoreError> {
     let (jobs, inbox) = channel();
-    let thread = std::thread::Builder::new().name("regie-reader".into());
-    thread.spawn(move || run(reader, &inbox)).map_err(|error| StoreError::Failed { why: error.to_string() })?;
+    let named = std::thread::Builder::new().name("regie-reader".into());
+    named.spawn(move || thread.run(&inbox)).map_err(|error| StoreError::Failed { why: error.to_string() })?;
     Ok(jobs)
 }
 
-fn run(mut reader: Reader, inbox: &Receiver<Job>) {
-    while let Ok(job) = inbox.recv() {
-        // A panic in a job drops its answer, which its caller is told; the thread goes on.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut reader)));
+impl Thread {
+    fn run(&mut self, inbox: &Receiver<Job>) {
+        while let Ok(job) = inbox.recv() {
+            // A panic in a job drops its answer, which its caller is told; the thread goes on.
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                self.faults.maybe_in(FaultPoint::Reader, self.view.name());
+                job(&mut self.reader);
+            }));
+            if done.is_err() {
+                self.open_anew();
+            }
+        }
+    }
+
+    /// What a reader knows after a panic may be wrong.
+    fn open_anew(&mut self) {
+        self.view.died();
+        tracing::error!("a reader of the journal panicked; it is opened anew");
+        match self.readers.open() {
+            Ok(reader) => self.reader = reader,
+            Err(error) => tracing::error!(%error, "a reader cannot be opened anew; the old one goes on"),
+        }
+        self.view.is_up();
     }
 }

@@ -21,6 +21,12 @@ pub enum Reason {
         /// How many wait.
         queued: usize,
     },
+    /// A part of the runtime died too often, so that it takes nothing more.
+    #[error("{part} died too often, so that nothing more is taken: start the runtime anew, and tell whoever keeps it")]
+    PartDown {
+        /// Which part.
+        part: String,
+    },
     /// The runtime is shutting down, or has.
     #[error("the runtime is shutting down")]
     Closing,
@@ -79,6 +85,7 @@ impl Reason {
         match self {
             Reason::Full { .. } => "full",
             Reason::Crowded { .. } => "crowded",
+            Reason::PartDown { .. } => "part_down",
             Reason::Closing => "closing",
             Reason::OtherContent { .. } => "other_content",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",

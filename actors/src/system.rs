@@ -1,12 +1,15 @@
 //! Starts and stops everything: threads, arbiters, actors, in the order in which they need each other.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use futures::FutureExt;
+use futures::future::{Either, select};
 use regie_core::event::Principal;
 use regie_core::governance::{Governor, PolicySet};
 use regie_core::limits;
@@ -14,18 +17,21 @@ use regie_core::workflow::{DecodeError, Definitions, Record};
 use regie_journal::{Journal, OpenNote, Opened, Reader, SetInForce, SqliteOptions, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::agent::{AgentGate, AgentSpec, AgentView, Agents};
+use crate::agent::{AgentSpec, Agents};
 use crate::busy::Busy;
 use crate::clock::Clock;
-use crate::entry::{Router, hash_of, shard_of};
+use crate::entry::{Places, Router, hash_of, shard_of};
 use crate::faults::Faults;
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
-use crate::lane::Lane;
+use crate::lane::Ways;
+use crate::life::PartView;
 use crate::metrics::{Metrics, ShardView};
-use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Root, ShardSpec};
-use crate::policy::{Policy, read_governor};
+use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
+use crate::parts;
+use crate::policy::{Sources, read_governor};
 use crate::pool::ReaderPool;
+use crate::post::Post;
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
 
@@ -93,7 +99,7 @@ pub struct Core {
     /// The way in.
     pub router: Router,
     /// The way to those who tell of ends.
-    pub ends: watch::Receiver<Arc<[Recipient<AwaitEnd>]>>,
+    pub ends: watch::Receiver<Places<AwaitEnd>>,
     /// Places among those who may be under way.
     pub admission: Arc<Semaphore>,
     /// How many there are.
@@ -103,11 +109,13 @@ pub struct Core {
     /// What tells the time.
     pub clock: Clock,
     /// The timers.
-    pub timers: Addr<Timers>,
+    pub timers: Post<Addr<Timers>>,
     /// What was committed.
-    pub metrics: Addr<Metrics>,
-    /// The state of the policies.
-    pub policy: Addr<Policy>,
+    pub metrics: Post<Addr<Metrics>>,
+    /// How the parts are that can die and are started anew.
+    pub parts: Vec<Arc<PartView>>,
+    /// Whether a part was given up.
+    pub gave_up: watch::Receiver<bool>,
     /// The agents.
     pub agents: Agents,
     /// The journal.
@@ -190,7 +198,8 @@ async fn live(settings: Settings, ready: Ready, stopped: oneshot::Receiver<onesh
         Err(error) => return drop(ready.send(Err(error))),
     };
     let core = Arc::clone(&built.core);
-    if core.ends.clone().wait_for(|shards| !shards.is_empty()).await.is_err() {
+    if !is_up(&core).await {
+        built.stop(grace).await.0;
         return drop(ready.send(Err(StartError::Ended)));
     }
     if ready.send(Ok((core, std::mem::take(&mut built.notes)))).is_err() {
@@ -202,6 +211,14 @@ async fn live(settings: Settings, ready: Ready, stopped: oneshot::Receiver<onesh
     if let Ok(done) = asked {
         let _ = done.send(shutdown);
     }
+}
+
+/// Comes back once all shards are up, or one never will be.
+async fn is_up(core: &Core) -> bool {
+    let (mut ends, mut gave_up) = (core.ends.clone(), core.gave_up.clone());
+    let up = ends.wait_for(|shards| shards.iter().all(Option::is_some)).map(|up| up.is_ok());
+    let given_up = gave_up.wait_for(|gave_up| *gave_up).map(|_| ());
+    matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _)))
 }
 
 struct Built {
@@ -218,7 +235,7 @@ impl Built {
     async fn stop(self, grace: Duration) -> ((), Shutdown) {
         let began = Instant::now();
         self.core.admission.close();
-        let _ = self.core.timers.send(crate::timers::Halt).await;
+        let _ = self.core.timers.ask(crate::timers::Halt).await;
         // What is under way outside may take for ever; it is owed in the journal, and goes on at the next start.
         let _ = tokio::time::timeout(grace, self.core.busy.settled()).await;
         let left_owed = self.core.busy.count();
@@ -246,12 +263,14 @@ fn build(settings: Settings) -> Result<Built, StartError> {
         Place::Files(options) => Journal::open(options.clone())?,
     };
     let mut threads = Vec::new();
+    let views = Views { index: PartView::new("index"), readers: PartView::new("readers") };
     let index = match indexer {
         None => None,
         Some(mut indexer) => {
             // What the last process did not come to: identities and names must be known before anything enters.
             indexer.catch_up()?;
-            let (index, thread) = IndexHandle::start(indexer)?;
+            let (readers, faults) = (readers.clone(), settings.faults.clone());
+            let (index, thread) = IndexHandle::start(indexer, readers, Arc::clone(&views.index), faults)?;
             threads.push(thread);
             Some(index)
         }
@@ -260,87 +279,108 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     resume_clock(&settings.clock, &mut reader)?;
     let governor = read_governor(&settings.policies, &mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
-    let readers = ReaderPool::start(readers, READERS)?;
+    let readers = ReaderPool::start(readers, READERS, &views.readers, &settings.faults)?;
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Parts { journal, index, readers, pool, governor, directories };
+    let parts = Opening { journal, index, readers, pool, governor, directories, views };
     Ok(assemble(settings, parts, notes, threads))
 }
 
-struct Parts {
+/// How the threads are that heal by themselves.
+struct Views {
+    index: Arc<PartView>,
+    readers: Arc<PartView>,
+}
+
+/// What was opened, for the actors to work with.
+struct Opening {
     journal: JournalHandle,
     index: Option<IndexHandle>,
     readers: ReaderPool,
     pool: tokio::runtime::Runtime,
     governor: Governor,
     directories: Vec<HashSet<u64>>,
+    views: Views,
 }
 
 /// One long list of who needs whom: split, it would be harder to read.
 #[allow(clippy::too_many_lines)]
-fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
-    let Parts { journal, index, readers, pool, governor, directories } = parts;
+fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
+    let Opening { journal, index, readers, pool, governor, directories, views } = opened;
     let Settings { clock, policies, policies_by, definitions, agents: specs, admission, keep, faults, .. } = settings;
-    let busy = Busy::default();
-    let (entries, router) = watch::channel(Arc::from(Vec::new()));
-    let (end_shards, ends) = watch::channel(Arc::from(Vec::new()));
+    let (busy, agents) = (Busy::default(), Agents::default());
+    let nowhere = directories.len();
+    let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
+    let (end_shards, ends) = watch::channel(Places::from(vec![None; nowhere]));
+    let (lanes_seat, lanes) = watch::channel(Places::from(vec![None; nowhere]));
+    let told = Told { entries: Arc::new(entries), ends: Arc::new(end_shards), lanes: Arc::new(lanes_seat) };
     let router = Router::new(router);
-    let metrics = Metrics::default().start();
+    let (metrics_seat, metrics) = Post::new();
+    let (policy_seat, policy) = Post::new();
+    let (timers_seat, timers) = Post::new();
     let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
-    let policy = Policy::new(governor, Arc::clone(&set), clock.clone(), journal.clone(), readers.clone()).start();
-    let agents = agents(specs, &clock, pool.handle());
-    // The timers find the shards by the router, which knows them once the root has started them.
-    let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone()).start();
+    let (set_of, ahead) = (Arc::clone(&set), journal.clone());
+    let sources = Sources { set: set_of, clock: clock.clone(), journal: ahead, readers: readers.clone(), lanes };
     let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
-    let views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
+    let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
     let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
-    pool.spawn(watchdog::watch(holders.iter().cloned().zip(views.iter().cloned()).collect()));
-    let spec = |at: usize| {
-        let lane = Lane::new(journal.clone(), policy.clone().recipient(), metrics.clone().recipient());
-        let arbiter = arbiters[at].handle();
-        let neighbours = Neighbours {
-            lane: start_lane(&arbiter, lane),
+    pool.spawn(watchdog::watch(holders.iter().cloned().zip(shard_views.iter().cloned()).collect()));
+    let spec = |at: usize| ShardSpec {
+        at,
+        of: arbiters.len(),
+        arbiter: arbiters[at].handle(),
+        ways: Ways { journal: journal.clone(), policy: policy.clone(), metrics: metrics.clone() },
+        neighbours: Neighbours {
             timers: timers.clone(),
             agents: agents.clone(),
             router: router.clone(),
             busy: busy.clone(),
-        };
-        ShardSpec {
-            at,
-            of: arbiters.len(),
-            arbiter,
-            neighbours,
-            keep,
-            view: Arc::clone(&views[at]),
-            clock: clock.clone(),
-            definitions: Arc::clone(&definitions),
-            set: Arc::clone(&set),
-            in_force: in_force.clone(),
-            journal: journal.clone(),
-            index: index.clone(),
-            readers: readers.clone(),
-            holder: holders[at].clone(),
-            faults: faults.clone(),
-        }
+        },
+        keep,
+        view: Arc::clone(&shard_views[at]),
+        clock: clock.clone(),
+        definitions: Arc::clone(&definitions),
+        set: Arc::clone(&set),
+        in_force: in_force.clone(),
+        index: index.clone(),
+        readers: readers.clone(),
+        holder: holders[at].clone(),
+        faults: faults.clone(),
     };
-    let shards = directories.into_iter().enumerate().map(|(at, known)| (spec(at), Directory::Known(known))).collect();
-    let root = Root::new(shards, entries, end_shards).start();
+    let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
+    supervised.add("metrics".into(), parts::metrics(metrics_seat));
+    supervised.add("policy".into(), parts::policy(governor, sources, policy_seat));
+    for spec in specs {
+        let name = format!("agent {}", spec.name);
+        supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
+    }
+    // The timers find the shards by the router, which knows them once the root has started them.
+    let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
+    supervised.add("timers".into(), raise);
+    for (at, known) in directories.into_iter().enumerate() {
+        supervised.add(format!("shard {at}"), spec(at).raise(Directory::Known(known), told.clone()));
+    }
+    let permits = Arc::new(Semaphore::new(admission));
+    let (gives_up, gave_up) = watch::channel(false);
+    let reins = Reins { busy: busy.clone(), admission: Arc::clone(&permits), gave_up: gives_up, faults };
+    let root = Root::new(supervised.parts, reins).start();
     let core = Core {
         router,
         ends,
-        admission: Arc::new(Semaphore::new(admission)),
+        admission: permits,
         admitted_at_most: admission,
         busy,
         clock,
         timers,
         metrics,
-        policy,
+        parts: supervised.views,
+        gave_up,
         agents,
         journal,
         readers,
-        views,
+        views: shard_views,
         holders,
         set,
         definitions,
@@ -350,28 +390,24 @@ fn assemble(settings: Settings, parts: Parts, notes: Vec<OpenNote>, threads: Vec
     Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root }
 }
 
-fn start_lane(arbiter: &ArbiterHandle, lane: Lane) -> Addr<Lane> {
-    Lane::start_in_arbiter(arbiter, move |ctx| {
-        ctx.set_mailbox_capacity(4 * limits::ADMISSION);
-        lane
-    })
+/// What the root is to supervise, and how each of it is.
+struct Supervised {
+    parts: Vec<Part>,
+    views: Vec<Arc<PartView>>,
+}
+
+impl Supervised {
+    fn add(&mut self, name: String, raise: Raise) {
+        let view = PartView::new(name);
+        self.views.push(Arc::clone(&view));
+        self.parts.push(Part::new(view, raise));
+    }
 }
 
 fn agents_are_named_once(specs: &[AgentSpec]) -> Result<(), StartError> {
     let mut names = HashSet::new();
     let twice = specs.iter().find(|spec| !names.insert(spec.name.as_str()));
     twice.map_or(Ok(()), |spec| Err(StartError::AgentTwice(spec.name.clone())))
-}
-
-fn agents(specs: Vec<AgentSpec>, clock: &Clock, pool: &tokio::runtime::Handle) -> Agents {
-    let agents = Agents::default();
-    for spec in specs {
-        let view = Arc::new(AgentView::default());
-        let name = spec.name.clone();
-        let gate = AgentGate::new(spec, Arc::clone(&view), clock.clone(), pool.clone());
-        agents.add(name, gate.start(), view);
-    }
-    agents
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {
@@ -409,10 +445,5 @@ impl Core {
     /// Workflows in memory now, over all shards.
     pub fn live(&self) -> u64 {
         self.views.iter().map(|view| view.live.load(Ordering::Relaxed)).sum()
-    }
-
-    /// Whether the policy actor lives.
-    pub fn is_policy_up(&self) -> bool {
-        self.policy.connected()
     }
 }

@@ -1,7 +1,7 @@
 //! Durable timers: wakes correlations when something of theirs is due.
 //!
 //! The journal's wake table is the truth; what is here is its nearest part. Whoever is told that something is due looks at
-//! what it owes itself, so that a wake too many harms nobody.
+//! what it owes itself, so that a wake too many harms nobody. Should the actor die, the next one reads the table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::{Answer, Entry, Router, Until, Work};
+use crate::faults::FaultPoint;
+use crate::life::Life;
 use crate::pool::ReaderPool;
 use crate::refused::Reason;
 
@@ -36,7 +38,7 @@ pub struct Set {
 }
 
 /// What is due next, and how much waits.
-#[derive(Debug, Message)]
+#[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Waiting")]
 pub struct Look;
 
@@ -52,7 +54,7 @@ pub struct Waiting {
 }
 
 /// Wakes the one that is due first, if it is due by then; answered when it has been taken.
-#[derive(Debug, Message)]
+#[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "bool")]
 pub struct FireNext {
     /// By when.
@@ -65,7 +67,7 @@ pub struct FireNext {
 pub struct Reload;
 
 /// Fires nothing more: the runtime is shutting down.
-#[derive(Debug, Message)]
+#[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Halt;
 
@@ -87,11 +89,12 @@ pub struct Timers {
     reading: bool,
     halted: bool,
     alarm: Option<(Timestamp, SpawnHandle)>,
+    life: Life,
 }
 
 impl Timers {
     /// Over the journal's wake table.
-    pub fn new(clock: Clock, router: Router, busy: Busy, readers: ReaderPool) -> Self {
+    pub fn new(clock: Clock, router: Router, busy: Busy, readers: ReaderPool, life: Life) -> Self {
         Self {
             clock,
             router,
@@ -104,6 +107,7 @@ impl Timers {
             reading: false,
             halted: false,
             alarm: None,
+            life,
         }
     }
 
@@ -138,6 +142,7 @@ impl Timers {
         if self.halted {
             return;
         }
+        self.life.maybe(FaultPoint::TimersFire);
         let now = if self.clock.fires() { self.clock.now() } else { Timestamp::MIN };
         while self.in_flight < IN_FLIGHT {
             let Some(correlation) = self.pop(now) else { break };
@@ -279,6 +284,7 @@ impl Handler<Set> for Timers {
     type Result = ();
 
     fn handle(&mut self, Set { correlation, due }: Set, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::TimersSet);
         self.set(correlation, due);
         self.set_alarm(ctx);
     }

@@ -75,9 +75,12 @@ pub const RESTARTS: u32 = 10;
 pub const RESTARTS_IN_WINDOW: u32 = 30;
 /// The window that [`RESTARTS_IN_WINDOW`] counts in.
 pub const RESTART_WINDOW: Duration = Duration::from_secs(60);
-/// The first wait before a workflow is recreated; it doubles with each death in a row.
+/// Restarts of one part of the runtime within [`RESTART_WINDOW`] before it is left dead and nothing more is taken: a bug that
+/// comes again and again needs a person.
+pub const PART_RESTARTS: u32 = 10;
+/// The first wait before a workflow or a part is recreated; it doubles with each death in a row.
 pub const RESTART_BACKOFF: Duration = Duration::from_millis(5);
-/// The longest wait before a workflow is recreated.
+/// The longest wait before a workflow or a part is recreated.
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// How long one decision may hold its shard before the watchdog names it: every other workflow of the shard waits.

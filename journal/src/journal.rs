@@ -105,11 +105,12 @@ impl Journal {
         for note in notes.iter().filter(|note| note.is_loss()) {
             tracing::warn!(journal = %files.name(), "{note}");
         }
+        let lock = Arc::downgrade(&truth.lock);
         let indexer = indexer.owning(Arc::clone(&truth.lock));
         let index = connection::for_reading(&files.index)?;
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
         progress.wrote(store.head().position);
-        let readers = Readers::owner(files, Arc::clone(&progress));
+        let readers = Readers::owner(files, Arc::clone(&progress), lock);
         let trail = PolicyTrail::read(&mut readers.open()?)?;
         let writer = Writer::new(Box::new(store), trail, progress);
         Ok(Opened { writer, indexer: Some(indexer), readers, notes })

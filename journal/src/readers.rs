@@ -1,7 +1,7 @@
 //! Where readers come from.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::error::StoreError;
@@ -14,7 +14,7 @@ use crate::reader::{Reader, Side, wait_for_owner};
 use crate::snapshot::Snapshot;
 use crate::sqlite::connection;
 use crate::sqlite::files::Files;
-use crate::sqlite::lock;
+use crate::sqlite::lock::{self, OwnerLock};
 use crate::sqlite::reader::SqliteReader;
 use crate::sqlite::soundness;
 use crate::store::EventReader;
@@ -31,7 +31,7 @@ enum Source {
     /// A journal in memory.
     Memory(MemoryStore),
     /// A journal in files that this process owns.
-    Owner { files: Arc<Files>, progress: Arc<Progress> },
+    Owner { files: Arc<Files>, progress: Arc<Progress>, lock: Weak<OwnerLock> },
     /// A journal in files that this process only reads, and whether its index can be used.
     Visitor { files: Arc<Files>, usable: bool },
 }
@@ -41,8 +41,9 @@ impl Readers {
         Self(Source::Memory(store))
     }
 
-    pub(crate) fn owner(files: Files, progress: Arc<Progress>) -> Self {
-        Self(Source::Owner { files: Arc::new(files), progress })
+    /// Of a journal that this process owns for as long as that lock is held by somebody else.
+    pub(crate) fn owner(files: Files, progress: Arc<Progress>, lock: Weak<OwnerLock>) -> Self {
+        Self(Source::Owner { files: Arc::new(files), progress, lock })
     }
 
     /// Of a journal that somebody else may own. Writes nothing.
@@ -71,7 +72,7 @@ impl Readers {
         let truth = self.truth()?;
         let side = match &self.0 {
             Source::Memory(store) => Side::Memory { store: store.clone(), queries: None },
-            Source::Owner { files, progress } => {
+            Source::Owner { files, progress, .. } => {
                 Side::File { index: connection::for_reading(&files.index)?, progress: Some(Arc::clone(progress)) }
             }
             Source::Visitor { files, usable: true } => {
@@ -119,6 +120,33 @@ impl Readers {
             Source::Owner { progress, .. } => progress.index_trouble(),
             Source::Memory(_) | Source::Visitor { .. } => None,
         }
+    }
+
+    /// The index does not follow, until it is said to have reached something again: whoever waits for it is told why.
+    pub fn index_failed(&self, error: StoreError) {
+        if let Source::Owner { progress, .. } = &self.0 {
+            progress.index_failed(error);
+        }
+    }
+
+    /// An indexer in place of one that panicked, and that is not to be used any more: what it had in memory may be wrong.
+    /// The index is looked over as at a start. It is not built anew beside readers that
+    /// have it open: one that cannot be used is at the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if this process does not own the journal, or not any more; else as [`Readers::open`].
+    pub fn indexer_anew(&self) -> Result<Indexer, StoreError> {
+        let not_owned = || StoreError::Failed { why: "the journal is not owned by this process".into() };
+        let Source::Owner { files, progress, lock } = &self.0 else { return Err(not_owned()) };
+        let lock = lock.upgrade().ok_or_else(not_owned)?;
+        let mut source = SqliteReader::open(&files.truth)?;
+        let journal = source.journal(&files.truth)?;
+        let unusable =
+            |why: String| StoreError::Failed { why: format!("the index is built anew at the next start: {why}") };
+        open::for_reader(files, journal, &mut source).map_err(unusable)?;
+        let (connection, bad) = (connection::for_index(&files.index)?, Some(files.index_bad.clone()));
+        let indexer = Indexer::over(connection, Box::new(source), Arc::clone(progress), bad)?;
+        Ok(indexer.owning(lock))
     }
 
     /// Keeps snapshots of a journal in memory, which has no indexer to do so. Tells whether this is one.

@@ -80,11 +80,11 @@ impl Handle {
     /// another enter in that order.
     ///
     /// # Errors
-    /// Only once the runtime is shutting down; the event is handed back.
+    /// Only once the runtime is shutting down, or a part of it was given up; the event is handed back.
     pub async fn enqueue(&self, event: Incoming) -> Result<Answer, Refused> {
         match Arc::clone(&self.core.admission).acquire_owned().await {
             Ok(permit) => Ok(self.send(event, Until::Judged, permit)),
-            Err(_) => Err(Refused { reason: Reason::Closing, event: Box::new(event) }),
+            Err(_) => Err(Refused { reason: self.closed(), event: Box::new(event) }),
         }
     }
 
@@ -120,9 +120,15 @@ impl Handle {
 
     fn no_permit(&self, error: &TryAcquireError) -> Reason {
         match error {
-            TryAcquireError::Closed => Reason::Closing,
+            TryAcquireError::Closed => self.closed(),
             TryAcquireError::NoPermits => Reason::Full { limit: self.core.admitted_at_most },
         }
+    }
+
+    /// Why nothing is taken any more.
+    fn closed(&self) -> Reason {
+        let given_up = self.core.parts.iter().find(|part| part.is_given_up());
+        given_up.map_or(Reason::Closing, |part| Reason::PartDown { part: part.name().into() })
     }
 
     fn send(&self, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {

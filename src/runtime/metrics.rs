@@ -114,6 +114,9 @@ pub struct Metrics {
     pub restarts: u64,
     /// Times that one died too often and was left down for a while.
     pub storms: u64,
+    /// Deaths of parts of the runtime, each started anew unless there were too many: `shard 0` with its lane, `policy`,
+    /// `timers`, `metrics`, `agent <name>`, `index`, `readers`.
+    pub part_deaths: BTreeMap<String, u64>,
     /// Times that one decision held its shard for too long.
     pub held: u64,
     /// What is under way now.
@@ -147,7 +150,7 @@ pub struct Health {
 impl Handle {
     /// A snapshot of everything that is counted.
     pub async fn metrics(&self) -> Metrics {
-        let tally = self.core.metrics.send(Count).await.unwrap_or_default();
+        let tally = self.core.metrics.ask(Count).await.unwrap_or_default();
         let mut metrics = Metrics {
             by_type: tally.types.iter().map(|(kind, lives)| (kind.to_string(), TypeMetrics::of(lives))).collect(),
             turns: tally.turns,
@@ -158,6 +161,7 @@ impl Handle {
             parked: tally.parked,
             under_way: self.core.busy.count() as u64,
             agents: self.agents(),
+            part_deaths: self.core.parts.iter().map(|part| (part.name().into(), part.deaths())).collect(),
             uptime: self.core.started.elapsed(),
             ..Metrics::default()
         };
@@ -219,32 +223,43 @@ impl Handle {
             (_, true) => Some("no room left; it goes on by itself once there is some".to_string()),
             _ => None,
         };
-        let shards = self.core.router.shards();
         let held = self.core.holders.iter().find_map(Holder::too_long);
         let held = held.map(|(whose, held)| format!("'{whose}' has held its shard for {} ms", held.as_millis()));
-        let missing = (shards == 0).then(|| "no shard is up".to_string()).or(held);
+        let closed = || self.core.gave_up.borrow().then(|| "closed: a part was given up".to_string());
         let admission = match (self.core.admission.is_closed(), self.core.admission.available_permits()) {
-            (true, _) => Some("the runtime is shutting down".to_string()),
+            (true, _) => closed().or_else(|| Some("the runtime is shutting down".to_string())),
             (_, 0) => Some(format!("full: {} events are under way", self.core.admitted_at_most)),
             _ => None,
         };
         let behind = self.lag().filter(|lag| *lag > regie_core::limits::INDEX_LAG);
         let behind = behind.map(|lag| format!("{lag} records behind: the writer waits for it"));
         let index = self.core.readers.readers().index_trouble().map(|trouble| trouble.to_string()).or(behind);
-        let policy = (!self.core.is_policy_up()).then(|| "the policy actor is gone".to_string());
-        let gone = |up: bool, what: &str| (!up).then(|| format!("the {what} actor is gone"));
         let troubles = [
             ("journal", journal),
-            ("index", index),
-            ("shards", missing),
+            ("index", index.or(self.trouble_of("index"))),
+            ("shards", self.trouble_of("shard ").or(held)),
             ("admission", admission),
-            ("policy", policy),
-            ("timers", gone(self.core.timers.connected(), "timers")),
-            ("metrics", gone(self.core.metrics.connected(), "metrics")),
+            ("policy", self.trouble_of("policy")),
+            ("timers", self.trouble_of("timers")),
+            ("metrics", self.trouble_of("metrics")),
+            ("agents", self.trouble_of("agent ")),
+            ("readers", self.trouble_of("readers")),
         ];
         let ready = !latched && troubles.iter().all(|(name, trouble)| trouble.is_none() || *name == "index");
         let part = |(name, trouble): (&str, Option<String>)| Part { name: name.into(), trouble };
         Health { ready, parts: troubles.into_iter().map(part).collect() }
+    }
+
+    /// What ails those parts whose names begin so.
+    fn trouble_of(&self, names: &str) -> Option<String> {
+        let troubles: Vec<String> = self
+            .core
+            .parts
+            .iter()
+            .filter(|part| part.name().starts_with(names))
+            .filter_map(|part| part.trouble())
+            .collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
     }
 
     fn lag(&self) -> Option<u64> {

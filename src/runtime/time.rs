@@ -34,7 +34,7 @@ impl Handle {
     }
 
     async fn is_due_by(&self, to: Timestamp) -> bool {
-        let waiting = self.core.timers.send(Look).await.unwrap_or_default();
+        let waiting = self.core.timers.ask(Look).await.unwrap_or_default();
         waiting.reading || waiting.next.is_some_and(|next| next <= to)
     }
 
@@ -56,7 +56,7 @@ impl Handle {
         let mut drained = Drained::default();
         loop {
             self.core.busy.settled().await;
-            let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            let Some(waiting) = self.core.timers.ask(Look).await else { return drained };
             if waiting.reading {
                 continue; // what is read counts as under way, and is waited for
             }
@@ -72,7 +72,7 @@ impl Handle {
 
     /// Waits until a timer that is due has been taken from those that wait.
     async fn wait_until_fired(&self, due: Timestamp) {
-        while self.core.timers.send(Look).await.is_ok_and(|waiting| waiting.next.is_some_and(|next| next <= due)) {
+        while self.core.timers.ask(Look).await.is_some_and(|waiting| waiting.next.is_some_and(|next| next <= due)) {
             let moment = self.now().after(std::time::Duration::from_millis(1));
             let _ = self.core.pool.spawn(self.core.clock.sleep_until(moment)).await;
         }
@@ -82,13 +82,13 @@ impl Handle {
         let mut drained = Drained::default();
         loop {
             self.core.busy.settled().await;
-            let Ok(waiting) = self.core.timers.send(Look).await else { return drained };
+            let Some(waiting) = self.core.timers.ask(Look).await else { return drained };
             if waiting.reading {
                 continue; // what is read counts as under way, and is waited for
             }
             let Some(next) = waiting.next.filter(|next| *next <= to) else { return drained };
             self.core.clock.advance_to(next);
-            if self.core.timers.send(FireNext { by: next }).await.unwrap_or(false) {
+            if self.core.timers.ask(FireNext { by: next }).await.unwrap_or(false) {
                 drained.fired += 1;
                 drained.last = Some(next);
             }

@@ -92,7 +92,7 @@ impl Handle {
         let shards = self.core.ends.borrow().clone();
         let (reply, answer) = oneshot::channel();
         let message = AwaitEnd { correlation: correlation.clone(), just_look, reply };
-        shards.get(shard_of(correlation, shards.len()))?.try_send(message).ok()?;
+        shards.get(shard_of(correlation, shards.len()))?.as_ref()?.try_send(message).ok()?;
         answer.await.ok()
     }
 

@@ -22,6 +22,7 @@ mod kill;
 mod otel;
 mod overload;
 mod panics;
+mod parts;
 mod recovery;
 mod runtime_support;
 mod shards;

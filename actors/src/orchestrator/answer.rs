@@ -13,6 +13,7 @@ use super::Shard;
 use super::slot::{Asker, Held};
 use crate::entry::{Entry, Until, Work};
 use crate::metrics::ShardView;
+use crate::post::Post;
 use crate::refused::Reason;
 use crate::timers::{Set, Timers};
 use crate::workflow::{Outcome, WorkflowView, view};
@@ -138,7 +139,7 @@ impl Shard {
         let again = position > 0 && due.is_some_and(|due| due <= self.links.clock.now());
         if slot.due != due || again {
             slot.due = due;
-            set_timer(&self.neighbours.timers, Set { correlation: correlation.clone(), due });
+            set_timer(&mut self.neighbours.timers, Set { correlation: correlation.clone(), due });
         }
     }
 
@@ -197,8 +198,10 @@ impl Shard {
 /// Past the mailbox's capacity: at most one for each turn, so that their number is bounded, and a lost one would be a lost
 /// timer. Should the timers be gone, they read the journal's table when they are back.
 #[allow(clippy::disallowed_methods)]
-fn set_timer(timers: &Addr<Timers>, set: Set) {
-    timers.do_send(set);
+fn set_timer(timers: &mut Post<Addr<Timers>>, set: Set) {
+    if let Some(timers) = timers.address() {
+        timers.do_send(set);
+    }
 }
 
 /// The first answer to an event that is known, or why it is not the same event.

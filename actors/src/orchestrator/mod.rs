@@ -1,4 +1,4 @@
-//! The orchestrator: a root that supervises one shard per core, and the shards, each of which supervises its workflows.
+//! The orchestrator: a root that supervises all parts, and the shards, each of which supervises its workflows.
 //!
 //! A shard admits, wakes, passivates and revives; it is the only one that sends to a workflow. What it has handed over it
 //! keeps until it is answered: after a death it hands the same over again, and ids make that safe.
@@ -9,6 +9,7 @@ mod effects;
 mod idle;
 mod revive;
 mod root;
+mod shard_part;
 mod slot;
 mod wake;
 
@@ -27,11 +28,14 @@ use tokio::sync::oneshot;
 use crate::agent::Agents;
 use crate::busy::Busy;
 use crate::entry::{Entry, Router};
-use crate::lane::Lane;
+use crate::faults::FaultPoint;
+use crate::life::{Life, Twin};
 use crate::metrics::ShardView;
+use crate::post::Post;
 use crate::timers::Timers;
 use crate::workflow::{Gone, Links, Report, Reported, WorkflowView};
-pub use root::{Root, ShardSpec};
+pub use root::{Part, Raise, Reins, Root};
+pub use shard_part::{ShardSpec, Told};
 use slot::Slot;
 
 /// How many workflows a shard keeps, and for how long.
@@ -74,10 +78,8 @@ impl Handler<Up> for Shard {
 /// What a shard needs of the rest of the system.
 #[derive(Clone)]
 pub struct Neighbours {
-    /// The way to the journal.
-    pub lane: Addr<Lane>,
     /// The timers.
-    pub timers: Addr<Timers>,
+    pub timers: Post<Addr<Timers>>,
     /// The agents.
     pub agents: Agents,
     /// The way to all shards.
@@ -119,8 +121,9 @@ pub struct Shard {
     /// Numbers for lives and for tasks.
     next_epoch: u64,
     next_ticket: u64,
-    /// Tells the root when the shard is dropped.
-    _alive: oneshot::Sender<()>,
+    life: Life,
+    /// The lane: one does not go on without the other.
+    lane: Twin,
 }
 
 impl Shard {
@@ -130,7 +133,7 @@ impl Shard {
         neighbours: Neighbours,
         keep: Keep,
         (view, directory): (Arc<ShardView>, Directory),
-        alive: oneshot::Sender<()>,
+        (life, lane): (Life, Twin),
     ) -> Self {
         Self {
             links,
@@ -148,7 +151,8 @@ impl Shard {
             work_ends: HashMap::new(),
             next_epoch: 1,
             next_ticket: 1,
-            _alive: alive,
+            life,
+            lane,
         }
     }
 }
@@ -159,6 +163,7 @@ impl Actor for Shard {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Admission bounds what comes; the mailbox must not be what refuses.
         ctx.set_mailbox_capacity(4 * limits::ADMISSION + limits::EFFECTS_IN_FLIGHT);
+        ctx.spawn(self.lane.other_is_gone().into_actor(self).map(|(), _, ctx| ctx.stop()));
         ctx.run_interval((self.keep.idle / 4).max(Duration::from_millis(50)), |shard, _| shard.let_idle_go());
     }
 }
@@ -167,6 +172,7 @@ impl Handler<Entry> for Shard {
     type Result = ();
 
     fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::ShardEntry);
         self.enter(entry, ctx);
     }
 }
@@ -175,6 +181,7 @@ impl Handler<Reported> for Shard {
     type Result = ();
 
     fn handle(&mut self, Reported { correlation, epoch, report }: Reported, ctx: &mut Self::Context) {
+        self.life.maybe(FaultPoint::ShardReport);
         if self.slots.get(&correlation).is_none_or(|slot| slot.epoch != epoch) {
             return; // of an earlier life: what it committed is found in the journal
         }

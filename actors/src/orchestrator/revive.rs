@@ -45,7 +45,7 @@ impl Shard {
     }
 
     fn read_anew(&self, correlation: &CorrelationId, rest: Duration, ctx: &mut Context<Self>) {
-        let fence = self.neighbours.lane.send(Fence { correlation: correlation.clone() });
+        let fence = self.links.lane.send(Fence { correlation: correlation.clone() });
         let correlation = correlation.clone();
         let fenced = async move {
             // A lane that is gone takes nothing more: there is nothing to wait for.

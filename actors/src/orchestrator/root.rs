@@ -1,146 +1,108 @@
-//! The root: supervises one shard per core, and recreates one that has died.
+//! The root: supervises the parts of the runtime. One that dies is started anew from the journal, after a backoff; one that
+//! dies again and again is left dead and named, and the runtime takes nothing more.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use regie_core::governance::PolicySet;
-use regie_core::workflow::Definitions;
-use regie_journal::SetInForce;
-use tokio::sync::{oneshot, watch};
+use futures::future::LocalBoxFuture;
+use regie_core::limits;
+use tokio::sync::{Semaphore, watch};
 
-use super::{AwaitEnd, Directory, Keep, Neighbours, Shard, Up};
-use crate::clock::Clock;
-use crate::entry::Entry;
+use crate::busy::{Busy, UnderWay};
 use crate::faults::Faults;
-use crate::index::IndexHandle;
-use crate::journal::JournalHandle;
-use crate::metrics::ShardView;
-use crate::pool::ReaderPool;
-use crate::timers::Reload;
-use crate::watchdog::Holder;
-use crate::workflow::Links;
+use crate::life::{Life, PartView};
 
-/// Everything that a shard is made of, so that it can be made again.
-#[derive(Clone)]
-pub struct ShardSpec {
-    /// Which of the shards, from 0.
-    pub at: usize,
-    /// How many there are.
-    pub of: usize,
-    /// Where it lives.
-    pub arbiter: ArbiterHandle,
-    /// What it needs of the rest of the system.
-    pub neighbours: Neighbours,
-    /// How many workflows it keeps.
-    pub keep: Keep,
-    /// What it counts.
-    pub view: Arc<ShardView>,
-    /// What tells the time.
-    pub clock: Clock,
-    /// The handlers.
-    pub definitions: Arc<Definitions>,
-    /// The policies in force.
-    pub set: Arc<PolicySet>,
-    /// The same as it is recorded.
-    pub in_force: Option<Arc<SetInForce>>,
-    /// The journal.
-    pub journal: JournalHandle,
-    /// Where snapshots go.
-    pub index: Option<IndexHandle>,
-    /// The readers.
-    pub readers: ReaderPool,
-    /// Who decides there now.
-    pub holder: Holder,
+/// Starts a part anew, and tells those who look for it where it is. Comes back once it is up.
+pub type Raise = Box<dyn FnMut(Life) -> LocalBoxFuture<'static, ()>>;
+
+/// What the root supervises.
+pub struct Part {
+    view: Arc<PartView>,
+    /// None once it was given up: with it go the seats that it tells its addresses by, and nobody waits for it any more.
+    raise: Option<Raise>,
+    deaths: u32,
+    window_began: Instant,
+}
+
+impl Part {
+    /// A part that is to be started.
+    pub fn new(view: Arc<PartView>, raise: Raise) -> Self {
+        Self { view, raise: Some(raise), deaths: 0, window_began: Instant::now() }
+    }
+
+    /// Counts a death, and says how long to rest; nothing if there were too many.
+    fn rest(&mut self) -> Option<Duration> {
+        if self.window_began.elapsed() > limits::RESTART_WINDOW {
+            self.window_began = Instant::now();
+            self.deaths = 0;
+        }
+        self.deaths += 1;
+        let doubled = limits::RESTART_BACKOFF * 2_u32.pow(self.deaths.min(16) - 1);
+        (self.deaths <= limits::PART_RESTARTS).then_some(doubled.min(limits::RESTART_BACKOFF_MAX))
+    }
+}
+
+/// What the root acts on besides its parts.
+pub struct Reins {
+    /// Counts what is under way: healing is.
+    pub busy: Busy,
+    /// Closed with the first part that is given up.
+    pub admission: Arc<Semaphore>,
+    /// Told the same.
+    pub gave_up: watch::Sender<bool>,
     /// Faults on purpose, for tests.
     pub faults: Faults,
 }
 
-impl ShardSpec {
-    fn start(&self, directory: Directory, generation: u64) -> (Addr<Shard>, oneshot::Receiver<()>) {
-        let (alive, dead) = oneshot::channel();
-        let spec = self.clone();
-        let shard = Shard::start_in_arbiter(&self.arbiter, move |ctx| {
-            let stride = spec.of as u64;
-            let links = Links {
-                lane: spec.neighbours.lane.clone(),
-                shard: ctx.address().recipient(),
-                shard_gone: ctx.address().recipient(),
-                clock: spec.clock,
-                definitions: spec.definitions,
-                set: spec.set,
-                in_force: spec.in_force,
-                journal: spec.journal,
-                index: spec.index,
-                readers: spec.readers,
-                // Each life of a shard has numbers of its own, far from those of the one before.
-                next_ask: Cell::new((generation << 40) * stride + spec.at as u64),
-                ask_stride: stride,
-                holder: spec.holder,
-                faults: spec.faults,
-            };
-            Shard::new(Rc::new(links), spec.neighbours, spec.keep, (spec.view, directory), alive)
-        });
-        (shard, dead)
-    }
-}
-
 /// The actor.
 pub struct Root {
-    specs: Vec<ShardSpec>,
-    directories: Vec<Directory>,
-    shards: Vec<Option<Addr<Shard>>>,
-    entries: watch::Sender<Arc<[Recipient<Entry>]>>,
-    ends: watch::Sender<Arc<[Recipient<AwaitEnd>]>>,
-    generation: u64,
+    parts: Vec<Part>,
+    reins: Reins,
 }
 
 impl Root {
-    /// Over shards that it will start; their addresses are told to those who watch.
-    pub fn new(
-        shards: Vec<(ShardSpec, Directory)>,
-        entries: watch::Sender<Arc<[Recipient<Entry>]>>,
-        ends: watch::Sender<Arc<[Recipient<AwaitEnd>]>>,
-    ) -> Self {
-        let (specs, directories): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
-        let shards = specs.iter().map(|_| None).collect();
-        Self { specs, directories, shards, entries, ends, generation: 0 }
+    /// Over parts that it will start, in their order.
+    pub fn new(parts: Vec<Part>, reins: Reins) -> Self {
+        Self { parts, reins }
     }
 
-    fn start_shard(&mut self, at: usize, directory: Directory, ctx: &mut Context<Self>) {
-        let (shard, dead) = self.specs[at].start(directory, self.generation);
-        self.generation += 1;
-        ctx.spawn(dead.into_actor(self).map(move |_, root, ctx| root.shard_died(at, ctx)));
-        let up = shard.send(Up).into_actor(self);
-        ctx.spawn(up.map(move |_, root, _| {
-            root.shards[at] = Some(shard);
-            root.tell();
+    fn raise(&mut self, at: usize, healing: Option<UnderWay>, ctx: &mut Context<Self>) {
+        let part = &mut self.parts[at];
+        let Some(raise) = &mut part.raise else { return };
+        let view = Arc::clone(&part.view);
+        let (life, ended) = Life::new(Arc::clone(&view), self.reins.busy.clone(), self.reins.faults.clone());
+        let (up, deaths) = (raise(life), view.deaths());
+        ctx.spawn(ended.into_actor(self).map(move |healing, root, ctx| root.died(at, healing.ok(), ctx)));
+        ctx.spawn(up.into_actor(self).map(move |(), _, _| {
+            // It may have died on the way: then the next life is what is waited for.
+            if view.deaths() == deaths {
+                view.is_up();
+            }
+            drop(healing);
         }));
     }
 
-    /// Tells the addresses, once there is one for every shard: which shard a correlation has depends on their number.
-    fn tell(&self) {
-        if self.shards.iter().any(Option::is_none) {
-            return;
-        }
-        let shards = || self.shards.iter().flatten();
-        self.entries.send_replace(shards().map(|shard| shard.clone().recipient()).collect());
-        self.ends.send_replace(shards().map(|shard| shard.clone().recipient()).collect());
+    fn died(&mut self, at: usize, healing: Option<UnderWay>, ctx: &mut Context<Self>) {
+        let part = &mut self.parts[at];
+        part.view.died();
+        let Some(rest) = part.rest() else { return self.give_up(at) };
+        let name = part.view.name();
+        tracing::error!(
+            part = name,
+            rest_ms = rest.as_millis() as u64,
+            "a part of the runtime died; it is started anew"
+        );
+        ctx.run_later(rest, move |root, ctx| root.raise(at, healing, ctx));
     }
 
-    /// What its workflows had in memory is in the journal; who waited for an answer is told that it was lost. What the old
-    /// workflows still append is checked against the journal, like everything that is appended.
-    fn shard_died(&mut self, at: usize, ctx: &mut Context<Self>) {
-        tracing::error!(shard = at, "a shard died; it is started anew");
-        ShardView::up(&self.specs[at].view.restarts);
-        let fence = self.specs[at].journal.fence();
-        ctx.spawn(fence.into_actor(self).map(move |_, root, ctx| {
-            let head = root.specs[at].journal.view().position.load(std::sync::atomic::Ordering::Acquire);
-            root.start_shard(at, Directory::Any(head), ctx);
-            // What it owed to the outside is owed still.
-            let _ = root.specs[at].neighbours.timers.try_send(Reload);
-        }));
+    fn give_up(&mut self, at: usize) {
+        let part = &mut self.parts[at];
+        part.view.is_left_dead();
+        part.raise = None;
+        tracing::error!(part = part.view.name(), "a part of the runtime died too often: nothing more is taken");
+        self.reins.admission.close();
+        self.reins.gave_up.send_replace(true);
     }
 }
 
@@ -148,8 +110,6 @@ impl Actor for Root {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        for (at, directory) in std::mem::take(&mut self.directories).into_iter().enumerate() {
-            self.start_shard(at, directory, ctx);
-        }
+        (0..self.parts.len()).for_each(|at| self.raise(at, None, ctx));
     }
 }

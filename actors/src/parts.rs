@@ -1,0 +1,63 @@
+//! How each part of the runtime that is no shard is started, the first time and after a death.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Recipient};
+use futures::FutureExt;
+use futures::future::ready;
+use regie_core::governance::Governor;
+use tokio::sync::oneshot;
+
+use crate::agent::{AgentGate, AgentSpec, AgentView, Agents};
+use crate::busy::Busy;
+use crate::clock::Clock;
+use crate::entry::Router;
+use crate::lane::ToPolicy;
+use crate::metrics::{Metrics, Tally};
+use crate::orchestrator::Raise;
+use crate::policy::{Policy, Sources};
+use crate::pool::ReaderPool;
+use crate::post::Seat;
+use crate::timers::Timers;
+
+/// The metrics go on with what the dead had counted.
+pub(crate) fn metrics(seat: Seat<Addr<Metrics>>) -> Raise {
+    let mut counted: Option<oneshot::Receiver<Tally>> = None;
+    Box::new(move |life| {
+        let before = counted.take().and_then(|mut counted| counted.try_recv().ok());
+        let (heir, next) = oneshot::channel();
+        counted = Some(next);
+        seat.send_replace(Some(Metrics::new(before.unwrap_or_default(), heir, life).start()));
+        ready(()).boxed_local()
+    })
+}
+
+/// The policies read their state, but for the first time. Whoever tells them something finds them before they begin to: what
+/// was told to the dead was committed before, and is read.
+pub(crate) fn policy(governor: Governor, sources: Sources, seat: Seat<Recipient<ToPolicy>>) -> Raise {
+    let mut governor = Some(governor);
+    Box::new(move |life| {
+        let policy = Policy::new(governor.take(), sources.clone(), life).start();
+        seat.send_replace(Some(policy.recipient()));
+        ready(()).boxed_local()
+    })
+}
+
+/// The timers read the wake table; they are found before they do, as the policies are.
+pub(crate) fn timers(clock: Clock, router: Router, busy: Busy, readers: ReaderPool, seat: Seat<Addr<Timers>>) -> Raise {
+    Box::new(move |life| {
+        let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone(), life).start();
+        seat.send_replace(Some(timers));
+        ready(()).boxed_local()
+    })
+}
+
+/// A gate counts its calls anew; those that were under way have ended with the one before.
+pub(crate) fn gate(spec: AgentSpec, clock: Clock, pool: tokio::runtime::Handle, agents: Agents) -> Raise {
+    let view = Arc::new(AgentView::default());
+    Box::new(move |life| {
+        let gate = AgentGate::new(spec.clone(), Arc::clone(&view), clock.clone(), pool.clone(), life).start();
+        agents.add(spec.name.clone(), gate, Arc::clone(&view));
+        ready(()).boxed_local()
+    })
+}
