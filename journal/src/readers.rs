@@ -141,8 +141,9 @@ impl Readers {
         let lock = lock.upgrade().ok_or_else(not_owned)?;
         let mut source = SqliteReader::open(&files.truth)?;
         let journal = source.journal(&files.truth)?;
-        let unusable =
-            |why: String| StoreError::Failed { why: format!("the index is built anew at the next start: {why}") };
+        let unusable = |Unfit { why, .. }: Unfit| StoreError::Failed {
+            why: format!("the index is built anew at the next start: {why}"),
+        };
         open::for_reader(files, journal, &mut source).map_err(unusable)?;
         let (connection, bad) = (connection::for_index(&files.index)?, Some(files.index_bad.clone()));
         let indexer = Indexer::over(connection, Box::new(source), Arc::clone(progress), bad)?;
