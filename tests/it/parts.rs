@@ -238,10 +238,9 @@ fn a_gate_that_dies_with_calls_under_way_comes_back_and_no_workflow_waits_for_ev
 
 #[test]
 fn an_index_that_panics_is_opened_anew_and_follows() {
-    for nth in [1, 2] {
-        let folder = Folder::new();
-        within(comes_back(folder.journal(), FaultPoint::Index, nth, "index"));
-    }
+    // It lets work gather: the first look alone is certain to come.
+    let folder = Folder::new();
+    within(comes_back(folder.journal(), FaultPoint::Index, 1, "index"));
 }
 
 /// The check sees that nobody died.
