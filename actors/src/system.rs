@@ -199,7 +199,7 @@ async fn live(settings: Settings, ready: Ready, stopped: oneshot::Receiver<onesh
     };
     let core = Arc::clone(&built.core);
     if !is_up(&core).await {
-        built.stop(grace).await.0;
+        built.stop(grace).await;
         return drop(ready.send(Err(StartError::Ended)));
     }
     if ready.send(Ok((core, std::mem::take(&mut built.notes)))).is_err() {
