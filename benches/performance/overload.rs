@@ -1,13 +1,14 @@
 //! What answers take while something else takes all it can, to what they take without it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use regie::Handle;
 use regie::actors::agent::{AgentError, AgentLimits, AgentTask, BlockingAgent};
 use regie::core::Json;
+use regie::core::event::Incoming;
 use regie::core::query::Filter;
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction};
 use regie::prelude::*;
@@ -77,33 +78,29 @@ fn overloaded(count: usize) -> Vec<Figure> {
     ]
 }
 
-/// Offers ten for each place there is, again and again, until so many are accepted.
+/// Offers as many as it can, without waiting for any, until so many are accepted; what is handed back is offered again.
 async fn offer(handle: &Handle, count: usize) -> (Vec<Duration>, usize) {
-    let refused = AtomicUsize::new(0);
-    let (mut took, mut nth) = (Vec::with_capacity(count), 10_000_000);
+    let mut given: Vec<Incoming> = (0..count).map(|nth| event(10_000_000 + nth, 1_000)).collect();
+    let (mut took, mut refused) = (Vec::with_capacity(count), 0);
     let mut under_way = FuturesUnordered::new();
+    let submit = async |event: Incoming| {
+        let entered = Instant::now();
+        handle.submit(event).await.map(|_| entered.elapsed())
+    };
     while took.len() < count {
-        for _ in 0..10 {
-            nth += 1;
-            let (event, refused) = (event(nth, 1_000), &refused);
-            under_way.push(async move {
-                let entered = Instant::now();
-                match handle.submit(event).await {
-                    Ok(_) => Some(entered.elapsed()),
-                    Err(_) => {
-                        refused.fetch_add(1, Ordering::Relaxed);
-                        None
-                    }
+        let ten = given.len().saturating_sub(10);
+        given.drain(ten..).for_each(|event| under_way.push(submit(event)));
+        while let Some(Some(done)) = under_way.next().now_or_never() {
+            match done {
+                Ok(time) => took.push(time),
+                Err(back) => {
+                    refused += 1;
+                    given.push(*back.event);
                 }
-            });
-        }
-        // The refused come back at once; of the accepted, whoever is done.
-        for _ in 0..10 {
-            took.extend(under_way.next().await.flatten());
+            }
         }
     }
-    took.extend(under_way.collect::<Vec<_>>().await.into_iter().flatten());
-    (took, refused.into_inner())
+    (took, refused)
 }
 
 /// What disturbs the others, until it is told to stop.

@@ -21,8 +21,7 @@ impl Shard {
                 self.slots.get(&correlation).is_some_and(|slot| now.duration_since(slot.touched) >= self.keep.idle);
             self.keep_or_let_go(correlation, idle);
         }
-        let indexed = self.links.readers.readers().indexed();
-        self.left.retain(|_, position| *position > indexed);
+        self.forget_left();
         // Who has given up waiting keeps no place.
         self.work_ends.retain(|_, waiting| {
             waiting.retain(|reply| !reply.is_closed());
@@ -52,6 +51,12 @@ impl Shard {
         self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
     }
 
+    /// Forgets who has left, once the index covers what they did.
+    fn forget_left(&mut self) {
+        let indexed = self.links.readers.readers().indexed();
+        self.left.retain(|_, position| *position > indexed);
+    }
+
     fn keep_or_let_go(&mut self, correlation: CorrelationId, wanted: bool) {
         let Some(slot) = self.slots.get_mut(&correlation) else { return };
         let busy = slot.held() > 0 || self.out.contains_key(&correlation);
@@ -66,6 +71,9 @@ impl Shard {
         let _ = workflow.try_send(Leave);
         if slot.position > self.links.readers.readers().indexed() {
             self.left.insert(correlation.clone(), slot.position);
+            if self.left.len() >= self.left.capacity() {
+                self.forget_left(); // before it grows: most are covered by now
+            }
         }
         self.slots.remove(&correlation);
         ShardView::up(&self.view.passivated);
