@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -14,6 +15,10 @@ use crate::error::StoreError;
 
 /// More than both lines have.
 const BYTES: u64 = 128;
+/// How long a lock may be held after its owner has said goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How often it is tried meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Held by the process that owns a journal.
 #[derive(Debug)]
@@ -31,13 +36,21 @@ impl OwnerLock {
             StoreError::Missing { .. } => StoreError::Failed { why: format!("the folder of {journal} is not there") },
             other => other,
         })?;
-        let text = text_of(&mut file);
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Owned { path: journal.to_string(), owner: pid_in(&text) });
+        let mut text = text_of(&mut file);
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Its owner has said goodbye, and some child that was just forked holds a copy until it runs its program.
+                Err(TryLockError::WouldBlock) if pid_in(&text).is_none() && began.elapsed() < GOODBYE => {
+                    std::thread::sleep(LOOK_AGAIN);
+                    text = text_of(&mut file);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Owned { path: journal.to_string(), owner: pid_in(&text) });
+                }
+                Err(TryLockError::Error(error)) => return Err(errors::file(&error, lock)),
             }
-            Err(TryLockError::Error(error)) => return Err(errors::file(&error, lock)),
         }
         let lock = Self { file, journal: journal_in(&text) };
         lock.write(Some(std::process::id()), lock.journal);
@@ -92,4 +105,23 @@ fn pid_in(text: &str) -> Option<u32> {
 
 fn journal_in(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text.lines().nth(1)?.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_outlives_its_owner_for_a_moment_is_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("lock");
+        let owner = OwnerLock::take(&path, "a").unwrap();
+        let copy = owner.file.try_clone().unwrap();
+        assert!(matches!(OwnerLock::take(&path, "a"), Err(StoreError::Owned { owner: Some(_), .. })));
+        drop(owner);
+        let next = std::thread::spawn(move || OwnerLock::take(&path, "a").map(drop));
+        std::thread::yield_now();
+        drop(copy);
+        assert_eq!(next.join().unwrap(), Ok(()));
+    }
 }
