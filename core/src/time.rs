@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in UTC, in whole microseconds since 1970; earlier ones are negative.
@@ -59,7 +59,12 @@ impl Timestamp {
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let refused = |why: String| TimestampError { text: text.chars().take(64).collect(), why };
         let time = DateTime::parse_from_rfc3339(text).map_err(|error| refused(error.to_string()))?;
-        Ok(Self(time.timestamp_micros()))
+        // A leap second, or a zone, may carry it beyond what can be written with four digits.
+        let instant = Self(time.timestamp_micros());
+        match instant.to_chrono().year() {
+            0..=9_999 => Ok(instant),
+            year => Err(refused(format!("in UTC it is in the year {year}; 0 to 9999 are taken"))),
+        }
     }
 
     /// This much later, or the latest instant there is.
@@ -131,6 +136,14 @@ mod tests {
     fn milliseconds_are_printed_and_microseconds_only_where_there_are_any() {
         assert_eq!(Timestamp::parse("2026-01-31T10:00:00+01:00").unwrap().to_string(), "2026-01-31T09:00:00.000Z");
         assert_eq!(Timestamp::parse("2026-01-31T09:00:00.000123Z").unwrap().to_string(), "2026-01-31T09:00:00.000123Z");
+    }
+
+    #[test]
+    fn what_four_digits_cannot_tell_is_refused() {
+        for text in ["9999-12-31T23:59:60Z", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+            assert!(Timestamp::parse(text).unwrap_err().to_string().contains("9999"), "{text}");
+        }
+        assert!(Timestamp::parse("9999-12-31T23:59:59Z").is_ok());
     }
 
     #[test]

@@ -23,6 +23,11 @@ const ROLLBACK_JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd
 /// Under the lock: refuses a file that is not whole, or that was more once. Says so if there is none, and was one.
 pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
     let bytes = match std::fs::metadata(&files.truth) {
+        Ok(file) if names(&file) > 1 => {
+            // The lock, the log and the index go by name: two owners by two names would each write into the other's file.
+            let why = "the file has another name too (a hard link); remove one, or copy the file".to_string();
+            return Err(StoreError::ReadOnly { path: files.name(), why });
+        }
         Ok(file) => file.len(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let seen = index_has_seen(files).unwrap_or_default();
@@ -45,6 +50,17 @@ pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
         }
         None => Ok(None),
     }
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn names(file: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(file)
+}
+
+#[cfg(not(unix))]
+fn names(_: &std::fs::Metadata) -> u64 {
+    1
 }
 
 /// Refuses a file that holds no journal any more, where something proves that it held one.

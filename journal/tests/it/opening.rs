@@ -214,3 +214,12 @@ fn a_file_that_held_something_before_is_left_as_it_is() {
     assert!(matches!(place.refusal(), StoreError::NotOurs { .. }));
     assert!(place.beside("-journal").exists());
 }
+
+#[test]
+fn a_file_that_has_two_names_has_no_owner_by_either() {
+    let place = written();
+    fs::hard_link(place.path(), place.beside("-other")).unwrap();
+    assert!(matches!(place.refusal(), StoreError::ReadOnly { why, .. } if why.contains("hard link")));
+    fs::remove_file(place.beside("-other")).unwrap();
+    place.open().close();
+}
