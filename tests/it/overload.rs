@@ -42,7 +42,8 @@ fn under_ten_times_its_load_all_is_accepted_and_done_or_refused_and_handed_back(
         let (accepted, refused) = told.fold((0, 0), |sum, (accepted, refused)| (sum.0 + accepted, sum.1 + refused));
         assert_eq!(accepted + refused, THREADS * OFFERED);
         assert!(refused > THREADS * OFFERED / 2, "only {refused} were refused");
-        assert!(most <= PLACES as u64, "{most} were under way");
+        // Who is answered gives back its place before it is counted out: one on each of the two shards may still be counted.
+        assert!(most <= PLACES as u64 + 2, "{most} were under way");
         let events = stage.handle.events(Filter::default()).await.unwrap();
         assert_eq!(events.len(), accepted);
         stage.close().await;
