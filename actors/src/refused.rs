@@ -48,6 +48,12 @@ pub enum Reason {
     /// The workflow refused it.
     #[error(transparent)]
     Workflow(#[from] Refusal),
+    /// No event was received at that position.
+    #[error("no event stands at position {position}: see 'regie query --json', or 'regie escalations list'")]
+    NoEvent {
+        /// The position.
+        position: u64,
+    },
     /// The journal did not take it.
     #[error(transparent)]
     Journal(#[from] StoreError),
@@ -90,9 +96,12 @@ impl Reason {
             Reason::OtherContent { .. } => "other_content",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",
             Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => "too_many_open",
+            Reason::Workflow(Refusal::NotEscalated { .. }) => "not_escalated",
+            Reason::Workflow(Refusal::Unsigned { .. }) => "unsigned",
             Reason::Workflow(Refusal::Panicked { .. }) => "panicked",
             Reason::Workflow(Refusal::Broken { .. }) => "broken",
             Reason::Workflow(_) => "over",
+            Reason::NoEvent { .. } => "no_event",
             Reason::Journal(StoreError::Full { .. }) => "disk_full",
             Reason::Journal(StoreError::Latched { .. }) => "latched",
             Reason::Journal(_) => "journal",

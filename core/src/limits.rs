@@ -12,6 +12,9 @@ pub const JSON_DEPTH: usize = 64;
 pub const OBJECT_KEYS: usize = 10_000;
 /// Bytes of an id, a source, a type, a key of any kind.
 pub const ID_BYTES: usize = 255;
+
+/// Bytes of a reason that a person gives: it is a sentence or two, kept for ever and printed in tables.
+pub const REASON_BYTES: usize = 2_000;
 /// Segments of an event type or a pattern.
 pub const TYPE_SEGMENTS: usize = 32;
 /// Outer correlations that one event may name.

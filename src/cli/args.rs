@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use regie_core::event::Pattern;
+use regie_core::event::{LifeState, Pattern};
 use regie_core::{Timestamp, limits};
 
 use crate::config::{Clock, Layer};
@@ -159,6 +159,9 @@ pub(super) struct FilterArgs {
     /// Of this session
     #[arg(long, value_name = "KEY")]
     pub(super) session: Option<String>,
+    /// In this state now
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<StateArg>,
     /// Stamped then or later (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) from: Option<Timestamp>,
@@ -179,6 +182,33 @@ pub(super) enum ClockArg {
     System,
     /// The events' own: timers run when an event's timestamp reaches them
     Event,
+}
+
+/// Where an event is in its life.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum StateArg {
+    /// Recorded, its end not yet known
+    Pending,
+    /// It did what it does
+    Processed,
+    /// To be judged again later
+    Deferred,
+    /// A person decides
+    Escalated,
+    /// It may not go on, or was skipped
+    Discarded,
+}
+
+impl From<StateArg> for LifeState {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::Pending => Self::Pending,
+            StateArg::Processed => Self::Processed,
+            StateArg::Deferred => Self::Deferred,
+            StateArg::Escalated => Self::Escalated,
+            StateArg::Discarded => Self::Discarded,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -63,6 +63,7 @@ pub(super) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
         kind: args.kind.clone(),
         session: args.session.clone(),
         entity,
+        state: args.state.map(Into::into),
         from: args.from,
         to: args.to,
         own: args.own,

@@ -1,6 +1,7 @@
 //! Embedding: a builder makes a runtime, a runtime gives handles.
 
 mod builder;
+mod escalations;
 mod handle;
 mod metrics;
 mod queries;
@@ -8,6 +9,7 @@ mod time;
 mod wait;
 
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
+pub use escalations::{Escalation, escalations};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, TypeMetrics};
 pub use time::Drained;

@@ -46,7 +46,10 @@ impl Shard {
             (entry, Outcome::Known { position, sequence, state }) => {
                 self.known(correlation, entry, (position, sequence, state), ctx);
             }
-            (entry, Outcome::Done | Outcome::View(_)) => entry.answer(Ok(None)),
+            (entry, Outcome::Done | Outcome::View(_)) => match resolved(&entry.work) {
+                Some(event) => self.answer_later(correlation, event, entry),
+                None => entry.answer(Ok(None)),
+            },
             (entry, Outcome::Refused(reason)) => {
                 ShardView::up(&self.view.refused);
                 entry.answer(Err(reason));
@@ -201,6 +204,17 @@ impl Shard {
 fn set_timer(timers: &mut Post<Addr<Timers>>, set: Set) {
     if let Some(timers) = timers.address() {
         timers.do_send(set);
+    }
+}
+
+/// The event that a person has decided of: whoever did is told its whole life.
+fn resolved(work: &Work) -> Option<u64> {
+    match work {
+        Work::Command(command) => match **command {
+            Command::Resolve { event, .. } => Some(event),
+            _ => None,
+        },
+        Work::Due => None,
     }
 }
 

@@ -198,8 +198,9 @@ impl Taking {
     }
 
     fn taken(&mut self, item: &Item, command: &Command, turn: core::Turn, before: Option<(Arc<str>, LifeState)>) {
-        self.tally.count(&turn.record, |sequence| match command {
-            Command::Return { event } if *event != sequence => None,
+        let about = command.about();
+        self.tally.count(&turn.record, |sequence| match about {
+            Some(event) if event != sequence => None,
             _ => before.clone(),
         });
         self.bytes += turn.encoded.bytes.len();
@@ -218,12 +219,11 @@ impl Taking {
     fn moving(&self, command: &Command, at: Timestamp) -> Option<(Arc<str>, LifeState)> {
         match command {
             Command::Submit { event, .. } => Some((event.event().kind.as_str().into(), LifeState::Pending)),
-            Command::Return { event } => {
-                let open = self.body.state.open().get(event)?;
-                debug_assert!(at >= open.until.unwrap_or(at));
+            _ => {
+                let open = self.body.state.open().get(&command.about()?)?;
+                debug_assert!(!matches!(command, Command::Return { .. }) || at >= open.until.unwrap_or(at));
                 Some((open.event().ok()?.event().kind.as_str().into(), open.state))
             }
-            _ => None,
         }
     }
 

@@ -32,7 +32,7 @@ const MOVES: &[(LifeState, LifeState, &str)] = &[
     (Deferred, Escalated, "deferred too often"),
     (Deferred, Discarded, "a limit, a person, or a later one in its place"),
     (Escalated, Processed, "a person approved it"),
-    (Escalated, Discarded, "a person rejected it, or its time ran out"),
+    (Escalated, Discarded, "a person rejected it, its time ran out, or its workflow is over"),
 ];
 
 /// A move that the life of an event does not have.

@@ -92,6 +92,25 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+    /// A person decides, and if nobody has until then, the policy does.
+    EscalatedUntil {
+        /// Why.
+        reason: String,
+        /// When the policy decides.
+        until: Timestamp,
+        /// What it decides then.
+        then: Lapse,
+    },
+}
+
+/// What becomes of an escalated event that nobody has resolved in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lapse {
+    /// It goes on.
+    Approve,
+    /// It is discarded.
+    Reject,
 }
 
 /// A verdict with all that led to it.

@@ -1,7 +1,7 @@
 //! Which events are meant.
 
 use crate::Timestamp;
-use crate::event::{CorrelationId, EntityRef, Pattern};
+use crate::event::{CorrelationId, EntityRef, LifeState, Pattern};
 
 /// From which end a listing starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Filter {
     pub session: Option<String>,
     /// Whose entity or related ones name this.
     pub entity: Option<EntityRef>,
+    /// In this state now.
+    pub state: Option<LifeState>,
     /// Stamped then or later.
     pub from: Option<Timestamp>,
     /// Stamped before then.

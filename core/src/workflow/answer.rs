@@ -50,10 +50,9 @@ pub fn moves_in(record: &Record, event: u64) -> Vec<Move> {
                 moves.push(Move { from: None, to, at: record.at, reason, by: None });
             }
             Fact::Moved { event: moved, to, reason, by } if *moved == event => {
-                let from = moves.last().map(|last| last.to).or(match to {
-                    LifeState::Pending => Some(LifeState::Deferred),
-                    _ => None,
-                });
+                // The first move of a later record: back from a deferral, or resolved.
+                let before = if *to == LifeState::Pending { LifeState::Deferred } else { LifeState::Escalated };
+                let from = Some(moves.last().map_or(before, |last| last.to));
                 moves.push(Move { from, to: *to, at: record.at, reason: reason.clone(), by: by.clone() });
             }
             _ => {}

@@ -3,8 +3,9 @@
 use super::effect::{EffectEnd, EffectKey};
 use super::registry::Definitions;
 use crate::Timestamp;
-use crate::event::Incoming;
+use crate::event::{Incoming, LifeState, Principal};
 use crate::governance::Judgement;
+use crate::limits;
 
 /// Whatever reaches a workflow. Each is one turn, or shares one with others, and leaves one record.
 #[derive(Clone, Debug)]
@@ -29,6 +30,33 @@ pub enum Command {
         /// How.
         end: EffectEnd,
     },
+    /// Somebody resolves an escalated event.
+    Resolve {
+        /// The sequence of the record that received it.
+        event: u64,
+        /// Whether it may go on.
+        approved: bool,
+        /// Who says so.
+        by: Principal,
+        /// Why.
+        why: String,
+    },
+    /// Nobody resolved an escalated event in time.
+    Lapse {
+        /// The sequence of the record that received it.
+        event: u64,
+    },
+}
+
+impl Command {
+    /// The event that it is about, by the sequence of the record that received it; nothing for one that comes in now, or
+    /// for what is about no event.
+    pub fn about(&self) -> Option<u64> {
+        match self {
+            Command::Return { event } | Command::Lapse { event } | Command::Resolve { event, .. } => Some(*event),
+            Command::Submit { .. } | Command::EffectEnded { .. } => None,
+        }
+    }
 }
 
 /// What a decision may depend on besides the state and the command.
@@ -95,6 +123,23 @@ pub enum Refusal {
         /// What.
         what: String,
     },
+    /// The event does not wait for a person.
+    #[error("{} {event} does not wait for a decision: {}", "the event of sequence", stands(.state))]
+    NotEscalated {
+        /// The sequence of the record that was to have received it.
+        event: u64,
+        /// How it stands; nothing where it is not known here.
+        state: Option<LifeState>,
+    },
+    /// A decision of a person without who or why.
+    #[error(
+        "a decision names who decides, and why: '{what}' has 1 to {} bytes without control characters",
+        limits::REASON_BYTES
+    )]
+    Unsigned {
+        /// What is missing or wrong.
+        what: &'static str,
+    },
     /// The handler panicked. The state is to be thrown away and read anew.
     #[error("the handler panicked: {message}")]
     Panicked {
@@ -107,6 +152,13 @@ pub enum Refusal {
         /// What does not fit.
         why: String,
     },
+}
+
+fn stands(state: &Option<LifeState>) -> String {
+    match state {
+        Some(state) => format!("it is {state}"),
+        None => "there is no such event, or its life is over".into(),
+    }
 }
 
 impl Refusal {

@@ -9,8 +9,8 @@ use super::react::{self, Answer};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
 use super::state::{RunStatus, State};
-use crate::event::{CorrelationId, Event, Incoming, LifeState};
-use crate::governance::{Judgement, Verdict};
+use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
+use crate::governance::{Judgement, Lapse, Verdict};
 use crate::limits;
 
 /// A command taken into the state: its record, and the bytes to append before anybody is answered.
@@ -52,6 +52,8 @@ pub fn decide(
         Command::Submit { event, emitted } => at.submit(event, *emitted),
         Command::Return { event } => at.come_back(*event),
         Command::EffectEnded { key, end } => at.effect_ended(key, end),
+        Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
+        Command::Lapse { event } => at.lapse(*event),
     }
 }
 
@@ -61,7 +63,8 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
         // Skipped or not: what it had booked is given back.
         Command::Return { event } => state.open().contains_key(event),
-        Command::EffectEnded { .. } => false,
+        // A person's verdict stands for the policies': it spends nothing of theirs.
+        Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } => false,
     }
 }
 
@@ -124,10 +127,10 @@ impl Place<'_> {
             facts.push(Fact::Judged { event: sequence, judgement: judgement.clone() });
         }
         match &judgement.verdict {
-            Verdict::Accepted => facts.extend(self.handle(sequence, event)?),
+            Verdict::Accepted => facts.extend(self.handle(sequence, event, None)?),
             Verdict::Deferred { reason, .. } => facts.push(moved(sequence, LifeState::Deferred, reason)),
             Verdict::Discarded { reason } => facts.push(moved(sequence, LifeState::Discarded, reason)),
-            Verdict::Escalated { reason } => {
+            Verdict::Escalated { reason } | Verdict::EscalatedUntil { reason, .. } => {
                 facts.push(moved(sequence, LifeState::Escalated, reason));
                 let poison = self.context.poison.clone();
                 facts.extend(poison.map(|poison| parked(format!("event {}", event.id), poison)));
@@ -136,19 +139,28 @@ impl Place<'_> {
         Ok(facts)
     }
 
-    fn handle(&self, sequence: u64, event: &Event) -> Result<Vec<Fact>, Refusal> {
+    /// An event goes on: to its handler, if there is one. Whoever let it go on is named with its move.
+    fn handle(&self, sequence: u64, event: &Event, approval: Option<&Approval<'_>>) -> Result<Vec<Fact>, Refusal> {
         let input = format!("event {}", event.id);
+        let processed = |reason: &str| match approval {
+            None => moved(sequence, LifeState::Processed, reason),
+            Some(approval) => approval.moved(sequence, LifeState::Processed),
+        };
+        let poisoned = |poison: Poison| match approval {
+            None => poisoned(sequence, input.clone(), poison).to_vec(),
+            Some(_) => vec![parked(input.clone(), poison)], // it is escalated, and stays so
+        };
         let mut facts = Vec::new();
         let handler = match (self.running()?, &self.context.poison) {
             (Some(handler), _) => handler,
             // It has killed its workflow too often: nobody is asked again, and no run begins with it.
-            (None, Some(poison)) => return Ok(poisoned(sequence, input, poison.clone()).into()),
+            (None, Some(poison)) => return Ok(poisoned(poison.clone())),
             // A run that completed takes no more; what comes after it is recorded like in a ledger.
             (None, None) if self.state.run().is_some() => {
-                return Ok(vec![moved(sequence, LifeState::Processed, "recorded")]);
+                return Ok(vec![processed("recorded")]);
             }
             (None, None) => match self.context.definitions.starting_on(&event.kind) {
-                None => return Ok(vec![moved(sequence, LifeState::Processed, "recorded")]),
+                None => return Ok(vec![processed("recorded")]),
                 Some((name, version, handler)) => {
                     facts.push(Fact::Started { definition: name.to_string(), version });
                     handler
@@ -158,14 +170,58 @@ impl Place<'_> {
         let answer = self.ask(handler, Input::Event(event))?;
         match answer {
             Ok(reaction) => {
-                facts.push(moved(sequence, LifeState::Processed, "handled"));
+                facts.push(processed("handled"));
                 facts.extend(reaction);
             }
-            Err(poison) => {
-                facts.extend(poisoned(sequence, input, poison));
-            }
+            // A run that began with it stands, though it did not take it.
+            Err(poison) => facts.extend(poisoned(poison)),
         }
         Ok(facts)
+    }
+
+    fn resolve(&self, sequence: u64, approved: bool, by: &Principal, why: &str) -> Result<Vec<Fact>, Refusal> {
+        let is_text = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.contains(char::is_control);
+        if !is_text(&by.kind, limits::ID_BYTES) || !is_text(&by.id, limits::ID_BYTES) {
+            return Err(Refusal::Unsigned { what: "by" });
+        }
+        if why.trim().is_empty() || !is_text(why, limits::REASON_BYTES) {
+            return Err(Refusal::Unsigned { what: "why" });
+        }
+        let state = self.state.open().get(&sequence).map(|open| open.state);
+        if state != Some(LifeState::Escalated) {
+            let state = state.or_else(|| self.state.known().by_sequence(sequence).map(|known| known.state));
+            return Err(Refusal::NotEscalated { event: sequence, state });
+        }
+        self.decided(sequence, approved, &Approval { by: Some(by), why })
+    }
+
+    fn lapse(&self, sequence: u64) -> Result<Vec<Fact>, Refusal> {
+        let over = || Refusal::Over { what: format!("the escalation of event {sequence}") };
+        let open = self.state.open().get(&sequence).filter(|open| open.state == LifeState::Escalated);
+        let open = open.ok_or_else(over)?;
+        if open.until.is_none_or(|until| until > self.context.now) {
+            return Err(over());
+        }
+        let approved = open.lapse.ok_or_else(over)? == Lapse::Approve;
+        let mut facts = self.decided(sequence, approved, &Approval { by: None, why: "nobody decided in time" })?;
+        if !facts.iter().any(|fact| matches!(fact, Fact::Moved { event, .. } if *event == sequence)) {
+            facts.push(Fact::Kept { event: sequence }); // or its time would be up for ever
+        }
+        Ok(facts)
+    }
+
+    /// An escalated event is let go on, or stopped.
+    fn decided(&self, sequence: u64, approved: bool, approval: &Approval<'_>) -> Result<Vec<Fact>, Refusal> {
+        if !approved {
+            return Ok(vec![approval.moved(sequence, LifeState::Discarded)]);
+        }
+        if self.state.skips() {
+            return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
+        }
+        let open =
+            self.state.open().get(&sequence).ok_or_else(|| Refusal::NotEscalated { event: sequence, state: None })?;
+        let incoming = open.event().map_err(|error| Refusal::Broken { why: error.to_string() })?;
+        self.handle(sequence, incoming.event(), Some(approval))
     }
 
     fn effect_ended(&self, key: &EffectKey, end: &EffectEnd) -> Result<Vec<Fact>, Refusal> {
@@ -198,6 +254,18 @@ impl Place<'_> {
         let answer: Answer = react::ask(handler, self.state, input, &moment)?;
         // What a pure function refuses once, it refuses always: there is nothing to try again.
         Ok(answer.map_err(|error| Poison { attempts: 1, error: error.0 }))
+    }
+}
+
+/// Who let an escalated event go on, or stopped it, and why.
+struct Approval<'a> {
+    by: Option<&'a Principal>,
+    why: &'a str,
+}
+
+impl Approval<'_> {
+    fn moved(&self, event: u64, to: LifeState) -> Fact {
+        Fact::Moved { event, to, reason: self.why.to_string(), by: self.by.cloned() }
     }
 }
 

@@ -63,6 +63,7 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
             Ok(())
         }
         Fact::Finished { end } => finished(state, end),
+        Fact::Kept { event } => kept(state, *event),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
     }
@@ -88,19 +89,26 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
     if open.state != LifeState::Pending {
         return Err(format!("event {event} is {} and cannot be judged", open.state));
     }
-    open.until = match &judgement.verdict {
-        Verdict::Deferred { until, .. } => Some(*until),
-        _ => None,
+    (open.until, open.lapse) = match &judgement.verdict {
+        Verdict::Deferred { until, .. } => (Some(*until), None),
+        Verdict::EscalatedUntil { until, then, .. } => (Some(*until), Some(*then)),
+        _ => (None, None),
     };
-    open.booking = judgement.decisions.iter().find_map(|decision| match &decision.grant {
+    let booking = judgement.decisions.iter().find_map(|decision| match &decision.grant {
         Some(Grant::Booked(booking)) => Some(booking.clone()),
         _ => None,
     });
+    if matches!(judgement.verdict, Verdict::Deferred { .. }) {
+        // The first promise of a place is no wait without end; whoever is put off again, or without a place, might be.
+        open.deferrals += u32::from(booking.is_none() || open.returned);
+    }
+    open.booking = booking;
     Ok(())
 }
 
 fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    open.returned |= (open.state, to) == (LifeState::Deferred, LifeState::Pending);
     open.state = open.state.go(to).map_err(|error| error.to_string())?;
     let identity = open.identity;
     if to.is_end() {
@@ -112,6 +120,17 @@ fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     }
     state.known.moved(identity, to);
     Ok(())
+}
+
+fn kept(state: &mut State, event: u64) -> Result<(), String> {
+    let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    match open.lapse.take() {
+        Some(_) => {
+            open.until = None;
+            Ok(())
+        }
+        None => Err(format!("event {event} has no time to be resolved")),
+    }
 }
 
 fn started(state: &mut State, definition: &str, version: u32, definitions: &Definitions) -> Result<(), String> {

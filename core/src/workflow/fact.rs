@@ -107,6 +107,11 @@ pub enum Fact {
         /// Who put it there.
         by: Option<Principal>,
     },
+    /// An escalated event waits for a person without end: what the policy decides when the time is up could not be done.
+    Kept {
+        /// Which event.
+        event: u64,
+    },
 }
 
 /// How a run ended.

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::effect::{Effect, EffectEnd, EffectKey};
-use super::state::State;
+use super::state::{OpenEvent, State};
 use crate::Timestamp;
 use crate::event::LifeState;
 
@@ -30,6 +30,13 @@ pub enum Owed {
         /// When.
         due: Timestamp,
     },
+    /// An escalated event whose time to be resolved runs out.
+    Lapse {
+        /// The sequence of the record that received it.
+        event: u64,
+        /// When.
+        due: Timestamp,
+    },
 }
 
 impl Owed {
@@ -37,7 +44,7 @@ impl Owed {
     pub fn due(&self) -> Timestamp {
         match self {
             Owed::Effect { .. } => Timestamp::MIN,
-            Owed::Timer { due, .. } | Owed::Return { due, .. } => *due,
+            Owed::Timer { due, .. } | Owed::Return { due, .. } | Owed::Lapse { due, .. } => *due,
         }
     }
 
@@ -47,6 +54,7 @@ impl Owed {
             Owed::Effect { .. } => None,
             Owed::Timer { key, .. } => Some(Command::EffectEnded { key: key.clone(), end: EffectEnd::TimerFired }),
             Owed::Return { event, .. } => Some(Command::Return { event: *event }),
+            Owed::Lapse { event, .. } => Some(Command::Lapse { event: *event }),
         }
     }
 }
@@ -57,11 +65,19 @@ pub fn pending(state: &State) -> Vec<Owed> {
         Effect::Timer { due } => Owed::Timer { key: key.clone(), due: *due },
         effect => Owed::Effect { key: key.clone(), effect: effect.clone() },
     });
-    let returns = state.open().iter().filter(|(_, open)| open.state == LifeState::Deferred);
-    let returns = returns.filter_map(|(event, open)| open.until.map(|due| Owed::Return { event: *event, due }));
-    let mut owed: Vec<Owed> = effects.chain(returns).collect();
+    let of_events = state.open().iter().filter_map(|(event, open)| of_event(*event, open));
+    let mut owed: Vec<Owed> = effects.chain(of_events).collect();
     owed.sort_by_key(Owed::due);
     owed
+}
+
+fn of_event(event: u64, open: &OpenEvent) -> Option<Owed> {
+    let due = open.until?;
+    match open.state {
+        LifeState::Deferred => Some(Owed::Return { event, due }),
+        LifeState::Escalated if open.lapse.is_some() => Some(Owed::Lapse { event, due }),
+        _ => None,
+    }
 }
 
 /// When the correlation must be woken: the earliest of what it owes, [`Timestamp::MIN`] for at once, nothing for never.

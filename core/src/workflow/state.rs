@@ -11,7 +11,7 @@ use super::effect::{Effect, EffectKey};
 use super::known::Known;
 use super::registry::Definitions;
 use crate::event::{EventError, Format, Identity, Incoming, LifeState};
-use crate::governance::Booking;
+use crate::governance::{Booking, Lapse};
 use crate::{Digest, Json, Timestamp};
 
 /// An event whose life is not over: kept whole, for it will be judged or handled again.
@@ -28,6 +28,12 @@ pub struct OpenEvent {
     pub until: Option<Timestamp>,
     /// The place that it was promised, if it is deferred.
     pub booking: Option<Booking>,
+    /// What becomes of it at that time, if it is escalated and nobody has resolved it.
+    pub lapse: Option<Lapse>,
+    /// Deferrals without a booked place, and those of a return that had one.
+    pub deferrals: u32,
+    /// Whether it has come back from a deferral.
+    pub(super) returned: bool,
 }
 
 impl OpenEvent {
@@ -40,7 +46,19 @@ impl OpenEvent {
     ) -> Self {
         let state = LifeState::Pending;
         let (raw, made_id) = (Arc::clone(raw), made_id.cloned());
-        Self { format, raw, made_id, received_at: at, identity, state, until: None, booking: None }
+        Self {
+            format,
+            raw,
+            made_id,
+            received_at: at,
+            identity,
+            state,
+            until: None,
+            booking: None,
+            lapse: None,
+            deferrals: 0,
+            returned: false,
+        }
     }
 
     /// Its bytes as they came.
@@ -185,7 +203,7 @@ struct SavedRun {
     attempts: BTreeMap<String, u32>,
 }
 
-const SAVED_VERSION: u8 = 1;
+const SAVED_VERSION: u8 = 2;
 
 impl State {
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use regie_core::event::{Identity, LifeState};
-use regie_core::governance::{Booking, Grant, Judgement, PolicyDecision, PolicyOutcome, Verdict};
+use regie_core::event::{Identity, LifeState, Principal};
+use regie_core::governance::{Booking, Grant, Judgement, Lapse, PolicyDecision, PolicyOutcome, Verdict};
 use regie_core::workflow::{
     AgentOutcome, Command, Definitions, EffectEnd, EffectKey, Fact, Owed, Record, Refusal, State, Turn, evolve,
     next_due, pending,
@@ -33,6 +33,11 @@ enum Op {
         failed: bool,
         made_up: bool,
     },
+    /// A person decides of an event, whether it waits for that or not.
+    Resolve {
+        nth: usize,
+        approved: bool,
+    },
     Snapshot,
 }
 
@@ -52,12 +57,13 @@ fn wanted() -> impl Strategy<Value = Do> {
 
 fn op() -> impl Strategy<Value = Op> {
     let kind = proptest::sample::select(vec!["toy.a", "toy.b", "plain"]);
-    let submit = (0_u8..40, kind, proptest::collection::vec(wanted(), 0..3), 0_u8..12);
+    let submit = (0_u8..40, kind, proptest::collection::vec(wanted(), 0..3), 0_u8..14);
     prop_oneof![
         6 => submit.prop_map(|(id, kind, wanted, judged)| Op::Submit { id, kind, wanted, judged }),
         2 => (0_i64..1_500, 0_u8..12).prop_map(|(after, judged)| Op::Due { after, judged }),
         4 => (0_usize..6, any::<bool>(), proptest::bool::weighted(0.1))
             .prop_map(|(nth, failed, made_up)| Op::End { nth, failed, made_up }),
+        2 => (0_usize..12, any::<bool>()).prop_map(|(nth, approved)| Op::Resolve { nth, approved }),
         1 => Just(Op::Snapshot),
     ]
 }
@@ -72,6 +78,8 @@ fn judgement(judged: u8, desk: &Desk) -> Option<Judgement> {
         3 => (Verdict::Escalated { reason: "who knows".into() }, None),
         4 => (Verdict::Discarded { reason: "no".into() }, None),
         5 => (Verdict::Accepted, Some(Grant::Taken { key: "k".into(), at: desk.now })),
+        6 => (Verdict::EscalatedUntil { reason: "who knows".into(), until: slot, then: Lapse::Approve }, None),
+        7 => (Verdict::EscalatedUntil { reason: "who knows".into(), until: slot, then: Lapse::Reject }, None),
         _ => return None,
     };
     let decision = PolicyDecision {
@@ -124,6 +132,11 @@ impl Bench {
                 let done = AgentOutcome::Done(Json::of("done"));
                 let outcome = if failed { AgentOutcome::Failed("no".into()) } else { done };
                 self.take(&Command::EffectEnded { key, end: EffectEnd::Agent(outcome) }, 99);
+            }
+            Op::Resolve { nth, approved } => {
+                let event = 1 + nth as u64 % self.desk.state.sequence.max(1);
+                let (by, why) = (Principal::user("ana"), "known".to_string());
+                self.take(&Command::Resolve { event, approved, by, why }, 99);
             }
             Op::Snapshot => {
                 let bytes = self.desk.state.save(&self.desk.definitions).expect("the toy is here");
@@ -187,9 +200,9 @@ impl Bench {
                 Owed::Effect { key, .. } | Owed::Timer { key, .. } => {
                     finished || facts.iter().any(|fact| matches!(fact, Fact::Ended { key: ended, .. } if ended == key))
                 }
-                Owed::Return { event, .. } => {
-                    facts.iter().any(|fact| matches!(fact, Fact::Moved { event: moved, .. } if moved == event))
-                }
+                Owed::Return { event, .. } | Owed::Lapse { event, .. } => facts.iter().any(
+                    |fact| matches!(fact, Fact::Moved { event: other, .. } | Fact::Kept { event: other } if other == event),
+                ),
             };
             assert!(ended, "{gone:?} is gone without a fact");
         }

@@ -2,6 +2,7 @@
 
 mod cloudevents;
 mod entity;
+mod escalation;
 mod event_errors;
 mod events;
 mod governor;

@@ -4,6 +4,7 @@ use regie_core::query::{Filter, Order};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::apply::state_number;
 use super::dictionary::{self, Room};
 use super::lookup;
 use crate::error::StoreError;
@@ -43,6 +44,10 @@ impl Selection {
         }
         if let Some(to) = filter.to {
             selection.and("e.stamped < ?", to.micros());
+        }
+        if let Some(state) = filter.state {
+            // As a number in the text: who waits for a person has an index of its own, which only that finds.
+            selection.conditions.push(format!("e.state = {}", state_number(state)));
         }
         if !filter.own {
             selection.conditions.push("e.own = 0".into());

@@ -9,7 +9,7 @@ use crate::store::Head;
 /// `RegX`, in SQLite's header.
 const APPLICATION: i32 = i32::from_be_bytes(*b"RegX");
 /// The version of these tables. Another one is rebuilt, so that there is nothing to migrate.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 // Positions, numbers and sequences are the journal's. Names of types, actors, sessions and entities are numbers of the
 // dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted.
@@ -29,6 +29,7 @@ CREATE INDEX events_stamped ON events (stamped);
 CREATE INDEX events_kind ON events (kind, stamped);
 CREATE INDEX events_actor ON events (actor, stamped) WHERE actor IS NOT NULL;
 CREATE INDEX events_session ON events (session, stamped) WHERE session IS NOT NULL;
+CREATE INDEX events_escalated ON events (stamped) WHERE state = 3;
 CREATE INDEX events_own ON events (own) WHERE own = 1;
 CREATE TABLE identities (correlation INTEGER NOT NULL, identity BLOB NOT NULL, position INTEGER NOT NULL,
     PRIMARY KEY (correlation, identity)) STRICT, WITHOUT ROWID;
