@@ -11,8 +11,8 @@
 //! pending(state) → effects                     what is still owed to the outside
 //! ```
 //!
-//! The rooms: [`event`] what comes in, [`governance`] whether it may go on, [`workflow`] the loop, [`entity`] the state
-//! of the user's things, [`query`] what may be asked of a journal.
+//! The rooms: [`event`] what comes in, [`governance`] whether it may go on, [`reasoning`] who advises on that,
+//! [`workflow`] the loop, [`entity`] the state of the user's things, [`query`] what may be asked of a journal.
 
 pub mod digest;
 pub mod entity;
@@ -21,6 +21,7 @@ pub mod governance;
 pub mod json;
 pub mod limits;
 pub mod query;
+pub mod reasoning;
 pub mod time;
 pub mod workflow;
 

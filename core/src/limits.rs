@@ -115,6 +115,29 @@ pub const AGENT_CONCURRENCY: usize = 16;
 pub const AGENT_QUEUE: usize = 1_024;
 /// Threads of a blocking agent that may be left behind, stuck, before it takes no more calls.
 pub const AGENT_STUCK: usize = 64;
+/// Longest time that asking a reasoner takes unless a policy or the reasoner's own limit says otherwise: an event waits for it.
+pub const REASONING_LIMIT: Duration = Duration::from_millis(500);
+/// Longest time that may be said, unless a reasoner is registered as one that may take longer.
+pub const REASONING_LIMIT_MAX: Duration = Duration::from_millis(5_000);
+/// Bytes of what a reasoner may see of an event: each question is a copy, and many are under way at once.
+pub const REASONING_VIEW_BYTES: usize = 256 * 1024;
+/// Signals of one answer: advice is read by people and policies.
+pub const SIGNALS: usize = 32;
+/// Bytes of one signal's rationale: some paragraphs.
+pub const SIGNAL_RATIONALE_BYTES: usize = 4 * 1024;
+/// Bytes of one signal's payload.
+pub const SIGNAL_PAYLOAD_BYTES: usize = 64 * 1024;
+/// Bytes of all signals of one answer: they are recorded with the event, several answers in a turn.
+pub const ADVICE_BYTES: usize = 256 * 1024;
+/// Bytes kept of what a reasoner says of its failure.
+pub const REASON_TEXT_BYTES: usize = 1024;
+/// Bytes of a mode's name.
+pub const MODE_BYTES: usize = 64;
+/// Modes that are counted apart for one reasoner; further ones are counted together.
+pub const MODES_COUNTED: usize = 64;
+/// Bytes of a chat model's answer that are read at most.
+pub const CHAT_ANSWER_BYTES: usize = 512 * 1024;
+
 /// How long `wait` waits for a workflow's end unless told otherwise.
 pub const WAIT: Duration = Duration::from_secs(300);
 

@@ -25,3 +25,4 @@ pub use lifecycle::{IllegalMove, LifeState};
 pub use parse::reorders;
 pub use pattern::{Pattern, PatternError};
 pub use result::{ErrorInfo, EventResult, Move, Status};
+pub(crate) use scan::check_shape;

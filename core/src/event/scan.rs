@@ -9,7 +9,7 @@ use crate::limits;
 /// Refuses what is nested too deep or has a key twice in one object. The text must be valid JSON.
 ///
 /// A parser would not do: most keep the last of two equal keys in silence, and recurse.
-pub(super) fn check_shape(text: &str) -> Result<(), EventError> {
+pub(crate) fn check_shape(text: &str) -> Result<(), EventError> {
     let bytes = text.as_bytes();
     let mut open: Vec<Option<Keys>> = Vec::new(); // the keys of each open object; none for an array
     let mut at = 0;

@@ -13,4 +13,7 @@ mod helpers;
 mod illegal_facts;
 mod loop_random;
 mod policy_file;
+mod reasoning;
+mod signal_filter;
+mod token_bucket;
 mod toy;
