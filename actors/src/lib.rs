@@ -23,6 +23,7 @@ pub mod busy;
 pub mod clock;
 pub mod entry;
 pub mod faults;
+pub mod in_force;
 pub mod index;
 pub mod journal;
 pub mod lane;

@@ -15,7 +15,7 @@ use crate::entry::Router;
 use crate::lane::ToPolicy;
 use crate::metrics::{Metrics, Tally};
 use crate::orchestrator::Raise;
-use crate::policy::{Policy, Sources};
+use crate::policy::{Enact, Policy, Sources};
 use crate::pool::ReaderPool;
 use crate::post::Seat;
 use crate::timers::Timers;
@@ -34,11 +34,16 @@ pub(crate) fn metrics(seat: Seat<Addr<Metrics>>) -> Raise {
 
 /// The policies read their state, but for the first time. Whoever tells them something finds them before they begin to: what
 /// was told to the dead was committed before, and is read.
-pub(crate) fn policy(governor: Governor, sources: Sources, seat: Seat<Recipient<ToPolicy>>) -> Raise {
+pub(crate) fn policy(
+    governor: Governor,
+    sources: Sources,
+    (seat, sets): (Seat<Recipient<ToPolicy>>, Seat<Recipient<Enact>>),
+) -> Raise {
     let mut governor = Some(governor);
     Box::new(move |life| {
         let policy = Policy::new(governor.take(), sources.clone(), life).start();
-        seat.send_replace(Some(policy.recipient()));
+        seat.send_replace(Some(policy.clone().recipient()));
+        sets.send_replace(Some(policy.recipient()));
         ready(()).boxed_local()
     })
 }

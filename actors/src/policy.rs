@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures::future::join_all;
+use futures::future::{join_all, ready};
 use regie_core::governance::{Ask, AskId, Governor, PolicySet, Ruling, Settled};
 use regie_core::limits;
 use regie_core::workflow::Record;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::entry::Places;
 use crate::faults::FaultPoint;
+use crate::in_force::{EnactError, InForce};
 use crate::journal::JournalHandle;
 use crate::lane::{FromPolicy, ToPolicy, Void, WayBack, answer_lane};
 use crate::life::Life;
@@ -33,7 +34,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub struct Policy {
     /// None while it is read anew.
     governor: Option<Governor>,
-    set: Arc<PolicySet>,
+    enacts: Arc<watch::Sender<Arc<InForce>>>,
+    /// Whether a set is about to come into force.
+    enacting: bool,
     clock: Clock,
     journal: JournalHandle,
     readers: ReaderPool,
@@ -53,8 +56,8 @@ pub struct Policy {
 /// What the rules of the policies need from outside.
 #[derive(Clone)]
 pub struct Sources {
-    /// The policies in force.
-    pub set: Arc<PolicySet>,
+    /// Tells all others which policies are in force.
+    pub enacts: Arc<watch::Sender<Arc<InForce>>>,
     /// What tells the time.
     pub clock: Clock,
     /// What the state is read behind.
@@ -68,10 +71,11 @@ pub struct Sources {
 impl Policy {
     /// Over the state that the journal gave; without one it is read first.
     pub fn new(governor: Option<Governor>, sources: Sources, life: Life) -> Self {
-        let Sources { set, clock, journal, readers, lanes } = sources;
+        let Sources { enacts, clock, journal, readers, lanes } = sources;
         Self {
             governor,
-            set,
+            enacts,
+            enacting: false,
             clock,
             journal,
             readers,
@@ -129,7 +133,7 @@ impl Policy {
         self.unanswered.clear();
         self.answers.clear();
         self.holding.clear();
-        let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.set));
+        let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
         let lanes = Arc::clone(&self.lanes.borrow());
         let void = join_all(lanes.iter().flatten().map(|lane| lane.send(Void)).collect::<Vec<_>>());
         let read = async move {
@@ -206,6 +210,34 @@ impl Handler<ToPolicy> for Policy {
             self.read_anew(ctx);
         }
         self.ask_all(asks, ctx);
+    }
+}
+
+/// Puts a set in force: what is judged from now on is judged by it.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), EnactError>")]
+pub struct Enact(pub Arc<InForce>);
+
+impl Handler<Enact> for Policy {
+    type Result = ResponseActFuture<Self, Result<(), EnactError>>;
+
+    /// What the new policies have granted in earlier days is read before anybody asks them; of the others the state is at
+    /// hand, and goes on as it is.
+    fn handle(&mut self, Enact(set): Enact, _: &mut Self::Context) -> Self::Result {
+        if self.governor.is_none() || self.enacting {
+            return Box::pin(ready(Err(EnactError::Busy)).into_actor(self));
+        }
+        self.enacting = true;
+        let (readers, named, readings) = (self.readers.clone(), Arc::clone(&set.set), self.readings);
+        let read = async move { readers.run(move |reader| read_governor(&named, reader)).await };
+        Box::pin(read.into_actor(self).map(move |read, policy, _| {
+            policy.enacting = false;
+            // Read anew meanwhile, perhaps: then what was read here is not all.
+            let governor = policy.governor.as_mut().filter(|_| policy.readings == readings).ok_or(EnactError::Busy)?;
+            governor.learn(read?);
+            policy.enacts.send_replace(set);
+            Ok(())
+        }))
     }
 }
 

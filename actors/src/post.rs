@@ -53,6 +53,18 @@ impl<T: Address> Post<T> {
     }
 }
 
+impl<M> Post<Recipient<M>>
+where
+    M: Message + Clone + Send + 'static,
+    M::Result: Send,
+{
+    /// Tells whoever is there, and brings their answer. Nothing if they die over it, or nobody is there.
+    pub async fn tell(&self, message: M) -> Option<M::Result> {
+        let there = self.present.borrow().clone()?;
+        there.send(message).await.ok()
+    }
+}
+
 impl<A: Actor> Post<Addr<A>> {
     /// Asks whoever is there; should they die over it, whoever comes next. Nothing once nobody will.
     pub async fn ask<M>(&self, message: M) -> Option<M::Result>

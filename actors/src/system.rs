@@ -14,7 +14,7 @@ use regie_core::event::Principal;
 use regie_core::governance::{Governor, PolicySet};
 use regie_core::limits;
 use regie_core::workflow::{DecodeError, Definitions, Record};
-use regie_journal::{Journal, OpenNote, Opened, Reader, SetInForce, SqliteOptions, StoreError};
+use regie_journal::{Journal, OpenNote, Opened, Reader, SqliteOptions, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
@@ -22,6 +22,7 @@ use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::{Places, Router, hash_of, shard_of};
 use crate::faults::Faults;
+use crate::in_force::{Current, InForce};
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::lane::Ways;
@@ -29,7 +30,7 @@ use crate::life::PartView;
 use crate::metrics::{Metrics, ShardView};
 use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
 use crate::parts;
-use crate::policy::{Sources, read_governor};
+use crate::policy::{Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
 use crate::timers::Timers;
@@ -127,7 +128,9 @@ pub struct Core {
     /// Who decides on each shard now.
     pub holders: Vec<Holder>,
     /// The policies in force.
-    pub set: Arc<PolicySet>,
+    pub in_force: Current,
+    /// The way to the policies' state.
+    pub policy: Post<Recipient<Enact>>,
     /// The handlers.
     pub definitions: Arc<Definitions>,
     /// Threads for what takes time.
@@ -319,10 +322,11 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let (metrics_seat, metrics) = Post::new();
     let (policy_seat, policy) = Post::new();
     let (timers_seat, timers) = Post::new();
-    let (set, definitions) = (Arc::new(policies), Arc::new(definitions));
-    let (set_of, ahead) = (Arc::clone(&set), journal.clone());
-    let sources = Sources { set: set_of, clock: clock.clone(), journal: ahead, readers: readers.clone(), lanes };
-    let in_force = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: policies_by }));
+    let definitions = Arc::new(definitions);
+    let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
+    let (set_seat, sets) = Post::new();
+    let (enacts, ahead) = (Arc::new(enacts), journal.clone());
+    let sources = Sources { enacts, clock: clock.clone(), journal: ahead, readers: readers.clone(), lanes };
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
     let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
@@ -342,7 +346,6 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         view: Arc::clone(&shard_views[at]),
         clock: clock.clone(),
         definitions: Arc::clone(&definitions),
-        set: Arc::clone(&set),
         in_force: in_force.clone(),
         index: index.clone(),
         readers: readers.clone(),
@@ -351,7 +354,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     };
     let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
-    supervised.add("policy".into(), parts::policy(governor, sources, policy_seat));
+    supervised.add("policy".into(), parts::policy(governor, sources, (policy_seat, set_seat)));
     for spec in specs {
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
@@ -382,7 +385,8 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         readers,
         views: shard_views,
         holders,
-        set,
+        in_force,
+        policy: sets,
         definitions,
         pool: pool.handle().clone(),
         started: Instant::now(),

@@ -4,6 +4,7 @@ mod builder;
 mod escalations;
 mod handle;
 mod metrics;
+mod policies;
 mod queries;
 mod time;
 mod wait;

@@ -1,13 +1,14 @@
 //! Answering: what became of tasks, and the ends that others wait for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
 use regie_core::limits;
-use regie_core::workflow::{Command, Fact, State, first_answer};
-use regie_journal::{Reader, StoreError};
+use regie_core::workflow::{Command, Fact, State, first_answer, is_judged_in, judged_later, moves_in};
+use regie_journal::{Reader, StoreError, StoredRecord};
 
 use super::Shard;
 use super::slot::{Asker, Held};
@@ -17,6 +18,9 @@ use crate::post::Post;
 use crate::refused::Reason;
 use crate::timers::{Set, Timers};
 use crate::workflow::{Outcome, WorkflowView, view};
+
+/// How long an answer that is read from the journal waits for the index to cover it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Shard {
     pub(super) fn outcomes(
@@ -60,6 +64,9 @@ impl Shard {
     fn recorded(&mut self, correlation: &CorrelationId, entry: Entry, mut result: EventResult, sequence: u64) {
         let is_over = result.event_state.is_some_and(LifeState::is_end);
         result.processing_time_ms = entry.since.elapsed().as_secs_f64() * 1_000.0;
+        if result.event_state == Some(LifeState::Pending) && entry.until == Until::Judged {
+            return self.wait_for_judgement(correlation, sequence, (entry, Status::New));
+        }
         if entry.until == Until::Judged || is_over {
             return entry.answer(Ok(Some(result)));
         }
@@ -85,6 +92,9 @@ impl Shard {
         ctx: &mut Context<Self>,
     ) {
         ShardView::up(&self.view.duplicates);
+        if entry.until == Until::Judged && sequence > 0 && state == Some(LifeState::Pending) {
+            return self.wait_for_judgement(correlation, sequence, (entry, Status::Duplicate));
+        }
         if entry.until == Until::Ended && sequence > 0 && state.is_some_and(|state| !state.is_end()) {
             return self.wait_for_end(correlation, sequence, entry);
         }
@@ -164,6 +174,10 @@ impl Shard {
         let of_this = self.event_ends.get(correlation).into_iter().flat_map(|waiting| waiting.keys().copied());
         let ended: Vec<u64> = of_this.filter(|sequence| !state.open().contains_key(sequence)).collect();
         self.tell_ended(correlation, &ended);
+        let of_this = self.judgements.get(correlation).into_iter().flat_map(|waiting| waiting.keys().copied());
+        let is_asked = |sequence: &u64| state.open().get(sequence).is_some_and(|open| !open.asks.is_empty());
+        let judged: Vec<u64> = of_this.filter(|sequence| !is_asked(sequence)).collect();
+        self.tell_judged(correlation, &judged);
         if state.has_ended() && self.work_ends.contains_key(correlation) {
             self.tell_over(correlation, &view(state));
         }
@@ -175,7 +189,7 @@ impl Shard {
         let least = self.slots.get(&correlation).map_or(0, |slot| slot.position);
         actix::spawn(async move {
             let story = readers.run(move |reader| {
-                reader.caught_up(least, std::time::Duration::from_secs(10))?;
+                reader.caught_up(least, PATIENCE)?;
                 whole_life(reader, &correlation, sequence)
             });
             let since = entry.since;
@@ -237,12 +251,23 @@ fn answer_again(
         return Ok(Err(Reason::other_content(event, raw)));
     }
     let mut result = first_answer(event.event(), &stored.record, position);
+    if result.event_state == Some(LifeState::Pending) {
+        let later = reader.load(&stored.correlation, stored.record.sequence)?;
+        judge(&mut result, &later, stored.record.sequence);
+    }
     result.status = Status::Duplicate;
     result.current_state = match state {
         Some(state) => Some(state),
         None => reader.state_of(position)?,
     };
     Ok(Ok(result))
+}
+
+/// Adds to an answer the record in which reasoners had answered, if there is one.
+pub(super) fn judge(result: &mut EventResult, later: &[StoredRecord], sequence: u64) {
+    if let Some(judged) = later.iter().find(|stored| is_judged_in(&stored.record, sequence)) {
+        judged_later(result, &judged.record, sequence);
+    }
 }
 
 /// The answer to an event with its whole life, once that is over.
@@ -258,7 +283,11 @@ fn whole_life(reader: &mut Reader, correlation: &CorrelationId, sequence: u64) -
     });
     let mut result = first_answer(incoming.ok_or_else(missing)?.event(), &first.record, first.position);
     for later in records {
-        result.state_transitions.extend(regie_core::workflow::moves_in(&later.record, sequence));
+        if is_judged_in(&later.record, sequence) {
+            judged_later(&mut result, &later.record, sequence);
+        } else {
+            result.state_transitions.extend(moves_in(&later.record, sequence));
+        }
     }
     result.event_state = result.state_transitions.last().map(|last| last.to);
     Ok(result)

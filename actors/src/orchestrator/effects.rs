@@ -128,7 +128,7 @@ impl Shard {
     }
 }
 
-fn entry(
+pub(super) fn entry(
     correlation: &CorrelationId,
     command: Arc<Command>,
     reply: oneshot::Sender<Answer>,

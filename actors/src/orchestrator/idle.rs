@@ -59,7 +59,7 @@ impl Shard {
 
     fn keep_or_let_go(&mut self, correlation: CorrelationId, wanted: bool) {
         let Some(slot) = self.slots.get_mut(&correlation) else { return };
-        let busy = slot.held() > 0 || self.out.contains_key(&correlation);
+        let busy = slot.held() > 0 || self.out.contains_key(&correlation) || self.asked.contains_key(&correlation);
         let Phase::Live(workflow) = &slot.phase else {
             slot.in_ring = false; // it comes back to the ring when it comes back to life
             return;

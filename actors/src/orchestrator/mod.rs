@@ -7,6 +7,7 @@ mod admit;
 mod answer;
 mod effects;
 mod idle;
+mod reason;
 mod revive;
 mod root;
 mod shard_part;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures::future::AbortHandle;
-use regie_core::event::CorrelationId;
+use regie_core::event::{CorrelationId, Status};
 use regie_core::limits;
 use regie_core::workflow::EffectKey;
 use tokio::sync::oneshot;
@@ -114,6 +115,10 @@ pub struct Shard {
     waking: usize,
     /// Agents' calls and sends under way, by whose they are.
     out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
+    /// Questions to reasoners under way, by whose they are, and the events that they are about.
+    asked: HashMap<CorrelationId, HashSet<u64>>,
+    /// Who waits until an event is judged that reasoners are asked about, by correlation and the event's sequence.
+    judgements: HashMap<CorrelationId, HashMap<u64, Vec<(Entry, Status)>>>,
     /// Who waits for the end of an event, by correlation and the event's sequence.
     event_ends: HashMap<CorrelationId, HashMap<u64, Vec<Entry>>>,
     /// Who waits for the end of a workflow.
@@ -147,6 +152,8 @@ impl Shard {
             to_wake: VecDeque::new(),
             waking: 0,
             out: HashMap::new(),
+            asked: HashMap::new(),
+            judgements: HashMap::new(),
             event_ends: HashMap::new(),
             work_ends: HashMap::new(),
             next_epoch: 1,
@@ -186,11 +193,13 @@ impl Handler<Reported> for Shard {
             return; // of an earlier life: what it committed is found in the journal
         }
         match report {
-            Report::Turn { outcomes, effects, due, position, ended, over } => {
+            Report::Turn { outcomes, effects, questions, due, position, ended, judged, over } => {
                 // Timers are set and effects let out before anybody is answered: who then waits for rest finds them.
                 self.advance(&correlation, position, due);
                 self.let_out(&correlation, effects, ctx);
+                self.ask_reasoners(&correlation, questions, ctx);
                 self.outcomes(&correlation, outcomes, ctx);
+                self.tell_judged(&correlation, &judged);
                 self.tell_ended(&correlation, &ended);
                 if let Some(view) = over {
                     self.tell_over(&correlation, &view);

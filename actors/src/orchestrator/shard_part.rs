@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use futures::FutureExt;
-use regie_core::governance::PolicySet;
 use regie_core::limits;
 use regie_core::workflow::Definitions;
-use regie_journal::SetInForce;
 use tokio::sync::watch;
 
 use super::{AwaitEnd, Directory, Keep, Neighbours, Raise, Shard, Up};
 use crate::clock::Clock;
 use crate::entry::{Entry, Places};
 use crate::faults::Faults;
+use crate::in_force::Current;
 use crate::index::IndexHandle;
 use crate::lane::{Lane, ToPolicy, Void, Ways};
 use crate::life::{Life, Twin};
@@ -48,9 +47,7 @@ pub struct ShardSpec {
     /// The handlers.
     pub definitions: Arc<Definitions>,
     /// The policies in force.
-    pub set: Arc<PolicySet>,
-    /// The same as it is recorded.
-    pub in_force: Option<Arc<SetInForce>>,
+    pub in_force: Current,
     /// Where snapshots go.
     pub index: Option<IndexHandle>,
     /// The readers.
@@ -142,7 +139,6 @@ impl ShardSpec {
                 shard_gone: ctx.address().recipient(),
                 clock: self.clock,
                 definitions: self.definitions,
-                set: self.set,
                 in_force: self.in_force,
                 journal: self.ways.journal,
                 index: self.index,

@@ -21,7 +21,7 @@ impl Taking {
         command: &Command,
         now: Timestamp,
     ) -> Result<Option<Judgement>, Stop> {
-        let set = Arc::clone(&self.links.set);
+        let set = Arc::clone(&self.in_force.set);
         let broken = |why: String| Stop::Died(item.ticket, why);
         let (mut incoming, returning) = match command {
             Command::Submit { event, .. } => (event.clone(), None),

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, EventResult, LifeState};
-use regie_core::governance::{AskId, PolicySet};
+use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState};
+use regie_core::governance::AskId;
+use regie_core::reasoning::Ask;
 use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Poison, RunStatus};
-use regie_journal::SetInForce;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::in_force::Current;
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::lane::Lane;
@@ -33,9 +34,7 @@ pub struct Links {
     /// The handlers.
     pub definitions: Arc<Definitions>,
     /// The policies in force.
-    pub set: Arc<PolicySet>,
-    /// The same as it is recorded; none where there is no policy.
-    pub in_force: Option<Arc<SetInForce>>,
+    pub in_force: Current,
     /// What may be seen of the journal.
     pub journal: JournalHandle,
     /// Where snapshots go.
@@ -163,6 +162,17 @@ pub struct OpenView {
     pub until: Option<Timestamp>,
 }
 
+/// Reasoners that are to be asked about an event.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The sequence of the record that received it.
+    pub event: u64,
+    /// The event.
+    pub incoming: Incoming,
+    /// Who is asked.
+    pub asks: Vec<Ask>,
+}
+
 /// What a turn came to.
 #[derive(Debug)]
 pub enum Report {
@@ -172,12 +182,16 @@ pub enum Report {
         outcomes: Vec<(u64, Outcome)>,
         /// Effects to let go out now.
         effects: Vec<(EffectKey, Effect)>,
+        /// Reasoners to be asked now.
+        questions: Vec<Question>,
         /// The next instant at which something is due; effects that are owed now are out already.
         due: Option<Timestamp>,
         /// The position of its last record; 0 where it appended none.
         position: u64,
         /// Sequences of events whose lives ended.
         ended: Vec<u64>,
+        /// Sequences of events that reasoners were asked about, and that are judged now.
+        judged: Vec<u64>,
         /// How the workflow stands, if its piece of work is over now.
         over: Option<Box<WorkflowView>>,
     },

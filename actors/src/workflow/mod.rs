@@ -21,7 +21,7 @@ use tracing::Instrument;
 use crate::faults::FaultPoint;
 use messages::Lifeline;
 pub use messages::{
-    Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Report, Reported, RunView, Task, WorkflowView,
+    Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,
 };
 use turn::Finished;
 pub(crate) use turn::view;
@@ -33,6 +33,8 @@ pub struct Body {
     pub state: State,
     /// Effects that were let go out since it was last read from the journal.
     pub(crate) out: std::collections::BTreeSet<regie_core::workflow::EffectKey>,
+    /// Events that reasoners are asked about since then.
+    pub(crate) asked: std::collections::BTreeSet<u64>,
     /// The sequence that its last snapshot tells.
     pub(crate) saved: u64,
 }
@@ -40,7 +42,7 @@ pub struct Body {
 impl Body {
     /// Of a state that was just read from the journal, up to a snapshot's sequence from that snapshot.
     pub fn new(state: State, saved: u64) -> Self {
-        Self { state, out: Default::default(), saved }
+        Self { state, out: Default::default(), asked: Default::default(), saved }
     }
 }
 

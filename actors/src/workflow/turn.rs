@@ -13,8 +13,9 @@ use regie_journal::{Placed, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
-use super::messages::{Item, Links, OpenView, Outcome, Report, RunView, Task, WorkflowView};
+use super::messages::{Item, Links, OpenView, Outcome, Question, Report, RunView, Task, WorkflowView};
 use crate::faults::FaultPoint;
+use crate::in_force::InForce;
 use crate::lane::{Append, AppendError};
 use crate::metrics::Tally;
 use crate::refused::Reason;
@@ -32,8 +33,10 @@ pub(super) struct Finished {
 /// Takes what there is, as much as one turn takes.
 pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body, items: VecDeque<Item>) -> Finished {
     let before = Tip { sequence: body.state.sequence, digest: body.state.digest };
+    let in_force = Arc::clone(&links.in_force.borrow());
     let mut taking = Taking {
         links,
+        in_force,
         correlation,
         body,
         rest: items,
@@ -78,6 +81,8 @@ pub(super) enum Told {
 
 pub(super) struct Taking {
     pub(super) links: Rc<Links>,
+    /// The policies of this turn.
+    pub(super) in_force: Arc<InForce>,
     pub(super) correlation: CorrelationId,
     pub(super) body: Body,
     rest: VecDeque<Item>,
@@ -168,7 +173,7 @@ impl Taking {
         }
         let (now, asked_before) = (self.now(item), self.ask);
         let mut judgement = None;
-        if core::is_governed(&self.body.state, command) && !self.links.set.is_empty() {
+        if core::is_governed(&self.body.state, command) && !self.in_force.set.is_empty() {
             match self.judge(item, command, now).await? {
                 Some(judged) => judgement = Some(judged),
                 None => return Ok(false),
@@ -307,7 +312,7 @@ impl Taking {
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            set: self.links.in_force.clone().filter(|_| self.governed),
+            set: self.in_force.record.clone().filter(|_| self.governed),
         };
         let (reply, placed) = oneshot::channel();
         let append = Append { turn, ask: self.ask, tally: std::mem::take(&mut self.tally), reply };
@@ -344,11 +349,11 @@ impl Taking {
     }
 
     fn stands_with(self, before: Tip, first: u64, records: &[Record]) -> Finished {
-        let ended = ended_in(records);
         let last = first + records.len() as u64 - 1;
         let mut finished = self.stands(before, last);
-        if let Report::Turn { ended: told, .. } = &mut finished.report {
-            *told = ended;
+        if let Report::Turn { ended, judged, .. } = &mut finished.report {
+            *ended = ended_in(records);
+            *judged = judged_in(records);
         }
         finished
     }
@@ -356,10 +361,11 @@ impl Taking {
     fn stands(mut self, _: Tip, position: u64) -> Finished {
         self.body.state.forget_known(self.links.readers.readers().indexed());
         let outcomes = self.outcomes();
-        let (effects, due) = self.owed();
+        let (effects, questions, due) = self.owed();
         let state = &self.body.state;
         let over = (position > 0 && state.has_ended()).then(|| Box::new(view(state)));
-        let report = Report::Turn { outcomes, effects, due, position, ended: Vec::new(), over };
+        let (ended, judged) = (Vec::new(), Vec::new());
+        let report = Report::Turn { outcomes, effects, questions, due, position, ended, judged, over };
         Finished { body: Some(self.body), report, rest: self.rest }
     }
 
@@ -378,24 +384,32 @@ impl Taking {
         std::mem::take(&mut self.done).into_iter().map(|done| (done.ticket, tell(done.told))).collect()
     }
 
-    /// Effects that are not out yet, and the next instant after those.
-    fn owed(&mut self) -> (Vec<(EffectKey, Effect)>, Option<Timestamp>) {
+    /// Effects and questions that are not out yet, and the next instant after those.
+    fn owed(&mut self) -> (Vec<(EffectKey, Effect)>, Vec<Question>, Option<Timestamp>) {
         if self.body.state.owed().is_empty() && self.body.state.open().is_empty() {
             self.body.out.clear();
-            return (Vec::new(), None);
+            self.body.asked.clear();
+            return (Vec::new(), Vec::new(), None);
         }
         let mut due: Option<Timestamp> = None;
-        let mut effects = Vec::new();
+        let (mut effects, mut questions) = (Vec::new(), Vec::new());
         for owed in core::pending(&self.body.state) {
             match owed {
                 Owed::Effect { key, effect } if self.body.out.insert(key.clone()) => effects.push((key, effect)),
-                Owed::Effect { .. } => {}
+                Owed::Reason { event, asks } if self.body.asked.insert(event) => {
+                    let open = self.body.state.open().get(&event);
+                    let incoming = open.and_then(|open| open.event().ok());
+                    questions.extend(incoming.map(|incoming| Question { event, incoming, asks }));
+                }
+                Owed::Effect { .. } | Owed::Reason { .. } => {}
                 later => due = due.or(Some(later.due())),
             }
         }
         let still = self.body.state.owed();
         self.body.out.retain(|key| still.contains_key(key));
-        (effects, due)
+        let open = self.body.state.open();
+        self.body.asked.retain(|event| open.get(event).is_some_and(|open| !open.asks.is_empty()));
+        (effects, questions, due)
     }
 
     /// Nothing stands: every task is told, and the state is read anew.
@@ -430,6 +444,11 @@ fn ended_in(records: &[Record]) -> Vec<u64> {
         _ => None,
     });
     ended.collect()
+}
+
+fn judged_in(records: &[Record]) -> Vec<u64> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    facts.filter_map(|fact| if let Fact::Reasoned { event, .. } = fact { Some(*event) } else { None }).collect()
 }
 
 /// How a workflow stands by its state.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Json, Timestamp};
+use crate::{Digest, Json, Timestamp, reasoning};
 
 /// What one policy said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +100,11 @@ pub enum Verdict {
         until: Timestamp,
         /// What it decides then.
         then: Lapse,
+    },
+    /// Nothing yet: reasoners are asked first, and the event is pending until they have answered or their time is up.
+    Asking {
+        /// Who.
+        asks: Vec<reasoning::Ask>,
     },
 }
 

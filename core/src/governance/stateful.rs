@@ -164,6 +164,15 @@ impl Governor {
         Some(known)
     }
 
+    /// Takes the committed state of policies that it does not know yet. What it knows goes on as it is: nobody has asked it
+    /// about the others, so that nothing of theirs has changed since that was read.
+    pub fn learn(&mut self, read: Governor) {
+        let known = std::mem::take(&mut self.windows);
+        self.keys.extend(read.keys.into_iter().filter(|((policy, _), _)| !known.contains_key(policy)));
+        self.windows = known;
+        self.windows.extend(read.windows);
+    }
+
     /// Keys that are remembered.
     pub fn keys(&self) -> usize {
         self.keys.len()

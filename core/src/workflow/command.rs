@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::event::{Incoming, LifeState, Principal};
 use crate::governance::Judgement;
 use crate::limits;
+use crate::reasoning::Reasoning;
 
 /// Whatever reaches a workflow. Each is one turn, or shares one with others, and leaves one record.
 #[derive(Clone, Debug)]
@@ -41,6 +42,13 @@ pub enum Command {
         /// Why.
         why: String,
     },
+    /// The reasoners that were asked about an event have answered, or their time was up.
+    Reasoned {
+        /// The sequence of the record that received it.
+        event: u64,
+        /// What each said.
+        reasonings: Vec<Reasoning>,
+    },
     /// Nobody resolved an escalated event in time.
     Lapse {
         /// The sequence of the record that received it.
@@ -53,7 +61,8 @@ impl Command {
     /// for what is about no event.
     pub fn about(&self) -> Option<u64> {
         match self {
-            Command::Return { event } | Command::Lapse { event } | Command::Resolve { event, .. } => Some(*event),
+            Command::Return { event } | Command::Lapse { event } => Some(*event),
+            Command::Resolve { event, .. } | Command::Reasoned { event, .. } => Some(*event),
             Command::Submit { .. } | Command::EffectEnded { .. } => None,
         }
     }

@@ -12,6 +12,7 @@ use super::state::{RunStatus, State};
 use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
 use crate::governance::{Judgement, Lapse, Verdict};
 use crate::limits;
+use crate::reasoning::Reasoning;
 
 /// A command taken into the state: its record, and the bytes to append before anybody is answered.
 #[derive(Clone, Debug)]
@@ -54,6 +55,7 @@ pub fn decide(
         Command::EffectEnded { key, end } => at.effect_ended(key, end),
         Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
         Command::Lapse { event } => at.lapse(*event),
+        Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
     }
 }
 
@@ -63,6 +65,7 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
         // Skipped or not: what it had booked is given back.
         Command::Return { event } => state.open().contains_key(event),
+        Command::Reasoned { event, .. } => state.open().get(event).is_some_and(|open| !open.asks.is_empty()),
         // A person's verdict stands for the policies': it spends nothing of theirs.
         Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } => false,
     }
@@ -116,6 +119,15 @@ impl Place<'_> {
         Ok(facts)
     }
 
+    fn reasoned(&self, sequence: u64, reasonings: &[Reasoning]) -> Result<Vec<Fact>, Refusal> {
+        let over = || Refusal::Over { what: format!("the reasoning about event {sequence}") };
+        let open = self.state.open().get(&sequence).filter(|open| !open.asks.is_empty()).ok_or_else(over)?;
+        let incoming = open.event().map_err(|error| Refusal::Broken { why: error.to_string() })?;
+        let mut facts = vec![Fact::Reasoned { event: sequence, reasonings: reasonings.to_vec() }];
+        facts.extend(self.judge_and_handle(sequence, incoming.event())?);
+        Ok(facts)
+    }
+
     fn judge_and_handle(&self, sequence: u64, event: &Event) -> Result<Vec<Fact>, Refusal> {
         if self.state.skips() {
             return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
@@ -129,6 +141,7 @@ impl Place<'_> {
         match &judgement.verdict {
             Verdict::Accepted => facts.extend(self.handle(sequence, event, None)?),
             Verdict::Deferred { reason, .. } => facts.push(moved(sequence, LifeState::Deferred, reason)),
+            Verdict::Asking { .. } => {}
             Verdict::Discarded { reason } => facts.push(moved(sequence, LifeState::Discarded, reason)),
             Verdict::Escalated { reason } | Verdict::EscalatedUntil { reason, .. } => {
                 facts.push(moved(sequence, LifeState::Escalated, reason));

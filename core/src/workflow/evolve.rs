@@ -10,6 +10,7 @@ use super::registry::Definitions;
 use super::state::{OpenEvent, Run, RunStatus, State};
 use crate::event::LifeState;
 use crate::governance::{Grant, Judgement, Verdict};
+use crate::reasoning::Reasoning;
 
 /// A fact that cannot follow the state: a fault of who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +64,7 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
             Ok(())
         }
         Fact::Finished { end } => finished(state, end),
+        Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
@@ -94,6 +96,10 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         Verdict::EscalatedUntil { until, then, .. } => (Some(*until), Some(*then)),
         _ => (None, None),
     };
+    open.asks = match &judgement.verdict {
+        Verdict::Asking { asks } => asks.clone(),
+        _ => Vec::new(),
+    };
     let booking = judgement.decisions.iter().find_map(|decision| match &decision.grant {
         Some(Grant::Booked(booking)) => Some(booking.clone()),
         _ => None,
@@ -119,6 +125,17 @@ fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
         }
     }
     state.known.moved(identity, to);
+    Ok(())
+}
+
+fn reasoned(state: &mut State, event: u64, reasonings: &[Reasoning]) -> Result<(), String> {
+    let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    if std::mem::take(&mut open.asks).is_empty() {
+        return Err(format!("nobody is asked about event {event}"));
+    }
+    // Who was asked again has thought better of it.
+    open.reasonings.retain(|old| reasonings.iter().all(|new| new.policy != old.policy));
+    open.reasonings.extend_from_slice(reasonings);
     Ok(())
 }
 

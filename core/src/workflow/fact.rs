@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::effect::{Effect, EffectEnd, EffectKey};
 use crate::event::{CorrelationId, Format, Identity, LifeState, Principal};
 use crate::governance::{Booking, Judgement};
+use crate::reasoning::Reasoning;
 use crate::{Digest, Json};
 
 /// One thing that happened. Facts keep the context in which they were decided, so that replay needs nothing else.
@@ -106,6 +107,13 @@ pub enum Fact {
         text: String,
         /// Who put it there.
         by: Option<Principal>,
+    },
+    /// The reasoners that were asked about an event have answered, or their time was up.
+    Reasoned {
+        /// Which event.
+        event: u64,
+        /// What each said, and which of its signals count.
+        reasonings: Vec<Reasoning>,
     },
     /// An escalated event waits for a person without end: what the policy decides when the time is up could not be done.
     Kept {

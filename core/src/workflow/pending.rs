@@ -3,8 +3,8 @@
 use super::command::Command;
 use super::effect::{Effect, EffectEnd, EffectKey};
 use super::state::{OpenEvent, State};
-use crate::Timestamp;
 use crate::event::LifeState;
+use crate::{Timestamp, reasoning};
 
 /// Something that is still owed.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,13 @@ pub enum Owed {
         /// When.
         due: Timestamp,
     },
+    /// Reasoners are to be asked about an event, at once.
+    Reason {
+        /// The sequence of the record that received it.
+        event: u64,
+        /// Who.
+        asks: Vec<reasoning::Ask>,
+    },
     /// An escalated event whose time to be resolved runs out.
     Lapse {
         /// The sequence of the record that received it.
@@ -43,7 +50,7 @@ impl Owed {
     /// When it is owed; [`Timestamp::MIN`] for at once.
     pub fn due(&self) -> Timestamp {
         match self {
-            Owed::Effect { .. } => Timestamp::MIN,
+            Owed::Effect { .. } | Owed::Reason { .. } => Timestamp::MIN,
             Owed::Timer { due, .. } | Owed::Return { due, .. } | Owed::Lapse { due, .. } => *due,
         }
     }
@@ -51,7 +58,7 @@ impl Owed {
     /// The command that its instant brings; nothing for what is owed to the outside.
     pub fn command(&self) -> Option<Command> {
         match self {
-            Owed::Effect { .. } => None,
+            Owed::Effect { .. } | Owed::Reason { .. } => None,
             Owed::Timer { key, .. } => Some(Command::EffectEnded { key: key.clone(), end: EffectEnd::TimerFired }),
             Owed::Return { event, .. } => Some(Command::Return { event: *event }),
             Owed::Lapse { event, .. } => Some(Command::Lapse { event: *event }),
@@ -72,6 +79,9 @@ pub fn pending(state: &State) -> Vec<Owed> {
 }
 
 fn of_event(event: u64, open: &OpenEvent) -> Option<Owed> {
+    if !open.asks.is_empty() {
+        return Some(Owed::Reason { event, asks: open.asks.clone() });
+    }
     let due = open.until?;
     match open.state {
         LifeState::Deferred => Some(Owed::Return { event, due }),

@@ -12,6 +12,7 @@ use super::known::Known;
 use super::registry::Definitions;
 use crate::event::{EventError, Format, Identity, Incoming, LifeState};
 use crate::governance::{Booking, Lapse};
+use crate::reasoning::{self, Reasoning};
 use crate::{Digest, Json, Timestamp};
 
 /// An event whose life is not over: kept whole, for it will be judged or handled again.
@@ -32,6 +33,10 @@ pub struct OpenEvent {
     pub lapse: Option<Lapse>,
     /// Deferrals without a booked place, and those of a return that had one.
     pub deferrals: u32,
+    /// Who is asked about it and has not answered yet; only while it is pending.
+    pub asks: Vec<reasoning::Ask>,
+    /// What reasoners have said of it.
+    pub reasonings: Vec<Reasoning>,
     /// Whether it has come back from a deferral.
     pub(super) returned: bool,
 }
@@ -58,6 +63,8 @@ impl OpenEvent {
             lapse: None,
             deferrals: 0,
             returned: false,
+            asks: Vec::new(),
+            reasonings: Vec::new(),
         }
     }
 

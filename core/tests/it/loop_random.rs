@@ -200,6 +200,9 @@ impl Bench {
                 Owed::Effect { key, .. } | Owed::Timer { key, .. } => {
                     finished || facts.iter().any(|fact| matches!(fact, Fact::Ended { key: ended, .. } if ended == key))
                 }
+                Owed::Reason { event, .. } => {
+                    facts.iter().any(|fact| matches!(fact, Fact::Reasoned { event: other, .. } if other == event))
+                }
                 Owed::Return { event, .. } | Owed::Lapse { event, .. } => facts.iter().any(
                     |fact| matches!(fact, Fact::Moved { event: other, .. } | Fact::Kept { event: other } if other == event),
                 ),

@@ -1,0 +1,148 @@
+//! Events that reasoners are asked about: asking, and who waits for the judgement.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use futures::future::{LocalBoxFuture, join_all};
+use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
+use regie_core::reasoning::{Advice, Ask, Reasoning, Sifted};
+use regie_core::workflow::{Command, Fact, first_answer, moves_in};
+use regie_journal::{Reader, StoreError};
+use tokio::sync::oneshot;
+
+use super::Shard;
+use super::answer::{PATIENCE, judge};
+use super::effects::entry;
+use crate::entry::{Entry, Until, Work};
+use crate::busy::UnderWay;
+use crate::refused::Reason;
+use crate::workflow::Question;
+
+/// How soon an answer that its workflow did not take for a passing reason is brought again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// A question that is out.
+struct Out {
+    correlation: CorrelationId,
+    event: u64,
+    /// Counts it as under way until its end is taken.
+    _under_way: UnderWay,
+}
+
+impl Shard {
+    /// Asks reasoners, all that an event needs at once; what they said comes back as one command. A workflow that was read
+    /// anew asks again for what is out already, and is passed over.
+    pub(super) fn ask_reasoners(
+        &mut self,
+        correlation: &CorrelationId,
+        questions: Vec<Question>,
+        ctx: &mut Context<Self>,
+    ) {
+        for Question { event, incoming, asks } in questions {
+            if !self.asked.entry(correlation.clone()).or_default().insert(event) {
+                continue;
+            }
+            let out = Out { correlation: correlation.clone(), event, _under_way: self.neighbours.busy.begin() };
+            let calls: Vec<LocalBoxFuture<'static, Advice>> =
+                asks.iter().map(|ask| self.ask_one(ask, incoming.event())).collect();
+            ctx.spawn(join_all(calls).into_actor(self).map(move |advice, shard, ctx| {
+                // Sifted within the turn that judges by it: the filters are those of its policies.
+                let pass = |passed| Sifted { passed, filtered: Vec::new() };
+                let reasonings = asks.iter().zip(advice).map(|(ask, advice)| Reasoning::new(&*ask.policy, advice, pass));
+                shard.reasoned(out, reasonings.collect(), ctx);
+            }));
+        }
+    }
+
+    /// What was said goes to the workflow as a command, again and again until it is taken: it is owed.
+    fn reasoned(&mut self, out: Out, reasonings: Vec<Reasoning>, ctx: &mut Context<Self>) {
+        let command = Arc::new(Command::Reasoned { event: out.event, reasonings: reasonings.clone() });
+        let (reply, answer) = oneshot::channel();
+        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()), ctx);
+        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
+            Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.reasoned(out, reasonings, ctx));
+            }
+            _ => {
+                if let Some(asked) = shard.asked.get_mut(&out.correlation) {
+                    asked.remove(&out.event);
+                    if asked.is_empty() {
+                        shard.asked.remove(&out.correlation);
+                    }
+                }
+            }
+        }));
+    }
+
+    /// Keeps an entry until its event is judged: reasoners are asked first, each within its limit. Its permit stays with
+    /// it, so that the number of those who wait is bounded.
+    pub(super) fn wait_for_judgement(&mut self, correlation: &CorrelationId, sequence: u64, (mut entry, status): (Entry, Status)) {
+        entry.under_way = None; // the question counts
+        self.judgements.entry(correlation.clone()).or_default().entry(sequence).or_default().push((entry, status));
+    }
+
+    /// Tells those who wait for the judgement of these events.
+    pub(super) fn tell_judged(&mut self, correlation: &CorrelationId, judged: &[u64]) {
+        let Some(waiting) = self.judgements.get_mut(correlation) else { return };
+        let told: Vec<_> = judged.iter().filter_map(|sequence| Some((*sequence, waiting.remove(sequence)?))).collect();
+        if waiting.is_empty() {
+            self.judgements.remove(correlation);
+        }
+        let least = self.slots.get(correlation).map_or(0, |slot| slot.position);
+        for (sequence, entries) in told {
+            for (entry, status) in entries {
+                self.answer_judged(correlation, (sequence, least), entry, status);
+            }
+        }
+    }
+
+    fn answer_judged(&self, correlation: &CorrelationId, (sequence, least): (u64, u64), entry: Entry, status: Status) {
+        let (readers, correlation) = (self.links.readers.clone(), correlation.clone());
+        let Work::Command(command) = &entry.work else { return };
+        let command = Arc::clone(command);
+        actix::spawn(async move {
+            let read = readers.run(move |reader| {
+                reader.caught_up(least, PATIENCE)?;
+                judged_answer(reader, &correlation, sequence, &command)
+            });
+            let read = read.await;
+            let since = entry.since;
+            let answer = read.map_err(Reason::from).and_then(|answer| answer).map(|(mut result, state)| {
+                result.status = status;
+                result.current_state = state.filter(|_| status == Status::Duplicate);
+                result.processing_time_ms = since.elapsed().as_secs_f64() * 1_000.0;
+                Some(result)
+            });
+            entry.answer(answer);
+        });
+    }
+}
+
+/// The first answer to an event that reasoners were asked about, and the state that it is in now; or why it is not the
+/// same event.
+fn judged_answer(
+    reader: &mut Reader,
+    correlation: &CorrelationId,
+    sequence: u64,
+    command: &Command,
+) -> Result<Result<(EventResult, Option<LifeState>), Reason>, StoreError> {
+    let missing = || StoreError::Damaged { why: format!("{correlation} has no event {sequence}") };
+    let records = reader.load(correlation, sequence - 1)?;
+    let (Some((first, later)), Command::Submit { event, .. }) = (records.split_first(), command) else {
+        return Err(missing());
+    };
+    let raw = first.record.facts.iter().find_map(|fact| match fact {
+        Fact::Received { raw, .. } => Some(raw),
+        _ => None,
+    });
+    let raw = raw.ok_or_else(missing)?;
+    if raw != event.raw() {
+        return Ok(Err(Reason::other_content(event, raw)));
+    }
+    let mut result = first_answer(event.event(), &first.record, first.position);
+    judge(&mut result, later, sequence);
+    let moves = records.iter().flat_map(|stored| moves_in(&stored.record, sequence));
+    Ok(Ok((result, moves.last().map(|last| last.to))))
+}
+
