@@ -11,12 +11,14 @@
 //! pending(state) → effects                     what is still owed to the outside
 //! ```
 //!
-//! The rooms: [`event`] what comes in, [`governance`] whether it may go on, [`reasoning`] who advises on that,
-//! [`workflow`] the loop, [`entity`] the state of the user's things, [`query`] what may be asked of a journal.
+//! The rooms: [`event`] what comes in, [`expr`] conditions in CEL, [`governance`] whether it may go on, [`reasoning`] who
+//! advises on that, [`workflow`] the loop, [`entity`] the state of the user's things, [`query`] what may be asked of a
+//! journal.
 
 pub mod digest;
 pub mod entity;
 pub mod event;
+pub mod expr;
 pub mod governance;
 pub mod json;
 pub mod limits;

@@ -145,3 +145,18 @@ pub const WAIT: Duration = Duration::from_secs(300);
 pub const PAGE: usize = 10_000;
 /// Bytes of a configuration or policy file.
 pub const CONFIG_BYTES: usize = 1024 * 1024;
+
+/// Bytes of one expression: a list of a thousand ids fits; reading the longest takes some 50 ms.
+pub const EXPRESSION_BYTES: usize = 16 * 1024;
+/// Levels of an expression, counted before it is parsed: its parser and evaluator call themselves, and need some 10 KiB a level.
+pub const EXPRESSION_DEPTH: usize = 64;
+/// Loops (`all`, `exists`, `map` ...) within each other: with more, nobody can say what one costs.
+pub const EXPRESSION_LOOPS: usize = 4;
+/// What an expression may cost at worst, in steps of some 100 ns: a shard is held for as long.
+pub const EXPRESSION_COST: u64 = 32_000_000;
+/// Bytes of a regular expression as it is written.
+pub const PATTERN_BYTES: usize = 1_000;
+/// Bytes that a regular expression may be compiled to: it is kept as long as its program.
+pub const PATTERN_COMPILED_BYTES: usize = 256 * 1024;
+/// Bytes of a JSON value that an expression sees under one name: what it may cost rests on it.
+pub const EXPRESSION_INPUT_BYTES: usize = EVENT_BYTES;

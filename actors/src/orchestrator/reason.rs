@@ -55,6 +55,12 @@ impl Shard {
         }
     }
 
+    fn ask_one(&self, ask: &Ask, _: &regie_core::event::Event) -> LocalBoxFuture<'static, Advice> {
+        let asked = regie_core::reasoning::Asked { reasoner: ask.reasoner.clone(), mode: ask.mode.clone() };
+        let refused = regie_core::reasoning::Refused::Unknown { reasoner: ask.reasoner.clone() };
+        Box::pin(std::future::ready(Advice::without(asked, regie_core::reasoning::Outcome::Refused(refused), 0)))
+    }
+
     /// What was said goes to the workflow as a command, again and again until it is taken: it is owed.
     fn reasoned(&mut self, out: Out, reasonings: Vec<Reasoning>, ctx: &mut Context<Self>) {
         let command = Arc::new(Command::Reasoned { event: out.event, reasonings: reasonings.clone() });

@@ -1,0 +1,44 @@
+//! The few changes that a checked tree gets before it is evaluated.
+
+use cel::IdedExpr;
+use cel::common::ast::operators::{LOGICAL_AND, NOT_EQUALS};
+use cel::common::ast::{CallExpr, Expr, LiteralValue};
+
+use super::pattern::MATCHES;
+
+/// `operand.field` was tested: it is there if it is not null.
+pub(super) fn is_there(node: &mut IdedExpr) {
+    if let Expr::Select(select) = &mut node.expr {
+        select.test = false;
+    }
+    let value = std::mem::take(node);
+    *node = not_null(value);
+}
+
+/// `operand.field` is tested where the operand itself may be null: then it is not there.
+pub(super) fn is_there_within(node: &mut IdedExpr) {
+    let Expr::Select(select) = &node.expr else { return };
+    let (id, operand) = (node.id, (*select.operand).clone());
+    let test = std::mem::take(node);
+    *node = call(id, LOGICAL_AND, vec![not_null(operand), test]);
+}
+
+/// `text.matches(pattern)`, or `matches(text, pattern)`, by our own function; a pattern that is compiled already by its name.
+pub(super) fn matching(call: &mut CallExpr, pattern: Option<&str>) {
+    if let Some(target) = call.target.take() {
+        call.args.insert(0, *target);
+    }
+    call.func_name = MATCHES.to_string();
+    if let (Some(name), Some(argument)) = (pattern, call.args.get_mut(1)) {
+        argument.expr = Expr::Ident(name.to_string());
+    }
+}
+
+fn not_null(value: IdedExpr) -> IdedExpr {
+    let id = value.id;
+    call(id, NOT_EQUALS, vec![value, IdedExpr { id, expr: Expr::Literal(LiteralValue::Null) }])
+}
+
+fn call(id: u64, name: &str, args: Vec<IdedExpr>) -> IdedExpr {
+    IdedExpr { id, expr: Expr::Call(CallExpr { func_name: name.to_string(), target: None, args }) }
+}
