@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use regie_core::event::{LifeState, Pattern};
+use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
 use crate::config::{Clock, Layer};
@@ -81,6 +81,9 @@ pub(super) struct RunArgs {
     /// Events under way at once [default: 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=limits::QUEUED_PER_WORKFLOW as i64))]
     pub(super) in_flight: Option<u16>,
+    /// Who puts the policies in force, as the journal will tell: `ana` is a user, `agent:bot` says the kind
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: Option<String>,
     /// Add each answer to this file as it comes, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) answers: Option<PathBuf>,
@@ -227,6 +230,11 @@ impl CommonArgs {
 }
 
 impl RunArgs {
+    /// Who puts the policies in force.
+    pub(super) fn by(&self) -> Option<Principal> {
+        self.by.as_deref().map(principal)
+    }
+
     /// The settings that these flags give.
     pub(super) fn layer(&self) -> Layer {
         let clock = self.clock.map(|it| match it {
@@ -239,6 +247,14 @@ impl RunArgs {
         });
         let shards = self.shards.map(usize::from);
         Layer { clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
+    }
+}
+
+/// Who somebody is by their word: a user, unless a kind stands before a colon.
+pub(super) fn principal(word: &str) -> Principal {
+    match word.split_once(':') {
+        Some((kind, id)) => Principal { kind: kind.into(), id: id.into() },
+        None => Principal::user(word),
     }
 }
 

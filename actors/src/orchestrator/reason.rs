@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use super::Shard;
 use super::answer::{PATIENCE, judge};
 use super::effects::entry;
-use crate::entry::{Entry, Until, Work};
 use crate::busy::UnderWay;
+use crate::entry::{Entry, Until, Work};
 use crate::refused::Reason;
 use crate::workflow::Question;
 
@@ -49,7 +49,8 @@ impl Shard {
             ctx.spawn(join_all(calls).into_actor(self).map(move |advice, shard, ctx| {
                 // Sifted within the turn that judges by it: the filters are those of its policies.
                 let pass = |passed| Sifted { passed, filtered: Vec::new() };
-                let reasonings = asks.iter().zip(advice).map(|(ask, advice)| Reasoning::new(&*ask.policy, advice, pass));
+                let reasonings =
+                    asks.iter().zip(advice).map(|(ask, advice)| Reasoning::new(&*ask.policy, advice, pass));
                 shard.reasoned(out, reasonings.collect(), ctx);
             }));
         }
@@ -83,7 +84,12 @@ impl Shard {
 
     /// Keeps an entry until its event is judged: reasoners are asked first, each within its limit. Its permit stays with
     /// it, so that the number of those who wait is bounded.
-    pub(super) fn wait_for_judgement(&mut self, correlation: &CorrelationId, sequence: u64, (mut entry, status): (Entry, Status)) {
+    pub(super) fn wait_for_judgement(
+        &mut self,
+        correlation: &CorrelationId,
+        sequence: u64,
+        (mut entry, status): (Entry, Status),
+    ) {
         entry.under_way = None; // the question counts
         self.judgements.entry(correlation.clone()).or_default().entry(sequence).or_default().push((entry, status));
     }
@@ -151,4 +157,3 @@ fn judged_answer(
     let moves = records.iter().flat_map(|stored| moves_in(&stored.record, sequence));
     Ok(Ok((result, moves.last().map(|last| last.to))))
 }
-

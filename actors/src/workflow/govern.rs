@@ -3,15 +3,48 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use regie_core::Timestamp;
-use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Verdict};
-use regie_core::workflow::Command;
+use regie_core::entity::fold;
+use regie_core::event::{EntityRef, Event, Incoming};
+use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict};
+use regie_core::reasoning::Reasoning;
+use regie_core::workflow::{Command, RunStatus, State};
+use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
 
 use super::messages::Item;
 use super::turn::{Stop, Taking};
 use crate::lane::{AskPolicy, GiveUp};
+
+/// How long a condition over an entity waits for the index to cover what was committed before.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// An event that is to be judged.
+struct Subject {
+    incoming: Incoming,
+    /// Which of its correlation it is.
+    sequence: u64,
+    /// The place that it comes back to.
+    returning: Option<Booking>,
+    /// What reasoners have said of it, and whether they just have.
+    said: Vec<Reasoning>,
+    answered: bool,
+    /// How often it was put off without a promise.
+    deferrals: u32,
+}
+
+/// What governance says.
+pub(super) struct Judged {
+    pub(super) judgement: Judgement,
+    /// What reasoners have just said, with what of it counts.
+    pub(super) said: Option<Vec<Reasoning>>,
+}
+
+impl Judged {
+    fn free(now: Timestamp, set: &PolicySet) -> Self {
+        Self { judgement: Judgement::free(now, set.digest()), said: None }
+    }
+}
 
 impl Taking {
     /// What governance says; nothing where a turn has its one reservation already.
@@ -20,67 +53,165 @@ impl Taking {
         item: &Item,
         command: &Command,
         now: Timestamp,
-    ) -> Result<Option<Judgement>, Stop> {
+    ) -> Result<Option<Judged>, Stop> {
         let set = Arc::clone(&self.in_force.set);
         let broken = |why: String| Stop::Died(item.ticket, why);
-        let (mut incoming, returning) = match command {
-            Command::Submit { event, .. } => (event.clone(), None),
-            Command::Return { event } => match self.body.state.open().get(event) {
-                Some(open) => (open.event().map_err(|error| broken(error.to_string()))?, open.booking.clone()),
-                None => return Ok(Some(Judgement::free(now, set.digest()))),
-            },
-            _ => return Ok(Some(Judgement::free(now, set.digest()))),
+        let Some(mut subject) = self.subject(command).map_err(broken)? else {
+            return Ok(Some(Judged::free(now, &set)));
         };
+        let returning = subject.returning.take();
         if self.body.state.skips() {
-            let free = Judgement::free(now, set.digest());
-            return Ok(self.give_back(set, returning).await?.then_some(free));
+            let free = Judged::free(now, &set);
+            return Ok(self.give_back(&set, &subject, returning).await?.then_some(free));
         }
         if set.has_conditions() {
-            incoming.stamp(now);
-            self.links.holder.takes(&self.correlation);
+            subject.incoming.stamp(now);
         }
-        let asked = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
-        if set.has_conditions() {
-            self.links.holder.is_free();
-        }
-        let preliminary = match (asked, &item.poison) {
-            (Ok(preliminary), _) => preliminary,
+        let (said, preliminary) = match (self.stateless(&set, &mut subject, now).await?, &item.poison) {
+            (Some(asked), _) => asked,
             // It cannot be judged, and that has killed the workflow often enough: a person decides.
-            (Err(_), Some(poison)) => {
+            (None, Some(poison)) => {
                 let reason = format!("poison: {}", poison.error);
-                Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() }
+                (None, Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() })
             }
-            (Err(_), None) => return Err(broken("a policy's condition panicked".into())),
+            (None, None) => return Err(broken("a policy's condition panicked".into())),
         };
         let Preliminary { mut decisions, stopped, wants } = preliminary;
-        let mut judgement = Judgement::free(now, set.digest());
+        let mut judged = Judged::free(now, &set);
+        judged.said = said;
         if self.ask.is_some() && (!wants.is_empty() || returning.is_some()) {
             return Ok(None);
         }
         if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
-            let ask = Ask { id: self.links.ask_id(), set, wants, returning };
+            let may_defer = subject.deferrals < set.most_deferrals();
+            let (id, who) = (self.links.ask_id(), (self.correlation.clone(), subject.sequence));
+            let ask = Ask { id, who, set, wants, returning, may_defer };
             let ruling = self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
             decisions.extend(ruling.decisions);
-            judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
-            judgement.at = ruling.at;
+            judged.judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
+            judged.judgement.at = ruling.at;
         } else if let Some(stopped) = stopped {
-            self.give_back(set, returning).await?;
-            judgement.verdict = stopped;
+            self.give_back(&set, &subject, returning).await?;
+            judged.judgement.verdict = stopped;
         }
-        judgement.decisions = decisions;
-        Ok(Some(judgement))
+        judged.judgement.decisions = decisions;
+        Ok(Some(judged))
+    }
+
+    /// The event that a command would have judged; nothing where there is none.
+    fn subject(&self, command: &Command) -> Result<Option<Subject>, String> {
+        let (sequence, answer) = match command {
+            Command::Submit { event, .. } => {
+                let (said, returning) = (Vec::new(), None);
+                let sequence = self.body.state.sequence + 1;
+                let incoming = event.clone();
+                return Ok(Some(Subject { incoming, sequence, returning, said, answered: false, deferrals: 0 }));
+            }
+            Command::Return { event } => (*event, None),
+            Command::Reasoned { event, reasonings } => (*event, Some(reasonings)),
+            _ => return Ok(None),
+        };
+        let Some(open) = self.body.state.open().get(&sequence) else { return Ok(None) };
+        let incoming = open.event().map_err(|error| error.to_string())?;
+        let mut said = open.reasonings.clone();
+        if let Some(answer) = answer {
+            said.retain(|old| answer.iter().all(|new| new.policy != old.policy));
+            said.extend_from_slice(answer);
+        }
+        let (returning, answered) = (open.booking.clone(), answer.is_some());
+        Ok(Some(Subject { incoming, sequence, returning, said, answered, deferrals: open.deferrals }))
+    }
+
+    /// What the policies without state say; nothing if one of them panicked.
+    async fn stateless(
+        &mut self,
+        set: &PolicySet,
+        subject: &mut Subject,
+        now: Timestamp,
+    ) -> Result<Option<(Option<Vec<Reasoning>>, Preliminary)>, Stop> {
+        let event = Arc::clone(&subject.incoming.shared());
+        let needs = set.needs(&event);
+        let workflow = needs.workflow.then(|| self.workflow());
+        let entity = if needs.entity { Some(self.entity(&event).await?) } else { None };
+        let may_defer = subject.deferrals < set.most_deferrals();
+        let said = std::mem::take(&mut subject.said);
+        let (workflow, entity) = (workflow.as_ref(), entity.as_ref());
+        let seen = Seen { event: &event, now, workflow, entity, said: &[], answered: subject.answered, may_defer };
+        if set.has_code() {
+            self.links.holder.takes(&self.correlation);
+        }
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            let said = if seen.answered { set.sift(&seen, said) } else { said };
+            let preliminary = set.judge(&Seen { said: &said, ..seen });
+            (said, preliminary)
+        }));
+        if set.has_code() {
+            self.links.holder.is_free();
+        }
+        Ok(asked.ok().map(|(said, preliminary)| (subject.answered.then_some(said), preliminary)))
+    }
+
+    /// The workflow as conditions see it.
+    fn workflow(&self) -> Json {
+        let state: &State = &self.body.state;
+        let run = state.run();
+        let status = match run.map(|run| &run.status) {
+            None => "none",
+            Some(RunStatus::Running) => "running",
+            Some(RunStatus::Completed { .. }) => "completed",
+            Some(RunStatus::Failed { .. }) => "failed",
+        };
+        let seen = serde_json::json!({
+            "id": &*self.correlation,
+            "definition": run.map(|run| run.definition.as_str()),
+            "version": run.map(|run| run.version),
+            "status": status,
+            "records": state.sequence,
+            "open": state.open().len(),
+        });
+        seen.into()
+    }
+
+    /// The event's entity as conditions see it: its state by all that was committed before now, at a position that is
+    /// told. Null where it has none, or nothing is known of it.
+    async fn entity(&self, event: &Event) -> Result<Json, Stop> {
+        let Some(entity) = event.entity.clone() else { return Ok(Json::null()) };
+        let least = self.links.head();
+        let read = self.links.readers.run(move |reader| {
+            reader.caught_up(least, PATIENCE)?;
+            let touches = reader.touches(&entity, None)?;
+            let position = touches.iter().map(|stored| stored.position).max();
+            let state = fold(touches.iter().map(|stored| {
+                let event = stored.incoming.event();
+                (event, stored.position, event.entity.as_ref() == Some(&entity))
+            }));
+            let EntityRef { kind, id } = &entity;
+            Ok(state.map_or(Json::null(), |state| {
+                let seen = serde_json::json!({
+                    "type": kind, "id": id, "fields": state.fields, "position": position,
+                });
+                seen.into()
+            }))
+        });
+        read.await.map_err(Stop::Failed)
     }
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no
     /// where the turn has its one reservation already.
-    async fn give_back(&mut self, set: Arc<PolicySet>, returning: Option<Booking>) -> Result<bool, Stop> {
+    async fn give_back(
+        &mut self,
+        set: &Arc<PolicySet>,
+        subject: &Subject,
+        returning: Option<Booking>,
+    ) -> Result<bool, Stop> {
         if returning.is_none() {
             return Ok(true);
         }
         if self.ask.is_some() {
             return Ok(false);
         }
-        let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning };
+        let (id, who) = (self.links.ask_id(), (self.correlation.clone(), subject.sequence));
+        let ask = Ask { id, who, set: Arc::clone(set), wants: Vec::new(), returning, may_defer: true };
         self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
         Ok(true)
     }

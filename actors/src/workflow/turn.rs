@@ -172,10 +172,12 @@ impl Taking {
             return Ok(true);
         }
         let (now, asked_before) = (self.now(item), self.ask);
-        let mut judgement = None;
-        if core::is_governed(&self.body.state, command) && !self.in_force.set.is_empty() {
+        let (mut judgement, mut said) = (None, None);
+        // Where no policy is left, what was booked or asked under earlier ones still has to be settled.
+        let has_say = !self.in_force.set.is_empty() || !matches!(**command, Command::Submit { .. });
+        if has_say && core::is_governed(&self.body.state, command) {
             match self.judge(item, command, now).await? {
-                Some(judged) => judgement = Some(judged),
+                Some(judged) => (judgement, said) = (Some(judged.judgement), judged.said),
                 None => return Ok(false),
             }
         }
@@ -187,7 +189,11 @@ impl Taking {
         // Handlers alone are foreign code, and see when an event was.
         let foreign = !definitions.is_empty();
         let stamped = if foreign { stamp(command, at) } else { None };
-        let command = stamped.as_ref().unwrap_or(command);
+        let sifted = said.and_then(|reasonings| {
+            let event = command.about()?;
+            Some(Arc::new(Command::Reasoned { event, reasonings }))
+        });
+        let command = stamped.as_ref().or(sifted.as_ref()).unwrap_or(command);
         if foreign {
             self.links.holder.takes(&self.correlation);
         }

@@ -113,7 +113,8 @@ impl<'s> Checker<'s> {
         // A name with dots comes first, as it does in the evaluator.
         if let Some(path) = path(&select.operand) {
             let root = path.split('.').next().unwrap_or_default();
-            let known = if self.local(root).is_none() { self.global(&format!("{path}.{}", select.field)) } else { None };
+            let known =
+                if self.local(root).is_none() { self.global(&format!("{path}.{}", select.field)) } else { None };
             if let Some(known) = known {
                 return Ok(known);
             }
@@ -129,7 +130,8 @@ impl<'s> Checker<'s> {
                 Some(shape) => Ok(Known::shaped(shape)),
                 None => {
                     let fields: Vec<_> = fields.keys().copied().collect();
-                    self.source.refuse(id, format!("there is no field '{field}' here; there are: {}", fields.join(", ")))
+                    self.source
+                        .refuse(id, format!("there is no field '{field}' here; there are: {}", fields.join(", ")))
                 }
             },
             Some(Shape::Map { of, .. }) => Ok(Known::shaped(of)),
@@ -168,7 +170,9 @@ impl<'s> Checker<'s> {
             return self.source.refuse(id, format!("a loop runs over a list or a map, not over {}", range.kind.name()));
         }
         if self.loops == limits::EXPRESSION_LOOPS {
-            return self.source.refuse(id, format!("at most {} loops are taken within each other", limits::EXPRESSION_LOOPS));
+            return self
+                .source
+                .refuse(id, format!("at most {} loops are taken within each other", limits::EXPRESSION_LOOPS));
         }
         self.loops += 1;
         let accumulator = self.visit(&mut of.accu_init)?;

@@ -105,7 +105,8 @@ impl<'s> Pricer<'s> {
             Expr::Map(map) => map.entries.iter().fold(Priced::default(), |sum, entry| match &entry.expr {
                 EntryExpr::MapEntry(entry) => {
                     let entry = self.price(&entry.key).and(self.price(&entry.value)).plus(2);
-                    let size = Size { items: sum.size.items + 1, bytes: sum.size.bytes.saturating_add(entry.size.bytes) };
+                    let size =
+                        Size { items: sum.size.items + 1, bytes: sum.size.bytes.saturating_add(entry.size.bytes) };
                     sum.and(entry).sized(size)
                 }
                 EntryExpr::StructField(_) => sum,
@@ -175,7 +176,8 @@ impl<'s> Pricer<'s> {
     }
 
     fn function(&mut self, name: &str, call: &'s CallExpr, args: Priced) -> Priced {
-        let qualified = call.target.as_deref().and_then(path).and_then(|path| function::find(&format!("{path}.{name}"), false));
+        let qualified =
+            call.target.as_deref().and_then(path).and_then(|path| function::find(&format!("{path}.{name}"), false));
         let found = qualified.or_else(|| function::find(name, call.target.is_some()));
         let target = match (&call.target, found) {
             (Some(target), Some(function)) if function.member => self.price(target),

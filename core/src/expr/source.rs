@@ -16,7 +16,9 @@ impl Source<'_> {
         let at = self.info.offset_for(id).map_or(0, |(start, _)| start as usize).min(self.text.len());
         match self.text.as_bytes().get(at) {
             Some(b'(') => self.name_before(at).unwrap_or(at),
-            Some(b'.') => self.text[at + 1..].find(|c: char| !c.is_whitespace() && c != '?').map_or(at, |skip| at + 1 + skip),
+            Some(b'.') => {
+                self.text[at + 1..].find(|c: char| !c.is_whitespace() && c != '?').map_or(at, |skip| at + 1 + skip)
+            }
             _ => at,
         }
     }

@@ -105,8 +105,11 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         _ => None,
     });
     if matches!(judgement.verdict, Verdict::Deferred { .. }) {
-        // The first promise of a place is no wait without end; whoever is put off again, or without a place, might be.
-        open.deferrals += u32::from(booking.is_none() || open.returned);
+        // A promised place is no wait without end; policies that send it from one to the other might be.
+        let by = booking.as_ref().map(|booking| booking.policy.as_str());
+        let promised = by.is_some() && open.booked_by.as_deref().is_none_or(|before| Some(before) == by);
+        open.deferrals += u32::from(!promised);
+        open.booked_by = by.map(str::to_string);
     }
     open.booking = booking;
     Ok(())
@@ -114,7 +117,6 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
 
 fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
-    open.returned |= (open.state, to) == (LifeState::Deferred, LifeState::Pending);
     open.state = open.state.go(to).map_err(|error| error.to_string())?;
     let identity = open.identity;
     if to.is_end() {

@@ -31,14 +31,14 @@ pub struct OpenEvent {
     pub booking: Option<Booking>,
     /// What becomes of it at that time, if it is escalated and nobody has resolved it.
     pub lapse: Option<Lapse>,
-    /// Deferrals without a booked place, and those of a return that had one.
+    /// Deferrals without a booked place, and those by which another policy than before booked one.
     pub deferrals: u32,
     /// Who is asked about it and has not answered yet; only while it is pending.
     pub asks: Vec<reasoning::Ask>,
     /// What reasoners have said of it.
     pub reasonings: Vec<Reasoning>,
-    /// Whether it has come back from a deferral.
-    pub(super) returned: bool,
+    /// The policy that booked its last place.
+    pub(super) booked_by: Option<String>,
 }
 
 impl OpenEvent {
@@ -62,7 +62,7 @@ impl OpenEvent {
             booking: None,
             lapse: None,
             deferrals: 0,
-            returned: false,
+            booked_by: None,
             asks: Vec::new(),
             reasonings: Vec::new(),
         }

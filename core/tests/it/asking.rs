@@ -127,7 +127,8 @@ fn its_answer_tells_both_records() {
         remaining_ms: None,
         grant: None,
     };
-    let first = Judgement { decisions: vec![decision], ..judged(Verdict::Asking { asks: vec![ask()] }, at(0)).unwrap() };
+    let first =
+        Judgement { decisions: vec![decision], ..judged(Verdict::Asking { asks: vec![ask()] }, at(0)).unwrap() };
     let built = event("toy.go", "e").payload(asks(&[])).build().expect("a good event");
     let command = Command::Submit { event: built.clone(), emitted: false };
     let received = desk.take_judged(&command, Some(first)).expect("a good event");

@@ -7,6 +7,7 @@ mod input;
 mod interrupt;
 mod lines;
 pub(in crate::cli) mod progress;
+mod reload;
 mod report;
 mod summary;
 mod tally;
@@ -36,7 +37,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 /// Takes the events of all files into the journal, in the order of their lines, and tells what became of them.
 pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
-    let builder = configured(builder, &settings)?;
+    let builder = by(configured(builder, &settings)?, args);
     let sources = input::open(&args.files).map_err(Failure::Usage)?;
     let answers = Answers::open(args.answers.as_deref()).map_err(Failure::Usage)?;
     let interrupt = Interrupt::listen()?;
@@ -50,6 +51,14 @@ pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
     }
     screen.finish()?;
     Ok(report.exit())
+}
+
+/// Who puts the policies in force, if that was said.
+fn by(builder: Builder, args: &RunArgs) -> Builder {
+    match args.by() {
+        Some(who) => builder.policies_by(who),
+        None => builder,
+    }
 }
 
 /// The builder with what the settings say; what they do not say stays as it was.
@@ -83,10 +92,12 @@ async fn take(
     let progress = Progress::start(sources.bytes, sources.read);
     let manner = Manner { clock: settings.clock, in_flight: settings.in_flight, strict: args.strict };
     let mut driver = Driver::new(&handle, manner, &progress, answers);
+    let watch = reload::Watch::start(settings, &handle, args.by())?;
     let started = Instant::now();
     let mut batches = input::read(sources.all)?;
     let mut stop = driver.drive(&mut batches, &mut interrupt).await.err();
     let elapsed = started.elapsed();
+    drop(watch);
     drop(batches); // whoever still reads lines stops with this
     let tally = driver.tally;
     let mut timers_fired = 0;

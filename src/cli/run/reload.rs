@@ -1,0 +1,118 @@
+//! Watching the policy file while events come in: a changed one, or SIGHUP, puts it in force; a bad one is told, and the
+//! set before stays.
+
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use futures::future::{Either, select};
+use regie_core::event::Principal;
+use tokio::sync::oneshot;
+
+use crate::Handle;
+use crate::cli::open::tell;
+use crate::config::Settings;
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A thread that watches, until it is dropped.
+pub(super) struct Watch {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Watches the policy file that the settings name, if they name one.
+    pub(super) fn start(settings: &Settings, handle: &Handle, by: Option<Principal>) -> io::Result<Option<Self>> {
+        if settings.policies.is_none() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let (settings, handle) = (settings.clone(), handle.clone());
+        let thread = std::thread::Builder::new().name("regie-reload".into()).spawn(move || {
+            runtime.block_on(async {
+                select(stopped, pin!(watch(&settings, &handle, by))).await;
+            });
+        })?;
+        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // it has nothing more to say
+        }
+    }
+}
+
+async fn watch(settings: &Settings, handle: &Handle, by: Option<Principal>) {
+    let Some(path) = settings.policies.as_deref() else { return };
+    let mut asked = Asked::listen();
+    let mut seen = mark(path);
+    loop {
+        let wanted = matches!(select(pin!(asked.wait()), pin!(tokio::time::sleep(LOOK))).await, Either::Left(_));
+        let now = mark(path);
+        if !wanted && now == seen {
+            continue;
+        }
+        seen = now;
+        put_in_force(settings, handle, by.clone(), wanted).await;
+    }
+}
+
+async fn put_in_force(settings: &Settings, handle: &Handle, by: Option<Principal>, wanted: bool) {
+    let set = match settings.policy_set() {
+        Ok(Some(set)) => set,
+        Ok(None) => return,
+        Err(faults) => return tell(&format!("regie: the policies stay as they are: {faults}")),
+    };
+    let before = handle.policies().digest();
+    let (digest, count) = (set.digest(), set.len());
+    if digest == before && !wanted {
+        return; // touched, and yet the same
+    }
+    match handle.set_policies(set, by).await {
+        Ok(()) => {
+            let name = digest.map_or_else(|| "none".to_string(), |digest| digest.short());
+            tell(&format!("regie: {count} policies are in force now ({name})"));
+        }
+        Err(error) => tell(&format!("regie: the policies stay as they are: {error}")),
+    }
+}
+
+/// What tells that a file is another than before.
+fn mark(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+/// SIGHUP, where there is such a thing.
+struct Asked {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Asked {
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
