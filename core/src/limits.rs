@@ -104,8 +104,14 @@ pub const TIMERS_IN_MEMORY: usize = 100_000;
 pub const POLICIES: usize = 1_000;
 /// Longest cooldown: longer ones are a mistake of units.
 pub const COOLDOWN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
-/// Bookings of one cooldown key: who comes after is refused a slot and discarded with that reason.
+/// Bookings of one key: who comes after is refused a slot and discarded with that reason.
 pub const BOOKINGS: usize = 10_000;
+/// Holidays and days with other hours of one calendar: thirty years of the busiest.
+pub const CALENDAR_ENTRIES: usize = 1_000;
+/// Openings of a calendar that are looked at for a free place: a flood is discarded with that reason, and not put off for years.
+pub const OPENINGS_AHEAD: usize = 1_000;
+/// Longest period of a rate and longest wait of a debounce: longer ones are a mistake of units.
+pub const PERIOD_MAX: Duration = COOLDOWN_MAX;
 
 /// Longest time an agent may take unless its own limit says otherwise.
 pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -160,3 +166,10 @@ pub const PATTERN_BYTES: usize = 1_000;
 pub const PATTERN_COMPILED_BYTES: usize = 256 * 1024;
 /// Bytes of a JSON value that an expression sees under one name: what it may cost rests on it.
 pub const EXPRESSION_INPUT_BYTES: usize = EVENT_BYTES;
+
+/// How often an event may be put off without a promised place, unless its policies say: so that policies that send it from one
+/// to the other have a person see it in the end.
+pub const DEFERRALS: u32 = 100;
+
+/// Reasoners that are asked about one event: each may take its whole limit, and all that they say is kept with it.
+pub const REASONERS_PER_EVENT: usize = 16;

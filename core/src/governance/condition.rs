@@ -11,13 +11,13 @@ use crate::limits;
 pub type Predicate = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
 
 /// The name of what reasoners have said, in conditions.
-pub const SIGNALS: &str = "signals";
+pub(super) const SIGNALS: &str = "signals";
 /// The name of the signal that a filter looks at.
-pub const SIGNAL: &str = "signal";
+pub(super) const SIGNAL: &str = "signal";
 /// The name of the event's workflow.
-pub const WORKFLOW: &str = "workflow";
+pub(super) const WORKFLOW: &str = "workflow";
 /// The name of the event's entity.
-pub const ENTITY: &str = "entity";
+pub(super) const ENTITY: &str = "entity";
 
 /// When a policy applies.
 #[derive(Clone)]

@@ -1,15 +1,33 @@
 //! Whether an event may go on, now, and why.
 
 mod ask;
+mod calendar;
+mod concurrency;
+mod condition;
 mod cooldown;
+mod debounce;
 mod decision;
 mod file;
+mod kind;
 mod policy;
+mod rate;
+mod set;
 mod stateful;
+mod stateless;
+mod window;
 
-pub use ask::{Ask, AskId, Ruling, Want};
+pub use ask::{Ask, AskId, Promise, Ruling, Want, Who};
+pub use calendar::{Calendar, CalendarError, Days, Hours, Occurrence, OtherHours};
+pub use concurrency::{Concurrency, ConcurrencyRuling};
+pub use condition::{Condition, Predicate};
 pub use cooldown::{Comer, Cooldown, CooldownRuling};
-pub use decision::{Booking, Grant, Judgement, Lapse, PolicyDecision, PolicyOutcome, Verdict};
+pub use debounce::{Debounce, DebounceRule, DebounceRuling, Place};
+pub use decision::{Booking, Grant, Interval, Judgement, Lapse, PolicyDecision, PolicyOutcome, Verdict};
 pub use file::PolicyFileError;
-pub use policy::{CooldownMode, KeyKind, Policy, PolicyKind, PolicySet, PolicySetError, Predicate, Preliminary};
+pub use kind::{CooldownMode, KeyKind, PolicyKind};
+pub use policy::Policy;
+pub use rate::{Arrival, Rate, RateRule, RateRuling};
+pub use set::{PolicySet, PolicySetError};
 pub use stateful::{Governor, Settled};
+pub use stateless::{FilterRule, Needs, OnError, OnFailure, Preliminary, ReasonRule, Seen, When};
+pub use window::{Window, WindowRule, WindowRuling};

@@ -4,16 +4,19 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::ask::Want;
 use super::condition::{Condition, ENTITY, SIGNAL, SIGNALS, WORKFLOW, filter_scope};
 use super::decision::{Lapse, PolicyDecision, PolicyOutcome, Verdict};
+use super::file::duration_text;
 use super::kind::PolicyKind;
 use super::policy::Policy;
 use super::set::PolicySet;
 use crate::event::Event;
 use crate::expr::{ExprError, Program, View};
 use crate::reasoning::{Ask, Mode, Outcome, Reasoning, Sieve, Signal, SignalFilter, sift};
-use crate::{Json, Timestamp};
+use crate::{Json, Timestamp, limits};
 
 /// What becomes of an event whose condition cannot be told: no such key, types that do not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,36 @@ pub struct When {
     pub on_error: OnError,
 }
 
+impl When {
+    /// A condition; where it cannot be told, the event goes on.
+    pub fn of(condition: Condition) -> Self {
+        Self { condition, on_error: OnError::Pass }
+    }
+
+    /// A condition in CEL.
+    ///
+    /// # Errors
+    /// As [`Condition::cel`].
+    pub fn cel(text: &str) -> Result<Self, ExprError> {
+        Condition::cel(text).map(Self::of)
+    }
+
+    /// What becomes of an event if the condition cannot be told.
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+}
+
+/// As it stands in a set's digest: a condition in code has no text, and its policy's reason stands for it.
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let on_error = (self.on_error == OnError::Stop).then_some("stop");
+        (self.condition.text(), on_error).serialize(serializer)
+    }
+}
+
 /// Which reasoner is asked about events, and what follows if it does not answer.
 #[derive(Clone, Debug)]
 pub struct ReasonRule {
@@ -47,6 +80,55 @@ pub struct ReasonRule {
     pub when: Condition,
     /// What becomes of the event if there is no answer.
     pub on_failure: OnFailure,
+}
+
+impl ReasonRule {
+    /// A reasoner that is asked about every event, with its own limit, and without whose answer an event goes on.
+    pub fn new(reasoner: impl Into<String>, mode: Mode) -> Self {
+        let (reasoner, when) = (reasoner.into(), Condition::Always);
+        Self { reasoner, mode, limit: None, when, on_failure: OnFailure::Continue }
+    }
+
+    /// How long the answer may take.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// What becomes of an event without an answer.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    pub(super) fn describe(&self) -> serde_json::Value {
+        let text = |duration: Duration| duration_text(duration);
+        let (failure, after) = match self.on_failure {
+            OnFailure::Continue => ("continue", None),
+            OnFailure::Defer(after) => ("defer", Some(text(after))),
+            OnFailure::Escalate => ("escalate", None),
+        };
+        serde_json::json!({
+            "kind": "reason", "reasoner": self.reasoner, "mode": self.mode, "limit": self.limit.map(text),
+            "when": self.when.text(), "on_failure": failure, "retry_after": after,
+        })
+    }
+
+    /// Why it cannot be, if it cannot.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.limit.is_some_and(|limit| limit.as_millis() == 0) {
+            return Err("a limit of no time lets nobody answer".into());
+        }
+        match self.on_failure {
+            OnFailure::Defer(after) if after.is_zero() || after > limits::PERIOD_MAX => {
+                Err(format!("it comes back after {after:?}; that is longer than nothing and at most 366 days"))
+            }
+            _ if self.when.uses(SIGNALS) => Err("who is asked first cannot depend on 'signals'".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What becomes of an event about which a reasoner gave no answer.
@@ -71,6 +153,19 @@ pub struct FilterRule {
 }
 
 impl FilterRule {
+    /// A filter by kind and confidence.
+    pub fn new(filter: SignalFilter) -> Self {
+        Self { filter, when: None }
+    }
+
+    pub(super) fn describe(&self) -> serde_json::Value {
+        let filter = &self.filter;
+        serde_json::json!({
+            "kind": "signals", "signals": filter.signals, "min_confidence": filter.minimum, "allow": filter.allow,
+            "deny": filter.deny, "when": self.when.as_ref().map(Program::text),
+        })
+    }
+
     /// A condition in CEL over `signal`, and over the event and its surroundings.
     ///
     /// # Errors

@@ -140,7 +140,9 @@ impl Place<'_> {
         }
         match &judgement.verdict {
             Verdict::Accepted => facts.extend(self.handle(sequence, event, None)?),
-            Verdict::Deferred { reason, .. } => facts.push(moved(sequence, LifeState::Deferred, reason)),
+            Verdict::Deferred { reason, .. } | Verdict::Waiting { reason } => {
+                facts.push(moved(sequence, LifeState::Deferred, reason));
+            }
             Verdict::Asking { .. } => {}
             Verdict::Discarded { reason } => facts.push(moved(sequence, LifeState::Discarded, reason)),
             Verdict::Escalated { reason } | Verdict::EscalatedUntil { reason, .. } => {

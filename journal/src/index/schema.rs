@@ -39,8 +39,15 @@ CREATE TABLE snapshots (correlation INTEGER PRIMARY KEY, sequence INTEGER NOT NU
     body BLOB NOT NULL) STRICT;
 CREATE TABLE cooldowns (policy TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE places (policy TEXT NOT NULL, key TEXT NOT NULL, opening INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE rates (policy TEXT NOT NULL, key TEXT NOT NULL, micros INTEGER NOT NULL, rest INTEGER NOT NULL,
+    parts INTEGER NOT NULL, PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE bookings (policy TEXT NOT NULL, key TEXT NOT NULL, slot INTEGER NOT NULL, correlation INTEGER NOT NULL,
-    event INTEGER NOT NULL, PRIMARY KEY (policy, key, slot, correlation, event)) STRICT, WITHOUT ROWID;
+    event INTEGER NOT NULL, first INTEGER, nth INTEGER, overtaken INTEGER NOT NULL,
+    PRIMARY KEY (policy, key, slot, correlation, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
+    PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;
 ";
 
 /// What an index says that it covers.

@@ -1,0 +1,183 @@
+//! The policies that are in force together.
+
+use std::collections::BTreeSet;
+
+use super::condition::Condition;
+use super::file::{self, PolicyFileError};
+use super::kind::PolicyKind;
+use super::policy::Policy;
+use crate::event::Event;
+use crate::limits;
+use crate::Digest;
+
+/// Why some policies make no set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicySetError {
+    /// Two policies of one name.
+    #[error("two policies have the name '{name}'")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// One of them makes no sense.
+    #[error("'{name}' cannot be: {why}")]
+    Senseless {
+        /// The policy.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// More than [`POLICIES`](limits::POLICIES).
+    #[error("{count} policies; at most {} are taken", limits::POLICIES)]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+/// The policies that are in force together, in the order in which they are looked at.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    policies: Vec<Policy>,
+    text: String,
+    digest: Option<Digest>,
+    most_deferrals: u32,
+}
+
+impl Default for PolicySet {
+    fn default() -> Self {
+        let (policies, text) = (Vec::new(), String::new());
+        Self { policies, text, digest: None, most_deferrals: limits::DEFERRALS }
+    }
+}
+
+impl PolicySet {
+    /// A set of policies given in code.
+    pub fn new(policies: Vec<Policy>) -> Result<Self, PolicySetError> {
+        let lines: Vec<String> = policies.iter().map(|policy| policy.describe().to_string()).collect();
+        Self::with_text(policies, lines.join("\n"))
+    }
+
+    /// Reads a policy file (TOML); see `docs/governance.md`. A bad one is refused whole, with line and column.
+    ///
+    /// ```
+    /// use regie_core::governance::PolicySet;
+    /// let set = PolicySet::parse(r#"
+    /// [[policy]]
+    /// name = "one-a-minute"
+    /// kind = "cooldown"
+    /// match = "agent.note"
+    /// window = "60s"
+    /// key = "actor"
+    /// mode = "discard"
+    /// "#).unwrap();
+    /// assert_eq!(set.len(), 1);
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, PolicyFileError> {
+        file::parse(text)
+    }
+
+    pub(super) fn with_text(mut policies: Vec<Policy>, text: String) -> Result<Self, PolicySetError> {
+        if policies.len() > limits::POLICIES {
+            return Err(PolicySetError::TooMany { count: policies.len() });
+        }
+        for (at, policy) in policies.iter().enumerate() {
+            check(policy, &policies[..at])?;
+        }
+        policies.sort_by_key(Policy::rank); // stable: what was given first stays first
+        let digest = (!policies.is_empty()).then(|| Digest::of(text.as_bytes()));
+        Ok(Self { policies, text, digest, most_deferrals: limits::DEFERRALS })
+    }
+
+    /// How many policies there are.
+    pub fn len(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// The digest of the set's text; none for the empty set.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The set as it is recorded.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The policy at a place.
+    pub(super) fn policy(&self, at: usize) -> Option<&Policy> {
+        self.policies.get(at)
+    }
+
+    /// Whether a policy of the set holds state.
+    pub fn holds_state(&self) -> bool {
+        self.stateful().next().is_some()
+    }
+
+    /// The policies that hold state, by name.
+    pub(super) fn stateful(&self) -> impl Iterator<Item = (&str, &PolicyKind)> {
+        let stateful = self.policies.iter().filter(|policy| policy.kind.key().is_some());
+        stateful.map(|policy| (policy.name.as_str(), &policy.kind))
+    }
+
+    /// Whether a policy with state has a say over this event.
+    pub fn is_stateful_for(&self, event: &Event) -> bool {
+        self.policies.iter().any(|policy| want(policy, event).is_some())
+    }
+
+    /// Whether conditions have a say: they see when an event was.
+    pub fn has_conditions(&self) -> bool {
+        self.policies.iter().any(|policy| policy.kind.conditions().next().is_some())
+    }
+
+    /// Whether some of them are in code: foreign code, which may hold its thread.
+    pub fn has_code(&self) -> bool {
+        self.policies.iter().any(|policy| policy.kind.conditions().any(Condition::is_code))
+    }
+
+    /// The policies that are about events of such a type, in the order in which they are looked at.
+    pub(super) fn matching<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = (usize, &'a Policy)> {
+        self.policies.iter().enumerate().filter(|(_, policy)| policy.pattern.matches(&event.kind))
+    }
+
+    /// How often an event may be put off without a promised place, before a person decides.
+    pub fn most_deferrals(&self) -> u32 {
+        self.most_deferrals
+    }
+
+    /// The same with another limit.
+    #[must_use]
+    pub fn with_most_deferrals(mut self, most: u32) -> Self {
+        self.most_deferrals = most;
+        self.text = format!("{}\nmax_deferrals = {most}", self.text);
+        self.digest = self.digest.map(|_| Digest::of(self.text.as_bytes()));
+        self
+    }
+
+    /// The names of the reasoners that are asked, each once.
+    pub fn reasoners(&self) -> BTreeSet<&str> {
+        let named = self.policies.iter().filter_map(|policy| match &policy.kind {
+            PolicyKind::Reason(rule) => Some(rule.reasoner.as_str()),
+            _ => None,
+        });
+        named.collect()
+    }
+}
+
+fn want(policy: &Policy, event: &Event) -> Option<String> {
+    let key = policy.kind.key()?;
+    if policy.pattern.matches(&event.kind) { key.of(event) } else { None }
+}
+
+fn check(policy: &Policy, before: &[Policy]) -> Result<(), PolicySetError> {
+    if before.iter().any(|other| other.name == policy.name) {
+        return Err(PolicySetError::NameTwice { name: policy.name.clone() });
+    }
+    policy.kind.check().map_err(|why| PolicySetError::Senseless { name: policy.name.clone(), why })
+}
