@@ -1,7 +1,7 @@
 //! Events that reasoners are asked about: asking, and who waits for the judgement.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::prelude::*;
 use futures::future::{LocalBoxFuture, join_all};
@@ -15,7 +15,7 @@ use super::Shard;
 use super::answer::{PATIENCE, judge};
 use super::effects::entry;
 use crate::busy::UnderWay;
-use crate::entry::{Entry, Until, Work};
+use crate::entry::{Entry, Work};
 use crate::refused::Reason;
 use crate::workflow::Question;
 

@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use regie_core::entity::fold;
-use regie_core::event::{EntityRef, Event, Incoming};
-use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict};
+use regie_core::event::{Event, Incoming};
+use regie_core::governance::{
+    Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict, entity_seen, workflow_seen,
+};
 use regie_core::reasoning::Reasoning;
-use regie_core::workflow::{Command, RunStatus, State};
+use regie_core::workflow::Command;
 use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
@@ -131,7 +133,7 @@ impl Taking {
     ) -> Result<Option<(Option<Vec<Reasoning>>, Preliminary)>, Stop> {
         let event = Arc::clone(&subject.incoming.shared());
         let needs = set.needs(&event);
-        let workflow = needs.workflow.then(|| self.workflow());
+        let workflow = needs.workflow.then(|| workflow_seen(&self.correlation, &self.body.state));
         let entity = if needs.entity { Some(self.entity(&event).await?) } else { None };
         let may_defer = subject.deferrals < set.most_deferrals();
         let said = std::mem::take(&mut subject.said);
@@ -151,27 +153,6 @@ impl Taking {
         Ok(asked.ok().map(|(said, preliminary)| (subject.answered.then_some(said), preliminary)))
     }
 
-    /// The workflow as conditions see it.
-    fn workflow(&self) -> Json {
-        let state: &State = &self.body.state;
-        let run = state.run();
-        let status = match run.map(|run| &run.status) {
-            None => "none",
-            Some(RunStatus::Running) => "running",
-            Some(RunStatus::Completed { .. }) => "completed",
-            Some(RunStatus::Failed { .. }) => "failed",
-        };
-        let seen = serde_json::json!({
-            "id": &*self.correlation,
-            "definition": run.map(|run| run.definition.as_str()),
-            "version": run.map(|run| run.version),
-            "status": status,
-            "records": state.sequence,
-            "open": state.open().len(),
-        });
-        seen.into()
-    }
-
     /// The event's entity as conditions see it: its state by all that was committed before now, at a position that is
     /// told. Null where it has none, or nothing is known of it.
     async fn entity(&self, event: &Event) -> Result<Json, Stop> {
@@ -180,18 +161,12 @@ impl Taking {
         let read = self.links.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
             let touches = reader.touches(&entity, None)?;
-            let position = touches.iter().map(|stored| stored.position).max();
             let state = fold(touches.iter().map(|stored| {
                 let event = stored.incoming.event();
                 (event, stored.position, event.entity.as_ref() == Some(&entity))
             }));
-            let EntityRef { kind, id } = &entity;
-            Ok(state.map_or(Json::null(), |state| {
-                let seen = serde_json::json!({
-                    "type": kind, "id": id, "fields": state.fields, "position": position,
-                });
-                seen.into()
-            }))
+            let position = touches.iter().map(|stored| stored.position).max().unwrap_or(0);
+            Ok(state.map_or(Json::null(), |state| entity_seen(&entity, &state, position)))
         });
         read.await.map_err(Stop::Failed)
     }

@@ -14,6 +14,7 @@ mod rate;
 mod set;
 mod stateful;
 mod stateless;
+mod surroundings;
 mod window;
 
 pub use ask::{Ask, AskId, Promise, Ruling, Want, Who};
@@ -30,4 +31,5 @@ pub use rate::{Arrival, Rate, RateRule, RateRuling};
 pub use set::{PolicySet, PolicySetError};
 pub use stateful::{Governor, Settled};
 pub use stateless::{FilterRule, Needs, OnError, OnFailure, Preliminary, ReasonRule, Seen, When};
+pub use surroundings::{entity_seen, workflow_seen};
 pub use window::{Window, WindowRule, WindowRuling};
