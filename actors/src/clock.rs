@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -98,6 +98,16 @@ impl Clock {
         }
     }
 
+    /// A time limit that runs from now: of the same time as [`Clock::sleep`].
+    pub fn limit(&self, limit: Duration) -> TimeLimit {
+        TimeLimit { limit, deadline: self.now().after(limit), is_up: self.sleep(limit) }
+    }
+
+    /// Measures how long something takes, in the same time as [`Clock::sleep`].
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch { clock: self.clone(), began: self.now(), began_really: Instant::now() }
+    }
+
     /// Whether timers fire by themselves.
     pub fn fires(&self) -> bool {
         !matches!(&self.0, Kind::Driven { fires: false, .. })
@@ -106,6 +116,39 @@ impl Clock {
     /// Whether this is the system's.
     pub fn is_system(&self) -> bool {
         matches!(&self.0, Kind::System(_))
+    }
+}
+
+/// A time limit that runs.
+pub struct TimeLimit {
+    /// How long it is.
+    pub limit: Duration,
+    /// When it is up, as the clock will tell.
+    pub deadline: Timestamp,
+    /// Comes back when it is up.
+    pub is_up: BoxFuture<'static, ()>,
+}
+
+/// Measures how long something takes.
+#[derive(Clone, Debug)]
+pub struct Stopwatch {
+    clock: Clock,
+    began: Timestamp,
+    began_really: Instant,
+}
+
+impl Stopwatch {
+    /// How long it has been: of real time, unless a test drives the clock.
+    pub fn elapsed(&self) -> Duration {
+        match &self.clock.0 {
+            Kind::Driven { fires: true, .. } => self.clock.now().since(self.began),
+            _ => self.began_really.elapsed(),
+        }
+    }
+
+    /// The same in whole milliseconds.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -8,7 +8,8 @@
 //! orchestrator  the root supervises all parts, among them a shard per core; each of those supervises its workflows
 //! workflow      one per live correlation: runs the loop
 //! timers        durable timers
-//! agent         one per registered agent: a gate in front of work that runs elsewhere
+//! agent         one per registered agent: a gate in front of its work
+//! gate          what that is: it bounds and limits work that runs elsewhere
 //! policy        owns the state of cooldowns
 //! lane          one per shard: carries its appends and asks over the thread boundary
 //! journal       one thread owns the store's write side; group commit
@@ -23,6 +24,7 @@ pub mod busy;
 pub mod clock;
 pub mod entry;
 pub mod faults;
+pub mod gate;
 pub mod in_force;
 pub mod index;
 pub mod journal;

@@ -8,10 +8,10 @@ use futures::future::ready;
 use regie_core::governance::Governor;
 use tokio::sync::oneshot;
 
-use crate::agent::{AgentGate, AgentSpec, AgentView, Agents};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::Router;
+use crate::gate::{Gate, Gates, Work};
 use crate::lane::ToPolicy;
 use crate::metrics::{Metrics, Tally};
 use crate::orchestrator::Raise;
@@ -58,11 +58,11 @@ pub(crate) fn timers(clock: Clock, router: Router, busy: Busy, readers: ReaderPo
 }
 
 /// A gate counts its calls anew; those that were under way have ended with the one before.
-pub(crate) fn gate(spec: AgentSpec, clock: Clock, pool: tokio::runtime::Handle, agents: Agents) -> Raise {
-    let view = Arc::new(AgentView::default());
+pub(crate) fn gate<W: Work + Clone>(work: W, clock: Clock, pool: tokio::runtime::Handle, gates: Gates<W>) -> Raise {
+    let view = Arc::new(W::View::default());
     Box::new(move |life| {
-        let gate = AgentGate::new(spec.clone(), Arc::clone(&view), clock.clone(), pool.clone(), life).start();
-        agents.add(spec.name.clone(), gate, Arc::clone(&view));
+        let gate = Gate::new(work.clone(), Arc::clone(&view), clock.clone(), pool.clone(), life).start();
+        gates.add(work.name().to_string(), gate, Arc::clone(&view));
         ready(()).boxed_local()
     })
 }

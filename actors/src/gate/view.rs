@@ -1,0 +1,83 @@
+//! What may be seen of a gate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What may be seen of a gate. Only its bounds rest on it: what runs and what waits.
+#[derive(Debug, Default)]
+pub struct GateView {
+    /// Calls that run now.
+    pub running: AtomicU64,
+    /// Calls that wait now.
+    pub waiting: AtomicU64,
+    /// Calls that gave a result.
+    pub done: AtomicU64,
+    /// Calls that gave an error.
+    pub failed: AtomicU64,
+    /// Calls that were stopped at their limit.
+    pub timed_out: AtomicU64,
+    /// Calls that panicked.
+    pub panicked: AtomicU64,
+    /// Calls that were refused for want of room.
+    pub refused: AtomicU64,
+    /// Calls that were given up by the one who asked.
+    pub cancelled: AtomicU64,
+    /// Threads that were left behind, and are stuck still.
+    pub stuck: AtomicU64,
+}
+
+/// How a call counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It gave a result.
+    Done,
+    /// It gave an error.
+    Failed,
+    /// It was stopped at its limit.
+    TimedOut,
+    /// It panicked.
+    Panicked,
+    /// It was refused.
+    Refused,
+    /// It was given up by the one who asked.
+    Cancelled,
+}
+
+impl GateView {
+    pub(super) fn count(&self, end: End) {
+        let counter = match end {
+            End::Done => &self.done,
+            End::Failed => &self.failed,
+            End::TimedOut => &self.timed_out,
+            End::Panicked => &self.panicked,
+            End::Refused => &self.refused,
+            End::Cancelled => &self.cancelled,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl AsRef<GateView> for GateView {
+    fn as_ref(&self) -> &GateView {
+        self
+    }
+}
+
+/// Counts as one of something until it is dropped.
+pub(super) struct Counted<V: AsRef<GateView>> {
+    view: Arc<V>,
+    of: fn(&GateView) -> &AtomicU64,
+}
+
+impl<V: AsRef<GateView>> Counted<V> {
+    pub(super) fn new(view: &Arc<V>, of: fn(&GateView) -> &AtomicU64) -> Self {
+        of(view.as_ref().as_ref()).fetch_add(1, Ordering::AcqRel);
+        Self { view: Arc::clone(view), of }
+    }
+}
+
+impl<V: AsRef<GateView>> Drop for Counted<V> {
+    fn drop(&mut self) {
+        (self.of)(self.view.as_ref().as_ref()).fetch_sub(1, Ordering::AcqRel);
+    }
+}
