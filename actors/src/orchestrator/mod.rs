@@ -112,6 +112,8 @@ pub struct Shard {
     ring: VecDeque<CorrelationId>,
     to_wake: VecDeque<CorrelationId>,
     waking: usize,
+    /// Workflows that could not be read, for another reason than one that passes.
+    unreadable: u64,
     /// Agents' calls and sends under way, by whose they are.
     out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
     /// Who waits for the end of an event, by correlation and the event's sequence.
@@ -146,6 +148,7 @@ impl Shard {
             ring: VecDeque::new(),
             to_wake: VecDeque::new(),
             waking: 0,
+            unreadable: 0,
             out: HashMap::new(),
             event_ends: HashMap::new(),
             work_ends: HashMap::new(),
