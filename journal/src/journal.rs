@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::index::{Indexer, open};
+use crate::last;
 use crate::memory::MemoryStore;
 use crate::note::OpenNote;
 use crate::policies::PolicyTrail;
@@ -97,6 +98,8 @@ impl Journal {
         let mut notes: Vec<_> = soundness::look(&files)?.into_iter().collect();
         let mut truth = TruthFile::open(files.clone(), lock, sync, options.max_bytes)?;
         truth.lock.made(truth.journal);
+        let mut rows = SqliteReader::open(&files.truth)?;
+        last::is_linked(&mut rows)?;
         notes.extend(put_right(&mut truth)?);
         let progress = Arc::new(Progress::new(0, 0));
         let source = Box::new(SqliteReader::open(&files.truth)?);
@@ -111,7 +114,9 @@ impl Journal {
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
         progress.wrote(store.head().position);
         let readers = Readers::owner(files, Arc::clone(&progress), lock);
-        let trail = PolicyTrail::read(&mut readers.open()?)?;
+        let mut reader = readers.open()?;
+        last::is_whole(&mut rows, &mut reader)?;
+        let trail = PolicyTrail::read(&mut reader)?;
         let writer = Writer::new(Box::new(store), trail, progress);
         Ok(Opened { writer, indexer: Some(indexer), readers, notes })
     }

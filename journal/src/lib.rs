@@ -26,6 +26,7 @@ mod fold;
 mod grants;
 mod index;
 mod journal;
+mod last;
 mod links;
 mod listing;
 mod memory;
