@@ -86,6 +86,15 @@ impl Journal {
     /// [`StoreError::ReadOnly`] or [`StoreError::Full`]; [`StoreError::Failed`] for whatever else the system says.
     pub fn open(options: SqliteOptions) -> Result<Opened, StoreError> {
         let files = Files::of(&options.path);
+        let name = files.name();
+        Self::open_files(files, options).map_err(|error| match error {
+            // Whoever starts it may have named no file, and must know where to make room.
+            StoreError::Full { why } if !why.contains(&name) => StoreError::Full { why: format!("{name}: {why}") },
+            other => other,
+        })
+    }
+
+    fn open_files(files: Files, options: SqliteOptions) -> Result<Opened, StoreError> {
         if files.truth.as_os_str().is_empty() || files.truth.is_dir() {
             return Err(StoreError::NotOurs { path: files.name(), why: "it is no file".into() });
         }

@@ -102,7 +102,9 @@ async fn take(
     let mut notes: Vec<String> = runtime.notes().iter().map(ToString::to_string).collect();
     if let Err(error) = reader.caught_up(head.position, CATCH_UP) {
         // The run is done all the same, and is told as it is.
-        notes.push(format!("the index did not follow: {error}"));
+        notes.push(format!(
+            "the index did not follow: {error}. The journal has everything, and the next run brings it up"
+        ));
         reader = handle.readers().open_alone()?;
     }
     let left = deferred::left(&mut reader)?;
