@@ -140,6 +140,13 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// Every file that the journal at a path has or may have, all beside the file of truth.
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        Files::of(path).all()
+    }
+}
+
 /// Verifies the file of truth after a failed write, before anything is added to it, and builds its table of what is to be
 /// woken anew where that may not hold.
 fn put_right(truth: &mut TruthFile) -> Result<Vec<OpenNote>, StoreError> {
