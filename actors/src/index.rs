@@ -159,8 +159,9 @@ impl Thread {
 /// Says when the index ceases to follow, and when it does again; not each time that it is tried.
 fn tell(was_behind: bool, trouble: Option<&StoreError>) {
     match trouble {
-        Some(error) if !was_behind => tracing::error!(%error, "the index fell behind; it is tried again"),
-        Some(error) => tracing::debug!(%error, "the index is still behind"),
+        Some(error) if was_behind => tracing::debug!(%error, "the index is still behind"),
+        Some(error) if error.is_passing() => tracing::warn!(%error, "the index fell behind; it is tried again"),
+        Some(error) => tracing::error!(%error, "the index fell behind; it is tried again"),
         None if was_behind => tracing::info!("the index follows again"),
         None => {}
     }

@@ -202,7 +202,11 @@ impl Thread {
                 self.view.full.store(false, Ordering::Relaxed);
             }
             Err(error) => {
-                tracing::error!(%error, "a commit failed");
+                if error.is_passing() {
+                    tracing::warn!(%error, "a commit failed; the next may succeed");
+                } else {
+                    tracing::error!(%error, "a commit failed");
+                }
                 self.view.failed.fetch_add(1, Ordering::Relaxed);
                 self.view.latched.store(error.is_unknown(), Ordering::Relaxed);
                 self.view.full.store(matches!(error, StoreError::Full { .. }), Ordering::Relaxed);

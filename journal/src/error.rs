@@ -4,8 +4,8 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no room. Everything acknowledged is intact; it goes on by itself once there is room.
-    #[error("there is no room left to write ({why}): free some, and it goes on by itself")]
+    /// There is no room. Everything acknowledged is intact. An open journal goes on by itself once there is room.
+    #[error("there is no room left to write ({why}): free some")]
     Full {
         /// What the system said.
         why: String,

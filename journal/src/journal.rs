@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::index::{Indexer, open};
+use crate::last;
 use crate::memory::MemoryStore;
 use crate::note::OpenNote;
 use crate::policies::PolicyTrail;
@@ -85,6 +86,15 @@ impl Journal {
     /// [`StoreError::ReadOnly`] or [`StoreError::Full`]; [`StoreError::Failed`] for whatever else the system says.
     pub fn open(options: SqliteOptions) -> Result<Opened, StoreError> {
         let files = Files::of(&options.path);
+        let name = files.name();
+        Self::open_files(files, options).map_err(|error| match error {
+            // Whoever starts it may have named no file, and must know where to make room.
+            StoreError::Full { why } if !why.contains(&name) => StoreError::Full { why: format!("{name}: {why}") },
+            other => other,
+        })
+    }
+
+    fn open_files(files: Files, options: SqliteOptions) -> Result<Opened, StoreError> {
         if files.truth.as_os_str().is_empty() || files.truth.is_dir() {
             return Err(StoreError::NotOurs { path: files.name(), why: "it is no file".into() });
         }
@@ -97,6 +107,8 @@ impl Journal {
         let mut notes: Vec<_> = soundness::look(&files)?.into_iter().collect();
         let mut truth = TruthFile::open(files.clone(), lock, sync, options.max_bytes)?;
         truth.lock.made(truth.journal);
+        let mut rows = SqliteReader::open(&files.truth)?;
+        last::is_linked(&mut rows)?;
         notes.extend(put_right(&mut truth)?);
         let progress = Arc::new(Progress::new(0, 0));
         let source = Box::new(SqliteReader::open(&files.truth)?);
@@ -111,7 +123,9 @@ impl Journal {
         let store = SqliteStore::new(truth, index, Arc::clone(&progress))?;
         progress.wrote(store.head().position);
         let readers = Readers::owner(files, Arc::clone(&progress), lock);
-        let trail = PolicyTrail::read(&mut readers.open()?)?;
+        let mut reader = readers.open()?;
+        last::is_whole(&mut rows, &mut reader)?;
+        let trail = PolicyTrail::read(&mut reader)?;
         let writer = Writer::new(Box::new(store), trail, progress);
         Ok(Opened { writer, indexer: Some(indexer), readers, notes })
     }
@@ -123,6 +137,13 @@ impl Journal {
     /// [`StoreError::Missing`] besides those of [`Journal::open`].
     pub fn open_read_only(path: &Path) -> Result<(Readers, Vec<OpenNote>), StoreError> {
         Readers::visitor(path)
+    }
+}
+
+impl Journal {
+    /// Every file that the journal at a path has or may have, all beside the file of truth.
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        Files::of(path).all()
     }
 }
 

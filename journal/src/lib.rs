@@ -27,6 +27,7 @@ mod granted;
 mod grants;
 mod index;
 mod journal;
+mod last;
 mod links;
 mod listing;
 mod memory;

@@ -52,7 +52,7 @@ impl Readers {
         if !files.truth.exists() {
             return Err(StoreError::Missing { path: files.name() });
         }
-        soundness::held_one(&files)?;
+        soundness::look_beside_an_owner(&files)?;
         let mut truth = SqliteReader::open(&files.truth)?;
         let unusable = why_not(&files, &mut truth)?;
         let usable = unusable.is_none();

@@ -103,7 +103,7 @@ pub(super) struct QueryArgs {
     #[command(flatten)]
     pub(super) filter: FilterArgs,
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     pub(super) limit: Option<usize>,
     /// The newest first
     #[arg(long)]
@@ -260,4 +260,12 @@ pub(super) fn principal(word: &str) -> Principal {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("that would list nothing; leave it out to list all, or take --count to count them".into()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err("it is a whole number from 1".into()),
+    }
 }

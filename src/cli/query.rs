@@ -125,13 +125,12 @@ fn print_json(out: &mut dyn Write, stored: &StoredEvent) -> io::Result<()> {
 fn list(reader: &mut Reader, filter: &Filter, screen: &mut Screen) -> Result<(), Failure> {
     let look = screen.look;
     let mut table = Table::new([
-        Column::text("time", 19),
+        Column::words("time", 19, 10),
         Column::tail("type", 14),
-        // Ids of one maker begin alike.
-        Column::tail("id", 8),
-        Column::tail("correlation", 12),
-        Column::text("actor", 6),
-        Column::text("state", 9),
+        Column::id("id", 8),
+        Column::id("correlation", 12),
+        Column::id("actor", 6),
+        Column::words("state", 9, 9),
     ]);
     let mut total = 0;
     each(reader, filter, |stored| {

@@ -111,6 +111,12 @@ pub(super) fn cut_front(text: &str, width: usize) -> String {
     format!("…{end}")
 }
 
+/// The text in pieces of at most so many characters, of which nothing is left out.
+pub(super) fn pieces(text: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect()
+}
+
 /// The text in lines of at most so many characters, cut at spaces where there are any.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);

@@ -54,8 +54,9 @@ fn print(screen: &mut Screen, args: &StateArgs, state: &EntityState, about: &[&S
     for stored in about {
         changed_by.extend(stored.incoming.event().changes.keys().map(|field| (field, *stored)));
     }
-    let columns = [("field", 8), ("value", 16), ("since", 24), ("by", 6)];
-    let mut table = Table::new(columns.map(|(title, least)| Column::text(title, least)));
+    let columns =
+        [Column::id("field", 8), Column::text("value", 16), Column::words("since", 24, 24), Column::id("by", 6)];
+    let mut table = Table::new(columns);
     for (field, value) in &state.fields {
         let last = changed_by.get(field).map(|stored| stored.incoming.event());
         let by = last.and_then(|event| event.actor.as_ref()).map_or("-".to_string(), |actor| plain(&actor.id));

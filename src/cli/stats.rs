@@ -8,7 +8,7 @@ use regie_core::query::Stats;
 use super::args::StatsArgs;
 use super::exit::{Exit, Failure};
 use super::open;
-use super::screen::{Look, Screen, Tone, cut, grouped, plain};
+use super::screen::{Look, Screen, Tone, grouped, pieces, plain};
 
 /// How many of a map are listed for people; programs get all.
 const LISTED: usize = 8;
@@ -88,8 +88,11 @@ fn bars(out: &mut dyn Write, look: Look, what: (&str, bool), counts: &BTreeMap<S
         // The quotient of two counts, as columns: never more than the width.
         let filled = (u128::from(count) * bar_width as u128).div_ceil(u128::from(most)) as usize;
         let bar = look.paint(Tone::Faint, &"▪".repeat(filled));
-        let name = cut(&plain(name), name_width);
-        let line = format!("  {name:<name_width$}{:>11}  {bar}", grouped(count));
+        // Names of which a part were cut off might read alike: what does not fit stands above its count.
+        let mut pieces = pieces(&plain(name), name_width);
+        let last = pieces.pop().unwrap_or_default();
+        pieces.iter().try_for_each(|piece| writeln!(out, "  {piece}"))?;
+        let line = format!("  {last:<name_width$}{:>11}  {bar}", grouped(count));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())

@@ -2,16 +2,30 @@
 
 use std::io::{self, Write};
 
-use super::screen::{Look, Tone, cut, cut_front};
+use super::screen::{Look, Tone, cut, cut_front, pieces, wrap};
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub(super) title: &'static str,
-    /// The width below which it is not cut.
+    /// The width below which it is not made narrower, as long as others can be.
     pub(super) least: usize,
-    /// Whether its end tells more than its beginning.
-    tail: bool,
+    /// The width below which it never is.
+    narrowest: usize,
+    narrow: Narrow,
+}
+
+/// What becomes of a text that is wider than its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Narrow {
+    /// Its end is cut off.
+    Beginning,
+    /// Its beginning is cut off.
+    End,
+    /// It goes on in the next line.
+    Whole,
+    /// The same, with its words in one piece where they fit.
+    Words,
 }
 
 /// A table; it may be printed in parts, which keep the widths of the first.
@@ -28,12 +42,32 @@ const NARROWEST: usize = 4;
 impl Column {
     /// A column of texts.
     pub(super) const fn text(title: &'static str, least: usize) -> Self {
-        Self { title, least, tail: false }
+        Self { title, least, narrowest: NARROWEST, narrow: Narrow::Beginning }
     }
 
     /// A column of texts whose ends tell the most, such as dotted names.
     pub(super) const fn tail(title: &'static str, least: usize) -> Self {
-        Self { title, least, tail: true }
+        Self { title, least, narrowest: NARROWEST, narrow: Narrow::End }
+    }
+
+    /// A column of names that tell things apart: whatever were cut off, two might read alike.
+    pub(super) const fn id(title: &'static str, least: usize) -> Self {
+        Self { title, least, narrowest: NARROWEST, narrow: Narrow::Whole }
+    }
+
+    /// A column of texts that say nothing where they are cut, such as times, whose longest word has so many letters.
+    pub(super) const fn words(title: &'static str, least: usize, narrowest: usize) -> Self {
+        Self { title, least, narrowest, narrow: Narrow::Words }
+    }
+
+    /// A text in the lines that it takes here.
+    fn lines(self, text: &str, width: usize) -> Vec<String> {
+        match self.narrow {
+            Narrow::Beginning => vec![cut(text, width)],
+            Narrow::End => vec![cut_front(text, width)],
+            Narrow::Whole => pieces(text, width),
+            Narrow::Words => wrap(text, width),
+        }
     }
 }
 
@@ -66,24 +100,24 @@ impl Table {
     }
 
     fn line(&self, out: &mut dyn Write, look: Look, widths: &[usize], cells: &[(String, Tone)]) -> io::Result<()> {
-        let mut line = String::new();
-        let last = cells.len().saturating_sub(1);
-        for (at, (text, tone)) in cells.iter().enumerate() {
-            let width = widths[at];
-            let text = match look.width {
-                None => text.clone(),
-                Some(_) if self.columns[at].tail => cut_front(text, width),
-                Some(_) => cut(text, width),
-            };
-            let fill = " ".repeat(width.saturating_sub(text.chars().count()));
-            let painted = look.paint(*tone, &text);
-            line.push_str(if at > 0 { GAP } else { "" });
-            line.push_str(&painted);
-            if at < last {
-                line.push_str(&fill);
+        let texts = cells.iter().zip(self.columns.iter().zip(widths));
+        let texts: Vec<Vec<String>> = match look.width {
+            None => texts.map(|((text, _), _)| vec![text.clone()]).collect(),
+            Some(_) => texts.map(|((text, _), (column, width))| column.lines(text, *width)).collect(),
+        };
+        let high = texts.iter().map(Vec::len).max().unwrap_or(0);
+        for nth in 0..high {
+            let mut line = String::new();
+            for (at, (_, tone)) in cells.iter().enumerate() {
+                let text = texts[at].get(nth).map_or("", String::as_str);
+                line.push_str(if at > 0 { GAP } else { "" });
+                line.push_str(&look.paint(*tone, text));
+                let fill = widths[at].saturating_sub(text.chars().count());
+                line.extend(std::iter::repeat_n(' ', if at + 1 < cells.len() { fill } else { 0 }));
             }
+            writeln!(out, "{}", line.trim_end())?;
         }
-        writeln!(out, "{}", line.trim_end())
+        Ok(())
     }
 }
 
@@ -96,7 +130,7 @@ fn fit(columns: &[Column], rows: &[Vec<(String, Tone)>], width: Option<usize>) -
     let gaps = GAP.len() * columns.len().saturating_sub(1);
     let least = |at: usize| columns[at].least.max(title(at));
     // Where even the least widths are too much, any column gives way.
-    for floor in [&least as &dyn Fn(usize) -> usize, &|_| NARROWEST] {
+    for floor in [&least as &dyn Fn(usize) -> usize, &|at| columns[at].narrowest] {
         while widths.iter().sum::<usize>() + gaps > width {
             let may_shrink = |at: &usize| widths[*at] > floor(*at);
             let Some(widest) = (0..columns.len()).filter(may_shrink).max_by_key(|at| widths[*at]) else { break };
@@ -129,5 +163,16 @@ mod tests {
     #[test]
     fn a_table_fits_the_width_by_cutting_its_texts() {
         assert_eq!(printed(Some(14), &[["a long name", "12345"]]), "name     count\na long…  12345\n");
+    }
+
+    #[test]
+    fn ids_are_never_cut_and_go_on_below() {
+        let mut table = Table::new([Column::id("id", 8), Column::text("state", 5)]);
+        let ids = ["0190-aaaa-one", "0190-bbbb-one", "0190-aaaa-two"];
+        ids.iter().for_each(|id| table.row([*id, "done"].map(|text| (text.to_string(), Tone::Plain))));
+        let mut out = Vec::new();
+        table.print(&mut out, Look { width: Some(15), colour: false }).unwrap();
+        let wanted = "id        state\n0190-aaa  done\na-one\n0190-bbb  done\nb-one\n0190-aaa  done\na-two\n";
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
     }
 }

@@ -60,12 +60,13 @@ fn check(path: &std::path::Path) -> Result<VerifyReport, StoreError> {
 
 fn print(screen: &mut Screen, report: &VerifyReport) -> std::io::Result<()> {
     let look = screen.look;
-    let what = format!("{} of {}", counted(report.records, "record"), counted(report.correlations, "correlation"));
+    let (records, correlations) = (counted(report.records, "record"), counted(report.correlations, "correlation"));
+    let what = format!("{records} of {correlations}");
     let Some(found) = &report.first_break else {
         writeln!(screen, "{}: {what}, every chain closes", look.paint(Tone::Good, "the journal holds"))?;
         return writeln!(screen, "head {}  {}", grouped(report.head.position), report.head.digest);
     };
-    writeln!(screen, "{} after {what}", look.paint(Tone::Bad, "the journal is broken"))?;
+    writeln!(screen, "{}; all of it was looked at, {what}", look.paint(Tone::Bad, "the journal is broken"))?;
     let kind = look.paint(Tone::Strong, &found.kind.to_string());
     if found.correlation.is_empty() {
         writeln!(screen, "first bad place: {kind}")?;

@@ -173,8 +173,9 @@ fn content_that_was_changed_is_not_printed_by_any_command_that_reads_it() {
 
 #[test]
 fn a_run_on_a_damaged_journal_says_what_helps_and_tells_its_fault_once() {
-    // By two runs, so that the second record of each task begins a row.
-    let place = Place::new().holding(&sprint()[..3]).holding(&sprint());
+    // By two runs, so that the second record of each task begins a row; the last two rows of the journal hold.
+    let last = ["x", "y"].map(|id| event(id, "a.b", id, AT));
+    let place = Place::new().holding(&sprint()[..3]).holding(&sprint()).holding(&last);
     Connection::open(place.path("regie.db")).unwrap().execute_batch("DELETE FROM turns WHERE sequence = 2").unwrap();
     let of = |nth: usize| event(&format!("new-{nth}"), "a.b", ["task-001", "task-002"][nth % 2], AT);
     let more: String = (0..5).map(|nth| format!("{}\n", of(nth))).collect();
@@ -205,5 +206,39 @@ fn a_journal_of_which_some_bytes_are_left_is_not_begun_anew() {
     let place = holding();
     let whole = crate::support::bytes(&place.path("regie.db"));
     place.file("regie.db", &whole[..whole.len() - 1]);
-    place.run(&["run", "events.jsonl"]).exits(5).tells(&["is cut off: 1 of its bytes"]);
+    for command in [&["run", "events.jsonl"][..], &["stats"], &["query"]] {
+        place.run(command).exits(5).tells(&["is cut off: 1 of its bytes are missing"]);
+    }
+    place.run(&["verify"]).exits(1).tells(&["the journal is damaged", "is cut off: 1 of its bytes are missing"]);
+}
+
+#[test]
+fn a_link_of_the_last_row_that_was_changed_stops_the_run_and_an_older_one_is_for_verify() {
+    const LINK: &str = "head = zeroblob(32)";
+    const BODY: &str = "body = CAST(replace(CAST(body AS TEXT), 'TASK', 'tASK') AS BLOB)";
+    for (row, harm, code) in [("max", LINK, 5), ("max", BODY, 5), ("min", LINK, 0)] {
+        let place = Place::new().holding(&sprint()[..3]).holding(&sprint());
+        let sql = format!("UPDATE turns SET {harm} WHERE position = (SELECT {row}(position) FROM turns)");
+        assert_eq!(Connection::open(place.path("regie.db")).unwrap().execute(&sql, []).unwrap(), 1);
+        let ran = place.run(&["run", "events.jsonl"]).exits(code);
+        assert_eq!(ran.err.contains("the journal is damaged"), code == 5, "{row} {harm}: {ran:#?}");
+        place.run(&["verify"]).exits(1).tells(&["the journal is broken"]);
+    }
+}
+
+#[test]
+fn what_many_workflows_meet_is_logged_a_few_times() {
+    let of = |nth: usize, id: &str| event(&format!("{id}-{nth}"), "a.b", &format!("c-{nth:02}"), AT);
+    let all = |id: &str| (0..60).map(|nth| format!("{}\n", of(nth, id))).collect::<String>();
+    let place = Place::new().with("REGIE_LOG", "error");
+    for id in ["first", "second", "third"] {
+        place.file("events.jsonl", all(id));
+        place.run(&["run", "events.jsonl", "--clock", "event"]).succeeds();
+    }
+    let connection = Connection::open(place.path("regie.db")).unwrap();
+    assert!(connection.execute("DELETE FROM turns WHERE sequence = 2 AND correlation != (SELECT correlation FROM turns ORDER BY position DESC LIMIT 1)", []).unwrap() > 50);
+    place.file("events.jsonl", all("fourth"));
+    let ran = place.run(&["run", "events.jsonl", "--shards", "1"]).exits(5);
+    let logged = ran.err.lines().filter(|line| line.contains("a workflow cannot be read")).count();
+    assert!((1..=6).contains(&logged), "{logged}: {}", ran.err);
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, sprint};
+use crate::support::{Place, event, sprint, with};
 
 fn ids(place: &Place, arguments: &[&str]) -> Vec<String> {
     let all: Vec<&str> = ["query", "--json"].iter().chain(arguments).copied().collect();
@@ -52,6 +52,33 @@ fn the_table_for_people_fits_the_terminal() {
     let place = Place::new().with("COLUMNS", "60").holding(&sprint());
     place.run(&["query"]).succeeds().fits(60).tells(&["e-1", "processed", "6 events"]);
     place.run(&["query", "--type", "x"]).succeeds().tells(&["no event fits"]);
+}
+
+#[test]
+fn ids_are_whole_at_any_width() {
+    let ids = ["0190f2a4-77aa-7c3e-9d0e-9d3e55e7c001", "0190f2a4-77aa-7c3e-9d0e-9d3e55e7c002"];
+    let events = ids.map(|id| {
+        let more = json!({"actor": {"kind": "user", "id": format!("user-{id}")}, "session_key": id});
+        with(event(id, "a.b", &format!("case-{id}"), "2026-03-02T09:00:00Z"), more)
+    });
+    let place = Place::new().holding(&events);
+    for width in ["60", "80", "120"] {
+        let query = place.command(&["query"]).env("COLUMNS", width).output().unwrap();
+        let table = crate::support::Ran::of(query).succeeds().fits(width.parse().unwrap()).out;
+        // Nothing of them is left out, in however many lines they stand.
+        let letters = |text: &str| text.chars().filter(|it| !it.is_whitespace()).count();
+        let row = |id: &str| letters(&format!("2026-03-02 09:00:00 a.b {id} case-{id} user-{id} processed"));
+        let told = letters("time type id correlation actor state 2 events") + ids.map(row).iter().sum::<usize>();
+        assert!(letters(&table) == told && !table.contains('…'), "{width}: {table}");
+    }
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused() {
+    let place = Place::new().holding(&sprint());
+    place.run(&["query", "--limit", "0"]).exits(2).tells(&["would list nothing"]);
+    place.run(&["query", "--limit", "x"]).exits(2).tells(&["a whole number"]);
+    assert_eq!(ids(&place, &["--limit", "18446744073709551615"]).len(), 6);
 }
 
 #[test]

@@ -249,3 +249,62 @@ fn answers_that_cannot_be_told_stop_the_run_or_keep_it_from_starting() {
     let ran = place.run(&["run", "events.jsonl", "--json", "--answers", "/dev/full"]).exits(5);
     assert!(ran.json()["stopped"].as_str().unwrap().contains("the answers cannot be written"));
 }
+
+#[test]
+fn answers_do_not_go_where_the_run_reads_or_its_journal_writes() {
+    let place = Place::new().holding(&sprint());
+    place.file("policies.toml", "");
+    place.file("regie.toml", "policies = 'policies.toml'");
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::os::unix::fs::symlink("new.db", place.path("to-new")).unwrap();
+    std::os::unix::fs::symlink(place.path("regie.db-index"), place.path("to-index")).unwrap();
+    std::fs::hard_link(place.path("events.jsonl"), place.path("same")).unwrap();
+    let names = ["events.jsonl", "same", "regie.db", "./regie.db", "regie.db-wal", "regie.db-lock", "to-index"];
+    let before = crate::support::bytes(&place.path("regie.db"));
+    for name in names.iter().chain(&["folder", "to-new", "regie.toml", "policies.toml"]) {
+        let run = ["run", "events.jsonl", "--config", "regie.toml", "--answers", name];
+        place.run(&run).exits(2).tells(&[name]);
+    }
+    // Nothing is there yet, and it would be made.
+    place.run(&["run", "events.jsonl", "--db", "new.db", "--answers", "new.db-index-wal"]).exits(2);
+    assert!(!place.path("new.db").exists() && !place.path("new.db-index-wal").exists());
+    assert_eq!(crate::support::bytes(&place.path("events.jsonl")), lines(&sprint()).into_bytes());
+    assert!(crate::support::bytes(&place.path("regie.db")) == before);
+}
+
+#[test]
+fn answers_begin_on_a_line_of_their_own() {
+    let place = Place::new();
+    place.file("events.jsonl", lines(&sprint()));
+    place.file("answers.jsonl", "{\"half\":");
+    report(&place, &["events.jsonl", "--answers", "answers.jsonl"]);
+    report(&place, &["events.jsonl", "--answers", "answers.jsonl"]);
+    let text = std::fs::read_to_string(place.path("answers.jsonl")).unwrap();
+    let told: Vec<&str> = text.lines().collect();
+    assert_eq!((told.len(), told[0]), (13, "{\"half\":"));
+    assert!(told[1..].iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+}
+
+#[test]
+fn byte_order_marks_of_files_that_were_joined_are_passed_over_or_named() {
+    let place = Place::new();
+    let (events, mark) = (sprint(), "\u{feff}");
+    place.file("joined.jsonl", format!("{mark}{}{mark}{}", lines(&events[..2]), lines(&events[2..])));
+    assert_eq!(report(&place, &["joined.jsonl"])["new"], 6);
+    place.file("run-on.jsonl", format!("{}{mark}{}\n", events[0], events[1]));
+    place
+        .run(&["run", "run-on.jsonl"])
+        .exits(4)
+        .tells(&["run-on.jsonl:1: not JSON", "a byte order mark stands before byte"]);
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_in_one_way_and_without_a_log() {
+    let place = Place::new();
+    let heavy = |n: usize| with(event(&format!("e-{n}"), "a.b", "c", &at(0)), json!({"payload": "x".repeat(9000)}));
+    place.file("a.jsonl", lines(&(0..100).map(heavy).collect::<Vec<_>>()));
+    place.file("small.toml", "max_bytes = 300_000\n");
+    let ran = place.run(&["run", "a.jsonl", "--config", "small.toml"]).exits(5);
+    ran.tells(&["stopped: there is no room left to write", "run it again to go on"])
+        .never_tells(&["by itself", "ERROR"]);
+}

@@ -121,6 +121,10 @@ fn what_the_store_cannot_read_is_told_and_is_no_panic() {
     std::fs::write(&copy, bytes).unwrap();
     let told = place.run(&["verify", "--db", "copy.db"]).exits(1);
     assert!(!told.err.contains("panicked"), "{told:?}");
+    // The same fault, in the same words.
+    let cut = format!("copy.db is cut off: {middle} of its bytes are missing");
+    assert!(told.out.split_whitespace().collect::<Vec<_>>().join(" ").contains(&cut), "{told:?}");
+    place.run(&["run", "events.jsonl", "--db", "copy.db"]).exits(5).tells(&[&cut]);
 }
 
 #[test]

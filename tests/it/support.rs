@@ -119,6 +119,15 @@ impl Ran {
         self
     }
 
+    /// None of these stands anywhere in what it told.
+    #[track_caller]
+    pub(crate) fn never_tells(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(!self.out.contains(word) && !self.err.contains(word), "'{word}' is told: {self:#?}");
+        }
+        self
+    }
+
     /// No line that it printed has more characters.
     #[track_caller]
     pub(crate) fn fits(self, width: usize) -> Self {

@@ -113,6 +113,8 @@ pub struct Shard {
     ring: VecDeque<CorrelationId>,
     to_wake: VecDeque<CorrelationId>,
     waking: usize,
+    /// Workflows that could not be read, for another reason than one that passes.
+    unreadable: u64,
     /// Agents' calls and sends under way, by whose they are.
     out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
     /// Questions to reasoners under way, by whose they are, and the events that they are about.
@@ -151,6 +153,7 @@ impl Shard {
             ring: VecDeque::new(),
             to_wake: VecDeque::new(),
             waking: 0,
+            unreadable: 0,
             out: HashMap::new(),
             asked: HashMap::new(),
             judgements: HashMap::new(),

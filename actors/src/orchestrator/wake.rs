@@ -76,14 +76,23 @@ impl Shard {
     }
 
     fn cannot_wake(&mut self, correlation: &CorrelationId, error: StoreError) {
-        // What passes is told once by whoever it keeps, and to each that is refused; here it would be a flood.
-        if error.is_passing() {
-            tracing::debug!(%correlation, %error, "a workflow cannot be read now");
-        } else {
-            tracing::error!(%correlation, %error, "a workflow cannot be read");
-        }
+        self.tell_unreadable(correlation, &error);
         self.refuse_all(correlation, &Reason::Journal(error));
         self.slots.remove(correlation);
+    }
+
+    /// What passes is told once by whoever it keeps, and to each that is refused; here it would be a flood. So would damage
+    /// that many workflows meet: it is told each time that their number has doubled.
+    fn tell_unreadable(&mut self, correlation: &CorrelationId, error: &StoreError) {
+        if error.is_passing() {
+            return tracing::debug!(%correlation, %error, "a workflow cannot be read now");
+        }
+        self.unreadable += 1;
+        if self.unreadable.is_power_of_two() {
+            tracing::error!(%correlation, %error, so_far = self.unreadable, "a workflow cannot be read");
+        } else {
+            tracing::debug!(%correlation, %error, "another workflow cannot be read");
+        }
     }
 }
 

@@ -117,7 +117,8 @@ impl Selection {
             Order::Oldest => "ASC",
             Order::Newest => "DESC",
         };
-        let limit = filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        let bounded = filter.limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let limit = bounded.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
         format!("ORDER BY {stamped} {direction}, {position} {direction}{limit}")
     }
 

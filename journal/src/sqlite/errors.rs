@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use rusqlite::ffi::{
+    SQLITE_IOERR_SHMMAP as SHARED_MEMORY_MAP, SQLITE_IOERR_SHMOPEN as SHARED_MEMORY_OPEN,
+    SQLITE_IOERR_SHMSIZE as SHARED_MEMORY_SIZE,
+};
 use rusqlite::{Error, ErrorCode};
 
 use crate::error::StoreError;
@@ -52,9 +56,20 @@ pub(crate) fn opening(error: Error, path: &Path) -> StoreError {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             StoreError::ReadOnly { path, why }
         }
-        Some(ErrorCode::DiskFull) => StoreError::Full { why },
+        Some(ErrorCode::DiskFull) => StoreError::Full { why: format!("{path}: {why}") },
+        Some(ErrorCode::SystemIoFailure) => StoreError::Failed { why: io_failure(&error, &path) },
         _ => StoreError::Failed { why: format!("{path}: {why}") },
     }
+}
+
+/// What SQLite calls an I/O error may be a disk that is full: that is how it ends where its shared memory finds no room.
+fn io_failure(error: &Error, path: &str) -> String {
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let what = match code {
+        SHARED_MEMORY_SIZE | SHARED_MEMORY_OPEN | SHARED_MEMORY_MAP => format!("{path}-shm cannot be made"),
+        code => format!("code {code}"),
+    };
+    format!("{path} cannot be opened ({error}, {what}): its disk is full or fails; make room, or look after the disk")
 }
 
 /// An error of the file system.
@@ -63,7 +78,7 @@ pub(crate) fn file(error: &std::io::Error, path: &Path) -> StoreError {
     let (path, why) = (path.display().to_string(), error.to_string());
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { path, why },
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { why },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { why: format!("{path}: {why}") },
         ErrorKind::NotFound => StoreError::Missing { path },
         _ => StoreError::Failed { why: format!("{path}: {why}") },
     }
@@ -73,4 +88,21 @@ pub(crate) fn file(error: &std::io::Error, path: &Path) -> StoreError {
 fn is_wrong_value(error: &Error) -> bool {
     use Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
     matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(code: i32) -> String {
+        let error = Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        opening(error, Path::new("/place/j.db")).to_string()
+    }
+
+    #[test]
+    fn shared_memory_without_room_is_told_with_its_file_and_what_helps() {
+        let told = opened(SHARED_MEMORY_SIZE);
+        assert!(["/place/j.db-shm cannot be made", "make room"].iter().all(|words| told.contains(words)), "{told}");
+        assert!(opened(rusqlite::ffi::SQLITE_FULL).contains("/place/j.db: "));
+    }
 }

@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// The files of one SQLite database, by the ends of their names.
+const OF_SQLITE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 /// Where a journal's files are, all beside the file of truth.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -37,9 +40,16 @@ impl Files {
         self.truth.display().to_string()
     }
 
+    /// All of them, with those that SQLite keeps beside its own.
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
+        let databases = [&self.truth, &self.index];
+        let of_sqlite = databases.into_iter().flat_map(|file| OF_SQLITE.map(|end| beside(file, end)));
+        of_sqlite.chain([&self.lock, &self.latched, &self.index_bad].map(Clone::clone)).collect()
+    }
+
     /// Removes the index with all that SQLite keeps beside it. Whatever is not there is fine.
     pub(crate) fn remove_index(&self) -> std::io::Result<()> {
-        let parts = ["", "-wal", "-shm", "-journal"].map(|end| beside(&self.index, end));
+        let parts = OF_SQLITE.map(|end| beside(&self.index, end));
         for part in parts.iter().chain([&self.index_bad]) {
             match std::fs::remove_file(part) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -43,13 +43,28 @@ pub(crate) fn look(files: &Files) -> Result<Option<OpenNote>, StoreError> {
     if bytes > 0 && !header.starts_with(MAGIC) {
         return Err(StoreError::NotOurs { path: files.name(), why: "it is no SQLite database".into() });
     }
-    match missing_bytes(files, &header, bytes) {
-        Some(missing) => {
-            let why = format!("{} is cut off: {missing} of its bytes are missing", files.name());
-            Err(StoreError::Damaged { why })
-        }
-        None => Ok(None),
+    missing_bytes(files, &header, bytes).map_or(Ok(None), |missing| Err(cut_off(files, missing)))
+}
+
+/// The same look for somebody who only reads, while an owner may write: refuses a file that holds no journal any more, and
+/// one that is cut off.
+pub(crate) fn look_beside_an_owner(files: &Files) -> Result<(), StoreError> {
+    held_one(files)?;
+    let missing = || -> Result<Option<u64>, StoreError> {
+        let header = header_of(files)?;
+        let bytes = std::fs::metadata(&files.truth).map_err(|error| errors::file(&error, &files.truth))?.len();
+        // Of what else it may be, its opening tells.
+        Ok(missing_bytes(files, &header, bytes).filter(|_| header.starts_with(MAGIC)))
+    };
+    // An owner that has just written its log back has made the file longer between two looks; what is cut off stays so.
+    if missing()?.is_none() {
+        return Ok(());
     }
+    missing()?.map_or(Ok(()), |missing| Err(cut_off(files, missing)))
+}
+
+fn cut_off(files: &Files, missing: u64) -> StoreError {
+    StoreError::Damaged { why: format!("{} is cut off: {missing} of its bytes are missing", files.name()) }
 }
 
 /// How many names a file has.
@@ -64,7 +79,7 @@ fn names(_: &std::fs::Metadata) -> u64 {
 }
 
 /// Refuses a file that holds no journal any more, where something proves that it held one.
-pub(crate) fn held_one(files: &Files) -> Result<(), StoreError> {
+fn held_one(files: &Files) -> Result<(), StoreError> {
     let is_database = header_of(files)?.starts_with(MAGIC);
     if is_database && !is_empty_database(files) {
         return Ok(());

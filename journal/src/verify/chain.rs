@@ -5,6 +5,15 @@ use regie_core::Digest;
 use super::{BreakKind, Found};
 use crate::store::{BadRow, Head, Row};
 
+/// What is said of a row that [`follows`] says no of.
+pub(crate) const UNLINKED: &str = "the link to what is before it does not fit";
+
+/// Whether the digest of a row is that of its records after the digest of the row before it.
+pub(crate) fn follows(row: &Row, before: Digest) -> bool {
+    let chain = |head: Digest, digest: Digest| head.chain(&digest.0);
+    row.records.iter().map(|record| record.digest).fold(before, chain) == row.head
+}
+
 /// Follows the journal's chain row by row.
 #[derive(Default)]
 pub(super) struct JournalChain {
@@ -29,10 +38,8 @@ impl JournalChain {
             let detail = format!("position {missing} is missing; position {} follows", row.first);
             self.note(row, BreakKind::JournalGap, detail);
         }
-        let chain = |head: Digest, digest: Digest| head.chain(&digest.0);
-        let digest = row.records.iter().map(|record| record.digest).fold(self.head.digest, chain);
-        if digest != row.head {
-            self.note(row, BreakKind::JournalChain, "the link to what is before it does not fit".into());
+        if !follows(row, self.head.digest) {
+            self.note(row, BreakKind::JournalChain, UNLINKED.into());
         }
         let end = Head { position: row.last(), digest: row.head };
         if self.witness.is_some_and(|seen| row.first <= seen.position && seen.position <= end.position && seen != end) {

@@ -1,7 +1,7 @@
 //! Verification: a walk over the whole journal that names the first place that does not fit.
 
 mod causes;
-mod chain;
+pub(crate) mod chain;
 mod wakes;
 mod walk;
 

@@ -11,7 +11,7 @@ use regie_core::event::{EventError, Incoming, Origin};
 use regie_core::limits;
 use tokio::sync::mpsc;
 
-use super::lines::{Line, Lines};
+use super::lines::{BYTE_ORDER_MARK, Line, Lines};
 
 /// A line of a file, understood or not.
 pub(super) struct Item {
@@ -124,7 +124,15 @@ fn understood(place: Place, line: &Line) -> Item {
             limit: limits::EVENT_BYTES,
         }),
     };
-    Item { place, event: event.map_err(|error| error.to_string()) }
+    Item { place, event: event.map_err(|error| format!("{error}{}", mark_in(line))) }
+}
+
+/// What is said of a line that cannot be read and has a byte order mark in its midst: where files were joined, and the first
+/// had no line feed at its end.
+fn mark_in(line: &Line) -> String {
+    let Line::Bytes(bytes) = line else { return String::new() };
+    let mark = bytes.windows(BYTE_ORDER_MARK.len()).position(|part| part == BYTE_ORDER_MARK);
+    mark.map_or_else(String::new, |at| format!("; a byte order mark stands before byte {} of the line", at + 1))
 }
 
 fn failed(file: Arc<str>, line: u64, error: &io::Error) -> Item {

@@ -19,8 +19,8 @@ pub(super) struct Lines<R> {
 }
 
 const BUFFER: usize = 256 * 1024;
-/// What some programs put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// What some programs put before UTF-8. Files that were joined have it in their midst.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl<R: Read> Lines<R> {
     /// Lines of at most `limit` bytes.
@@ -79,7 +79,7 @@ impl<R: Read> Lines<R> {
     /// Takes off what is no part of the line.
     fn trimmed(&self, mut bytes: Vec<u8>, length: u64) -> Line {
         let whole = bytes.len() as u64 == length;
-        if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+        if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.drain(..BYTE_ORDER_MARK.len());
         }
         if whole && bytes.last() == Some(&b'\r') {
@@ -111,6 +111,14 @@ mod tests {
     #[test]
     fn what_is_no_part_of_a_line_is_taken_off() {
         assert_eq!(lines(b"\xEF\xBB\xBF12345678\r\nb\r\n"), [(1, bytes("12345678")), (2, bytes("b"))]);
+    }
+
+    #[test]
+    fn files_that_were_joined_have_their_byte_order_marks_taken_off() {
+        assert_eq!(
+            lines(b"\xEF\xBB\xBFa\n\xEF\xBB\xBFb\n\xEF\xBB\xBF\nc"),
+            [(1, bytes("a")), (2, bytes("b")), (4, bytes("c"))]
+        );
     }
 
     #[test]

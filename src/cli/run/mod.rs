@@ -13,9 +13,12 @@ mod summary;
 mod tally;
 
 use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use regie_journal::Journal;
 
 use super::args::RunArgs;
 use super::exit::{Exit, Failure};
@@ -39,7 +42,8 @@ pub(super) fn run(args: &RunArgs, builder: Builder) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
     let builder = by(configured(builder, &settings)?, args);
     let sources = input::open(&args.files).map_err(Failure::Usage)?;
-    let answers = Answers::open(args.answers.as_deref()).map_err(Failure::Usage)?;
+    let needed = needed(args, &settings);
+    let answers = Answers::open(args.answers.as_deref(), &needed).map_err(Failure::Usage)?;
     let interrupt = Interrupt::listen()?;
     let report = futures::executor::block_on(take(args, &settings, builder, (sources, answers, interrupt)))?;
     let mut screen = Screen::stdout();
@@ -59,6 +63,15 @@ fn by(builder: Builder, args: &RunArgs) -> Builder {
         Some(who) => builder.policies_by(who),
         None => builder,
     }
+}
+
+/// The files that a run reads, and those that its journal writes: nothing else may be written to them.
+fn needed(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
+    let is_stdin = |path: &PathBuf| path.as_path() == Path::new("-");
+    // What standard input was turned to has a name of its own only where the system gives it one.
+    let inputs = args.files.iter().map(|path| if is_stdin(path) { "/dev/stdin".into() } else { path.clone() });
+    let config = args.common.config.clone().or_else(|| open::variable("REGIE_CONFIG").map(PathBuf::from));
+    inputs.chain(config).chain(settings.policies.clone()).chain(Journal::files(&settings.db)).collect()
 }
 
 /// The builder with what the settings say; what they do not say stays as it was.
@@ -113,7 +126,9 @@ async fn take(
     let mut notes: Vec<String> = runtime.notes().iter().map(ToString::to_string).collect();
     if let Err(error) = reader.caught_up(head.position, CATCH_UP) {
         // The run is done all the same, and is told as it is.
-        notes.push(format!("the index did not follow: {error}"));
+        notes.push(format!(
+            "the index did not follow: {error}. The journal has everything, and the next run brings it up"
+        ));
         reader = handle.readers().open_alone()?;
     }
     let left = deferred::left(&mut reader)?;

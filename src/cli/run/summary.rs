@@ -7,7 +7,7 @@ use regie_core::event::LifeState;
 
 use super::report::Report;
 use crate::cli::query::tone_of;
-use crate::cli::screen::{Look, Tone, counted, cut, grouped, plain, wrap};
+use crate::cli::screen::{Look, Tone, counted, grouped, pieces, plain, wrap};
 use crate::config::DEFAULT_DB;
 
 /// Types that are listed.
@@ -83,7 +83,10 @@ impl Page<'_> {
         let width = types.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(room);
         for (at, (name, count)) in types.iter().enumerate() {
             let label = if at == 0 { "Types" } else { "" };
-            self.labelled(label, &format!("{:<width$}{:>10}", cut(&plain(name), width), grouped(*count)))?;
+            let mut pieces = pieces(&plain(name), width);
+            let last = pieces.pop().unwrap_or_default();
+            pieces.iter().try_for_each(|piece| self.labelled("", piece))?;
+            self.labelled(label, &format!("{last:<width$}{:>10}", grouped(*count)))?;
         }
         if left_out > 0 {
             let more = self.look.paint(Tone::Faint, &format!("and {left_out} more"));
@@ -126,8 +129,11 @@ impl Page<'_> {
         for deferred in &report.deferred {
             let until = deferred.until.to_string();
             let room = self.width.saturating_sub(LABEL + until.len() + 2);
-            let name = cut(&plain(&format!("{} of {}", deferred.event_id, deferred.correlation_id)), room);
-            self.labelled("", &format!("{until}  {name}"))?;
+            let name = plain(&format!("{} of {}", deferred.event_id, deferred.correlation_id));
+            for (at, line) in wrap(&name, room).iter().enumerate() {
+                let (width, until) = (until.len(), if at == 0 { until.as_str() } else { "" });
+                self.labelled("", &format!("{until:<width$}  {line}"))?;
+            }
         }
         let more = report.deferred_count.saturating_sub(report.deferred.len() as u64);
         if more > 0 && !report.deferred.is_empty() {
@@ -138,8 +144,9 @@ impl Page<'_> {
 
     fn journal(&mut self) -> io::Result<()> {
         let now = &self.report.journal;
-        let path = cut(&plain(&self.report.db), self.width - LABEL);
-        self.labelled("Journal", &path)?;
+        for (at, piece) in pieces(&plain(&self.report.db), self.width - LABEL).iter().enumerate() {
+            self.labelled(if at == 0 { "Journal" } else { "" }, piece)?;
+        }
         let held = format!("{} of {}", counted(now.events, "event"), counted(now.correlations, "correlation"));
         self.labelled("", &format!("{held}, head {} {}", grouped(now.position), now.digest.short()))?;
         for note in &self.report.notes {

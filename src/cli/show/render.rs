@@ -11,7 +11,7 @@ use regie_journal::StoredRecord;
 use super::facts::{effect_text, end_text};
 use super::story::{EventStory, RunStory, Story};
 use crate::cli::query::tone_of;
-use crate::cli::screen::{Look, Tone, counted, cut, plain, wrap};
+use crate::cli::screen::{Look, Tone, counted, cut, pieces, plain, wrap};
 
 /// Prints the story.
 pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>) -> io::Result<()> {
@@ -39,8 +39,9 @@ impl Page<'_> {
         let states: Vec<String> = story.states().iter().map(|(state, count)| format!("{count} {state}")).collect();
         let events = counted(story.events.len() as u64, "event");
         let told = if states.is_empty() { events } else { format!("{events}: {}", states.join(", ")) };
-        let name = cut(&plain(&story.correlation), self.width);
-        writeln!(self.out, "{}", self.look.paint(Tone::Strong, &name))?;
+        for piece in pieces(&plain(&story.correlation), self.width) {
+            writeln!(self.out, "{}", self.look.paint(Tone::Strong, &piece))?;
+        }
         self.line(0, Tone::Plain, &told)?;
         if let Some(run) = &story.run {
             self.run(run)?;

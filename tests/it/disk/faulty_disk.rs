@@ -1,7 +1,8 @@
-//! The disk fails at the n-th call of each scenario: writes and reads that fail, a full disk, short writes, failed syncs.
+//! The disk fails at the n-th call of each scenario: writes and reads that fail, a full disk, short writes, failed syncs;
+//! and an index that finds no room any more.
 //!
 //! Nothing is answered after a failed sync; the store latches and comes back through verification; a full disk is a refusal
-//! that ends by itself; and no answer is ever lost, not even if power goes afterwards.
+//! that ends by itself; an index without room is in nobody's way; and no answer is ever lost, not even if power goes afterwards.
 //!
 //! `REGIE_FAULTS` says at how many calls of each scenario and kind (1 unless said, `all` for every one), `REGIE_SEED`
 //! chooses them, `REGIE_SCENARIO` runs those alone whose name holds it.
@@ -64,7 +65,7 @@ impl Tally {
 
 /// The faults of a kind that are tried. Where not all are, two of three are on the truth: most calls are the index's.
 fn faults(kind: Kind, undisturbed: &[Call], dice: &mut Dice) -> Box<dyn Iterator<Item = Fault>> {
-    let at = move |files| move |nth| Fault { kind, files, nth };
+    let at = move |files| move |nth| Fault { kind, files: kind.files(files), nth };
     if std::env::var("REGIE_FAULTS").is_ok_and(|text| text == "all") {
         return Box::new((1..).map(at(ALL)));
     }
@@ -127,5 +128,18 @@ fn a_disk_that_fails_at_any_call_costs_no_answer_and_is_told() {
             "too few faults struck"
         );
         assert!(all.refused > 10 && all.latched > 3, "too little came of it");
+    }
+}
+
+#[test]
+fn a_disk_without_room_for_a_journal_names_the_file_and_what_helps() {
+    let bench = Bench::new();
+    bench.events(&super::loads::events(1, 40, 1));
+    for files in ["regie.db,regie.db-wal", "regie.db-index,regie.db-index-wal"] {
+        bench.lay(&[]);
+        let fault = format!("write {files} 1 1000 enospc");
+        let ran = bench.regie(&["run"], &[("REGIE_DISK_FAULT", &fault)]).exits(5);
+        let whole = ["there is no room left to write", "/disk/regie.db", "free some"];
+        assert!(whole.iter().all(|word| ran.err.contains(word)) && ran.err.lines().count() == 1, "{files}: {ran:#?}");
     }
 }

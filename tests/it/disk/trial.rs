@@ -26,9 +26,11 @@ pub(crate) enum Kind {
     Sync,
     /// A read fails.
     Read,
+    /// There is no room for the index any more, and there will be none.
+    IndexFull,
 }
 
-pub(crate) const KINDS: [Kind; 5] = [Kind::Write, Kind::Full, Kind::Short, Kind::Sync, Kind::Read];
+pub(crate) const KINDS: [Kind; 6] = [Kind::Write, Kind::Full, Kind::Short, Kind::Sync, Kind::Read, Kind::IndexFull];
 
 /// The journal's files, and the folder itself, which has no name.
 pub(crate) const ALL: &[&str] = &[
@@ -44,6 +46,11 @@ pub(crate) const ALL: &[&str] = &[
 ];
 /// Those of the truth.
 pub(crate) const TRUTH: &[&str] = &["regie.db", "regie.db-wal"];
+
+/// Those of the index.
+const INDEX: &[&str] = &["regie.db-index", "regie.db-index-wal"];
+/// More often than anything writes.
+const FOR_GOOD: u64 = 1_000_000_000;
 
 /// What takes longer waits for something.
 const SLOW: Duration = Duration::from_secs(8);
@@ -71,7 +78,13 @@ impl Kind {
             Kind::Short => ("write", 1, "short"),
             Kind::Sync => ("sync", 1, "eio"),
             Kind::Read => ("read", 1, "eio"),
+            Kind::IndexFull => ("write", FOR_GOOD, "enospc"),
         }
+    }
+
+    /// The files that it may strike, of those that are meant.
+    pub(crate) fn files(self, meant: &'static [&'static str]) -> &'static [&'static str] {
+        if self == Kind::IndexFull { INDEX } else { meant }
     }
 }
 
@@ -99,7 +112,7 @@ impl Fault {
                     handles.insert(*handle);
                     None
                 }
-                (Kind::Write | Kind::Full | Kind::Short, Call::Write { handle, .. }) => Some(handle),
+                (Kind::Write | Kind::Full | Kind::Short | Kind::IndexFull, Call::Write { handle, .. }) => Some(handle),
                 (Kind::Sync, Call::SyncBegin { handle }) | (Kind::Read, Call::Read { handle }) => Some(handle),
                 _ => None,
             };
@@ -197,6 +210,13 @@ fn behaves(scenario: &Scenario, kind: Kind, told: &Told, (code, latched): (i32, 
             must(!latched, "a full disk latched it".to_string());
             let goes_on = scenario.tries_again() && told.answers > told.later;
             must(!goes_on || (code == 0 && told.answers == sent), format!("it did not go on by itself: {code}"));
+        }
+        Kind::IndexFull => {
+            must(!latched, "an index without room latched it".to_string());
+            // Who is in memory needs no index; an embedder's workflow that left it may wait for one in vain.
+            let needs_none = midway && !scenario.tries_again();
+            let all = code == 0 && told.answers == sent;
+            must(!needs_none || all, format!("it did not go on: {code}, {} answers of {sent}", told.answers));
         }
         _ => {}
     }
