@@ -160,6 +160,12 @@ impl PolicySet {
         self
     }
 
+    /// The same with the limit that its text tells, if it tells one.
+    pub(super) fn deferring(mut self, most: Option<u32>) -> Self {
+        self.most_deferrals = most.unwrap_or(self.most_deferrals);
+        self
+    }
+
     /// The names of the reasoners that are asked, each once.
     pub fn reasoners(&self) -> BTreeSet<&str> {
         let named = self.policies.iter().filter_map(|policy| match &policy.kind {

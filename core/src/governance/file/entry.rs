@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::Fault;
 use super::duration::duration;
+use super::stateless;
 use super::window::{self, HoursEntry, Text};
 use crate::event::Pattern;
 use crate::governance::debounce::DebounceRule;
@@ -25,7 +26,7 @@ pub(super) struct Entry {
     key: Option<KeyKind>,
     reason: Option<String>,
     order: Option<i32>,
-    mode: Option<Spanned<CooldownMode>>,
+    pub(super) mode: Option<Spanned<String>>,
     window: Option<Spanned<String>>,
     pub(super) zone: Option<Spanned<String>>,
     pub(super) days: Option<Spanned<Vec<Spanned<String>>>>,
@@ -39,11 +40,34 @@ pub(super) struct Entry {
     burst: Option<Spanned<i64>>,
     wait: Option<Spanned<String>>,
     max: Option<Spanned<String>>,
-    limit: Option<Spanned<i64>>,
+    pub(super) limit: Option<Spanned<Limit>>,
+    pub(super) when: Option<Spanned<String>>,
+    pub(super) on_error: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
+    pub(super) then: Option<Spanned<String>>,
+    pub(super) reasoner: Option<Spanned<String>>,
+    pub(super) on_failure: Option<Spanned<String>>,
+    pub(super) retry_after: Option<Spanned<String>>,
+    pub(super) signals: Option<Spanned<String>>,
+    pub(super) min_confidence: Option<Spanned<f64>>,
+    pub(super) allow: Option<Vec<Spanned<String>>>,
+    pub(super) deny: Option<Vec<Spanned<String>>>,
+}
+
+/// How many at once, or how long an answer may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Limit {
+    Number(i64),
+    Text(String),
 }
 
 /// The kinds that a file can hold, and what each takes besides what all take.
-const KINDS: [(&str, &[&str]); 5] = [
+const KINDS: [(&str, &[&str]); 9] = [
+    ("veto", &["when", "on_error"]),
+    ("escalate", &["when", "on_error", "timeout", "then"]),
+    ("reason", &["reasoner", "mode", "limit", "when", "on_failure", "retry_after"]),
+    ("signals", &["signals", "min_confidence", "allow", "deny", "when"]),
     ("cooldown", &["window", "mode"]),
     ("window", &["zone", "days", "start", "end", "at_most", "holidays", "hours", "mode"]),
     ("rate", &["rate", "per", "burst", "mode"]),
@@ -66,11 +90,15 @@ pub(super) fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
     }
     let at = At { start: entry.span().start, kind };
     let does = match kind {
+        "veto" => stateless::veto(here, &at)?,
+        "escalate" => stateless::escalate(here, &at)?,
+        "reason" => stateless::reason(here, &at)?,
+        "signals" => stateless::signals(here, &pattern)?,
         "cooldown" => here.cooldown(&at)?,
         "window" => window::kind(here, &at)?,
         "rate" => here.rate(&at)?,
         "debounce" => here.debounce(&at)?,
-        _ => PolicyKind::Concurrency { limit: count(&at.needed("limit", &here.limit)?)?, key: here.key() },
+        _ => here.concurrency(&at)?,
     };
     does.check().map_err(|why| (at.start, why))?;
     let reason = here.reason.clone().unwrap_or_else(|| does.reason());
@@ -95,7 +123,12 @@ impl Entry {
     }
 
     pub(super) fn mode(&self, at: &At<'_>) -> Result<CooldownMode, Fault> {
-        at.needed("mode", &self.mode).map(Spanned::into_inner)
+        let mode = at.needed("mode", &self.mode)?;
+        match mode.get_ref().as_str() {
+            "discard" => Ok(CooldownMode::Discard),
+            "defer" => Ok(CooldownMode::Defer),
+            other => Err((mode.span().start, format!("'{other}' is neither 'discard' nor 'defer'"))),
+        }
     }
 
     fn cooldown(&self, at: &At<'_>) -> Result<PolicyKind, Fault> {
@@ -113,6 +146,14 @@ impl Entry {
         Ok(kind)
     }
 
+    fn concurrency(&self, at: &At<'_>) -> Result<PolicyKind, Fault> {
+        let limit = at.needed("limit", &self.limit)?;
+        let Limit::Number(number) = limit.get_ref() else {
+            return Err((limit.span().start, "a limit is a number".into()));
+        };
+        Ok(PolicyKind::Concurrency { limit: count(&Spanned::new(limit.span(), *number))?, key: self.key() })
+    }
+
     fn debounce(&self, at: &At<'_>) -> Result<PolicyKind, Fault> {
         let wait = length("a wait", &at.needed("wait", &self.wait)?, limits::PERIOD_MAX)?;
         let max = self.max.as_ref().map(|max| length("a longest wait", max, limits::PERIOD_MAX)).transpose()?;
@@ -126,6 +167,9 @@ impl Entry {
     fn given(&self) -> Vec<(&'static str, usize)> {
         fn start<T>(field: &Option<Spanned<T>>) -> Option<usize> {
             field.as_ref().map(|field| field.span().start)
+        }
+        fn first(field: &Option<Vec<Spanned<String>>>) -> Option<usize> {
+            field.as_ref().map(|field| field.first().map_or(0, |first| first.span().start))
         }
         let all = [
             ("mode", start(&self.mode)),
@@ -143,13 +187,24 @@ impl Entry {
             ("wait", start(&self.wait)),
             ("max", start(&self.max)),
             ("limit", start(&self.limit)),
+            ("when", start(&self.when)),
+            ("on_error", start(&self.on_error)),
+            ("timeout", start(&self.timeout)),
+            ("then", start(&self.then)),
+            ("reasoner", start(&self.reasoner)),
+            ("on_failure", start(&self.on_failure)),
+            ("retry_after", start(&self.retry_after)),
+            ("signals", start(&self.signals)),
+            ("min_confidence", start(&self.min_confidence)),
+            ("allow", first(&self.allow)),
+            ("deny", first(&self.deny)),
         ];
         all.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
     }
 }
 
 /// A duration that is longer than nothing and not beyond all reason.
-fn length(what: &str, field: &Spanned<String>, most: Duration) -> Result<Duration, Fault> {
+pub(super) fn length(what: &str, field: &Spanned<String>, most: Duration) -> Result<Duration, Fault> {
     let at = field.span().start;
     match duration(field.get_ref()).map_err(|why| (at, why))? {
         length if length.is_zero() || length > most => {

@@ -2,6 +2,7 @@
 
 mod duration;
 mod entry;
+mod stateless;
 mod window;
 
 use serde::Deserialize;
@@ -31,6 +32,7 @@ type Fault = (usize, String);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    max_deferrals: Option<Spanned<i64>>,
     #[serde(default)]
     policy: Vec<Spanned<Entry>>,
 }
@@ -51,11 +53,14 @@ pub(super) fn parse(text: &str) -> Result<PolicySet, PolicyFileError> {
     // What is left are the faults of a set, which are about names.
     let name_of = |policy: &Policy| policy.name().to_string();
     let names: Vec<String> = policies.iter().map(name_of).collect();
-    PolicySet::with_text(policies, text.to_string()).map_err(|error| {
+    let most = file.max_deferrals.as_ref().map(entry::count).transpose();
+    let most = most.map_err(|(at, why)| place(text, at, why))?;
+    let set = PolicySet::with_text(policies, text.to_string()).map_err(|error| {
         let twice = |at: &usize| names[..*at].contains(&names[*at]);
         let at = (0..names.len()).find(twice).and_then(|at| file.policy.get(at));
         place(text, at.map_or(0, |entry| entry.get_ref().name.span().start), error.to_string())
-    })
+    })?;
+    Ok(set.deferring(most))
 }
 
 fn place(text: &str, byte: usize, why: String) -> PolicyFileError {
