@@ -52,7 +52,7 @@ impl World {
         judgement.decisions = decisions;
         match stopped {
             None if asks => {
-                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning });
+                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer: true });
                 Err(waits(taking, item, (id, judgement, true)))
             }
             None => Ok(judgement),
@@ -78,7 +78,7 @@ impl World {
             return Err(Step::NextTurn);
         }
         let set = Arc::clone(&self.program.set);
-        let id = self.ask(taking, |id| Ask { id, who, set, wants: Vec::new(), returning });
+        let id = self.ask(taking, |id| Ask { id, who, set, wants: Vec::new(), returning, may_defer: true });
         Err(waits(taking, item, (id, judgement, false)))
     }
 
@@ -124,7 +124,14 @@ impl World {
         let keys: BTreeSet<String> = taken.into_iter().map(|taken| taken.key).chain(booked).collect();
         for (key, policy) in keys.iter().flat_map(|key| (0..self.program.set.len()).map(move |policy| (key, policy))) {
             let (id, set) = (AskId(self.memory.number()), Arc::clone(&self.program.set));
-            let ask = Ask { id, who: ("nobody".into(), 1), set, wants: vec![Want { policy, key: key.clone() }], returning: None };
+            let ask = Ask {
+                id,
+                who: ("nobody".into(), 1),
+                set,
+                wants: vec![Want { policy, key: key.clone() }],
+                returning: None,
+                may_defer: true,
+            };
             let live = self.memory.governor.ask(ask.clone(), self.now);
             assert_eq!(live, read.ask(ask, self.now), "what the policies know of '{key}' is not what the journal says");
         }

@@ -79,7 +79,9 @@ impl Debounce {
             Comer::New => self.put(rule, now),
             Comer::Promised(_) => DebounceRuling::Free,
             Comer::Back(_) => match self.events.get(who) {
-                Some((first, nth)) if self.bursts.get(first).is_some_and(|burst| burst.top > *nth) => DebounceRuling::Overtaken,
+                Some((first, nth)) if self.bursts.get(first).is_some_and(|burst| burst.top > *nth) => {
+                    DebounceRuling::Overtaken
+                }
                 Some((first, nth)) if self.reserved.iter().any(|(.., it)| it.first == *first && it.nth > *nth) => {
                     DebounceRuling::Unclear
                 }
@@ -89,7 +91,8 @@ impl Debounce {
     }
 
     fn put(&self, rule: &DebounceRule, now: Timestamp) -> DebounceRuling {
-        let committed = self.bursts.iter().map(|(first, burst)| Place { slot: burst.slot, first: *first, nth: burst.top });
+        let committed =
+            self.bursts.iter().map(|(first, burst)| Place { slot: burst.slot, first: *first, nth: burst.top });
         let known = committed.chain(self.reserved.iter().map(|(.., place)| *place));
         let current = known.filter(|place| place.slot > now).max_by_key(|place| (place.first, place.nth));
         let (first, nth) = current.map_or((now, 1), |last| (last.first, last.nth.saturating_add(1)));

@@ -171,7 +171,9 @@ impl PolicyKind {
     /// What it counts by, if it holds state.
     pub fn key(&self) -> Option<KeyKind> {
         match self {
-            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => None,
+            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => {
+                None
+            }
             PolicyKind::Cooldown { key, .. }
             | PolicyKind::Window { key, .. }
             | PolicyKind::Rate { key, .. }

@@ -44,13 +44,7 @@ impl Policy {
 
     /// A policy that has a person decide of every event of a pattern for which a condition holds. If nobody has after a
     /// time, the policy decides.
-    pub fn escalate(
-        name: &str,
-        pattern: Pattern,
-        reason: &str,
-        when: When,
-        lapse: Option<(Duration, Lapse)>,
-    ) -> Self {
+    pub fn escalate(name: &str, pattern: Pattern, reason: &str, when: When, lapse: Option<(Duration, Lapse)>) -> Self {
         Self::new(name, pattern, reason, PolicyKind::Escalate { when, lapse })
     }
 

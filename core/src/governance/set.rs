@@ -6,9 +6,9 @@ use super::condition::Condition;
 use super::file::{self, PolicyFileError};
 use super::kind::PolicyKind;
 use super::policy::Policy;
+use crate::Digest;
 use crate::event::Event;
 use crate::limits;
-use crate::Digest;
 
 /// Why some policies make no set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

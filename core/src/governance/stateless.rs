@@ -264,7 +264,8 @@ impl PolicySet {
 
     /// Sifts what reasoners have just said of an event: which of their signals count.
     pub fn sift(&self, seen: &Seen<'_>, said: Vec<Reasoning>) -> Vec<Reasoning> {
-        let rules: Vec<&FilterRule> = self.matching(seen.event).filter_map(|(_, policy)| policy.kind.filter()).collect();
+        let rules: Vec<&FilterRule> =
+            self.matching(seen.event).filter_map(|(_, policy)| policy.kind.filter()).collect();
         if rules.is_empty() {
             return said;
         }

@@ -83,6 +83,7 @@ impl Cooldowns {
                 assert!(banned.is_some() || stopped, "discarded for no reason: {judgement:?}");
             }
             Verdict::Escalated { .. } => assert_eq!(grants, 0),
+            other => panic!("no policy here says {other:?}"),
         }
     }
 

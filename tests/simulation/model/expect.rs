@@ -93,6 +93,7 @@ pub(super) fn expected_for_event(
             assert!(banned && poisoned, "escalated by no policy");
             expected.extend([Plain::Moved(sequence, LifeState::Escalated), Plain::Parked]);
         }
+        other => panic!("no policy here says {other:?}"),
     }
     expected
 }

@@ -62,7 +62,8 @@ pub(super) fn reason(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
         None | Some(("continue", _)) => OnFailure::Continue,
         Some(("escalate", _)) => OnFailure::Escalate,
         Some(("defer", place)) => {
-            let why = || (place, "'defer' needs 'retry_after': when it comes back, and is asked about again".to_string());
+            let why =
+                || (place, "'defer' needs 'retry_after': when it comes back, and is asked about again".to_string());
             OnFailure::Defer(after.ok_or_else(why)?)
         }
         Some((other, place)) => {
@@ -80,9 +81,8 @@ pub(super) fn reason(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
 }
 
 pub(super) fn signals(entry: &Entry, events: &Pattern) -> Result<PolicyKind, Fault> {
-    let pattern = |text: &Spanned<String>| {
-        Pattern::parse(text.get_ref()).map_err(|error| (text.span().start, error.to_string()))
-    };
+    let pattern =
+        |text: &Spanned<String>| Pattern::parse(text.get_ref()).map_err(|error| (text.span().start, error.to_string()));
     let patterns = |list: &Option<Vec<Spanned<String>>>| list.iter().flatten().map(pattern).collect::<Result<_, _>>();
     let of = match &entry.signals {
         None => Pattern::parse(">").map_err(|error| (0, error.to_string()))?,
@@ -95,7 +95,8 @@ pub(super) fn signals(entry: &Entry, events: &Pattern) -> Result<PolicyKind, Fau
     }
     filter.allow = patterns(&entry.allow)?;
     filter.deny = patterns(&entry.deny)?;
-    let condition = |text: &Spanned<String>| FilterRule::condition(text.get_ref()).map_err(|error| inside(text, &error));
+    let condition =
+        |text: &Spanned<String>| FilterRule::condition(text.get_ref()).map_err(|error| inside(text, &error));
     let when = entry.when.as_ref().map(condition).transpose()?;
     Ok(PolicyKind::Filter(FilterRule { filter, when }))
 }
@@ -118,6 +119,7 @@ fn inside(text: &Spanned<String>, error: &ExprError) -> Fault {
     let plain = written == text.get_ref().len() + 2;
     let before: usize = text.get_ref().chars().take(error.column.saturating_sub(1)).map(char::len_utf8).sum();
     let at = if plain && error.line == 1 { start + 1 + before } else { start };
-    let place = if plain { String::new() } else { format!("line {}, column {} of the condition: ", error.line, error.column) };
+    let place =
+        if plain { String::new() } else { format!("line {}, column {} of the condition: ", error.line, error.column) };
     (at, format!("{place}{}", error.why))
 }

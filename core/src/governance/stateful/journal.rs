@@ -42,7 +42,9 @@ impl Governor {
     /// A committed grant, as the journal has it.
     pub fn was_granted(&mut self, policy: &str, grant: &Grant, who: &Who) {
         let key = match grant {
-            Grant::Taken { key, .. } | Grant::Placed { key, .. } | Grant::Spent { key, .. } | Grant::Held { key } => key,
+            Grant::Taken { key, .. } | Grant::Placed { key, .. } | Grant::Spent { key, .. } | Grant::Held { key } => {
+                key
+            }
             Grant::Booked(booking) | Grant::Burst { booking, .. } => &booking.key,
         };
         // A booking tells its policy itself.

@@ -23,7 +23,9 @@ impl KeyState {
     /// The empty state of a policy's key; none where the policy holds no state.
     pub(super) fn of(kind: &PolicyKind) -> Option<Self> {
         match kind {
-            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => None,
+            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => {
+                None
+            }
             PolicyKind::Cooldown { .. } => Some(Self::Cooldown(Cooldown::default())),
             PolicyKind::Window { .. } => Some(Self::Window(Window::default())),
             PolicyKind::Rate { .. } => Some(Self::Rate(Rate::default())),
@@ -44,7 +46,9 @@ impl KeyState {
             (Self::Window(key), Grant::Placed { opening, .. }) => {
                 key.take(*opening, own.is_some_and(|slot| slot >= *opening), ask);
             }
-            (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => key.take((*at, *interval, *booked), own, ask),
+            (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => {
+                key.take((*at, *interval, *booked), own, ask)
+            }
             (Self::Concurrency(key), Grant::Held { .. }) => key.take(who, ask),
             _ => {}
         }
