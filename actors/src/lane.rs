@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
-use regie_core::governance::{Ask, AskId, Ruling};
+use regie_core::governance::{Ask, AskId, Ruling, Who};
 use regie_journal::{Conflict, Placed, StoreError, Turn};
 use tokio::sync::oneshot;
 
@@ -32,10 +32,23 @@ pub struct Append {
     pub turn: Turn,
     /// The reservation that stands or falls with it.
     pub ask: Option<AskId>,
+    /// Places at concurrency limits that it frees.
+    pub freed: Vec<FreedPlace>,
     /// What is to be counted once it stands.
     pub tally: Tally,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Placed, AppendError>>,
+}
+
+/// A place at a concurrency limit that is free again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreedPlace {
+    /// The policy.
+    pub policy: String,
+    /// Its key.
+    pub key: String,
+    /// Who held it.
+    pub who: Who,
 }
 
 /// An ask of the policies with state.
@@ -72,6 +85,8 @@ pub struct ToPolicy {
     pub asks: Vec<(Ask, WayBack)>,
     /// Settled ones, and whether their events committed.
     pub settled: Vec<(AskId, bool)>,
+    /// Places that are free again; told after what is settled.
+    pub freed: Vec<FreedPlace>,
     /// Whether a lane has died, with whose end it is unknown what became of its asks.
     pub forget: bool,
 }
@@ -124,6 +139,7 @@ struct Flush;
 
 struct Waiting {
     ask: Option<AskId>,
+    freed: Vec<FreedPlace>,
     tally: Tally,
     reply: oneshot::Sender<Result<Placed, AppendError>>,
 }
@@ -197,7 +213,8 @@ impl Lane {
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
         self.flush_is_due = false;
-        if !self.to_policy.asks.is_empty() || !self.to_policy.settled.is_empty() {
+        let ToPolicy { asks, settled, freed, .. } = &self.to_policy;
+        if !asks.is_empty() || !settled.is_empty() || !freed.is_empty() {
             self.send_to_policy();
         }
         if !self.turns.is_empty() {
@@ -245,7 +262,7 @@ impl Lane {
         let lost = || StoreError::Failed { why: "the store answered for fewer turns than it was given".into() };
         let mut counted = Tally::default();
         let mut replies = Vec::with_capacity(waiting.len());
-        for Waiting { ask, tally, reply } in waiting {
+        for Waiting { ask, freed, tally, reply } in waiting {
             let result = match (&error, results.next()) {
                 (Some(error), _) => Err(AppendError::Store(error.clone())),
                 (None, Some(result)) => result.map_err(AppendError::Conflict),
@@ -255,6 +272,7 @@ impl Lane {
                 self.settle(ask, result.is_ok());
             }
             if result.is_ok() {
+                self.to_policy.freed.extend(freed);
                 counted.add(tally);
             }
             replies.push((reply, result));
@@ -288,7 +306,7 @@ impl Handler<Append> for Lane {
     type Result = ();
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
         self.life.maybe(FaultPoint::LaneAppend);
-        let Append { turn, ask, tally, reply } = message;
+        let Append { turn, ask, freed, tally, reply } = message;
         if let Some(ask) = ask.filter(|ask| self.void.contains(ask)) {
             self.settle(ask, false);
             self.flush_later(ctx);
@@ -298,7 +316,7 @@ impl Handler<Append> for Lane {
             return;
         }
         self.turns.push(turn);
-        self.waiting.push(Waiting { ask, tally, reply });
+        self.waiting.push(Waiting { ask, freed, tally, reply });
         self.flush_later(ctx);
     }
 }

@@ -8,24 +8,26 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures::future::{join_all, ready};
-use regie_core::governance::{Ask, AskId, Governor, PolicySet, Ruling, Settled};
+use regie_core::governance::{Ask, AskId, Governor, PolicySet, Promise, Ruling, Settled};
 use regie_core::limits;
-use regie_core::workflow::Record;
+use regie_core::workflow::{Command, Record};
 use regie_journal::{Reader, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use crate::busy::Busy;
 use crate::clock::Clock;
-use crate::entry::Places;
+use crate::entry::{Entry, Places, Router, Until, Work};
 use crate::faults::FaultPoint;
 use crate::in_force::{EnactError, InForce};
 use crate::journal::JournalHandle;
-use crate::lane::{FromPolicy, ToPolicy, Void, WayBack, answer_lane};
+use crate::lane::{FreedPlace, FromPolicy, ToPolicy, Void, WayBack, answer_lane};
 use crate::life::Life;
 use crate::pool::ReaderPool;
+use crate::refused::Reason;
 
 /// How soon a state that could not be read is read again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -41,6 +43,8 @@ pub struct Policy {
     journal: JournalHandle,
     readers: ReaderPool,
     lanes: watch::Receiver<Places<Void>>,
+    router: Router,
+    busy: Busy,
     unanswered: HashMap<AskId, WayBack>,
     /// Answers that go back together, each to its lane.
     answers: Vec<(WayBack, AskId, Ruling)>,
@@ -66,12 +70,16 @@ pub struct Sources {
     pub readers: ReaderPool,
     /// The lanes, each of which holds grants.
     pub lanes: watch::Receiver<Places<Void>>,
+    /// The way to those who waited and have a place now.
+    pub router: Router,
+    /// Counts what is under way.
+    pub busy: Busy,
 }
 
 impl Policy {
     /// Over the state that the journal gave; without one it is read first.
     pub fn new(governor: Option<Governor>, sources: Sources, life: Life) -> Self {
-        let Sources { enacts, clock, journal, readers, lanes } = sources;
+        let Sources { enacts, clock, journal, readers, lanes, router, busy } = sources;
         Self {
             governor,
             enacts,
@@ -80,6 +88,8 @@ impl Policy {
             journal,
             readers,
             lanes,
+            router,
+            busy,
             unanswered: HashMap::new(),
             answers: Vec::new(),
             holding: HashSet::new(),
@@ -169,6 +179,35 @@ impl Policy {
         }
         self.life.maybe(FaultPoint::PolicyGranted);
         self.send_answers();
+        self.keep_promises(ctx);
+    }
+
+    /// Tells those who waited and have a place now to come back.
+    fn keep_promises(&mut self, ctx: &mut Context<Self>) {
+        let promises = self.governor.as_mut().map(Governor::take_promises).unwrap_or_default();
+        promises.into_iter().for_each(|promise| self.call_back(promise, ctx));
+    }
+
+    /// One is told again and again until it is taken: one that has come back already, or has no place after all, is passed
+    /// over or waits on.
+    fn call_back(&mut self, promise: Promise, ctx: &mut Context<Self>) {
+        let (reply, answer) = oneshot::channel();
+        self.router.send(Entry {
+            correlation: promise.correlation.clone(),
+            work: Work::Command(Arc::new(Command::Return { event: promise.event })),
+            as_of: (!self.clock.fires()).then(|| self.clock.now()),
+            until: Until::Judged,
+            reply: Some(reply),
+            since: Instant::now(),
+            permit: None, // bounded by what keys may have waiting
+            under_way: Some(self.busy.begin()),
+        });
+        ctx.spawn(answer.into_actor(self).map(move |answer, _, ctx| {
+            if matches!(answer, Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_) | Reason::Closing))
+            {
+                ctx.run_later(AGAIN, move |policy, ctx| policy.call_back(promise, ctx));
+            }
+        }));
     }
 
     fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) {
@@ -190,21 +229,26 @@ impl Actor for Policy {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if self.governor.is_none() {
-            self.read_anew(ctx);
+            return self.read_anew(ctx);
         }
+        self.keep_promises(ctx);
     }
 }
 
 impl Handler<ToPolicy> for Policy {
     type Result = ();
 
-    fn handle(&mut self, ToPolicy { asks, settled, forget }: ToPolicy, ctx: &mut Self::Context) {
+    fn handle(&mut self, ToPolicy { asks, settled, freed, forget }: ToPolicy, ctx: &mut Self::Context) {
         self.life.maybe(FaultPoint::PolicyTold);
         if forget {
             self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told
         }
         for (ask, committed) in settled {
             self.settle(ask, committed, ctx);
+        }
+        for FreedPlace { policy, key, who } in freed {
+            let now = self.clock.now();
+            self.think(ctx, |governor| governor.freed(&policy, &key, &who, now));
         }
         if forget {
             self.read_anew(ctx);

@@ -326,7 +326,15 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
     let (set_seat, sets) = Post::new();
     let (enacts, ahead) = (Arc::new(enacts), journal.clone());
-    let sources = Sources { enacts, clock: clock.clone(), journal: ahead, readers: readers.clone(), lanes };
+    let sources = Sources {
+        enacts,
+        clock: clock.clone(),
+        journal: ahead,
+        readers: readers.clone(),
+        lanes,
+        router: router.clone(),
+        busy: busy.clone(),
+    };
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
     let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();

@@ -12,6 +12,7 @@ mod cli_run;
 mod cli_show;
 mod cli_verify;
 #[cfg(target_os = "linux")] // it is preloaded
+mod conditions;
 mod disk;
 mod embedding;
 mod entities;

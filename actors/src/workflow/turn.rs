@@ -16,7 +16,7 @@ use super::Body;
 use super::messages::{Item, Links, OpenView, Outcome, Question, Report, RunView, Task, WorkflowView};
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
-use crate::lane::{Append, AppendError};
+use crate::lane::{Append, AppendError, FreedPlace};
 use crate::metrics::Tally;
 use crate::refused::Reason;
 
@@ -321,7 +321,8 @@ impl Taking {
             set: self.in_force.record.clone().filter(|_| self.governed),
         };
         let (reply, placed) = oneshot::channel();
-        let append = Append { turn, ask: self.ask, tally: std::mem::take(&mut self.tally), reply };
+        let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));
+        let append = Append { turn, ask: self.ask, freed, tally, reply };
         let placed = match self.links.lane.try_send(append) {
             Ok(()) => placed.await,
             Err(_) => return self.failed(StoreError::Failed { why: "the lane to the journal is full or gone".into() }),
@@ -450,6 +451,17 @@ fn ended_in(records: &[Record]) -> Vec<u64> {
         _ => None,
     });
     ended.collect()
+}
+
+fn freed_in(correlation: &CorrelationId, records: &[Record]) -> Vec<FreedPlace> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let freed = facts.filter_map(|fact| match fact {
+        Fact::Freed { policy, key, event } => {
+            Some(FreedPlace { policy: policy.clone(), key: key.clone(), who: (correlation.clone(), *event) })
+        }
+        _ => None,
+    });
+    freed.collect()
 }
 
 fn judged_in(records: &[Record]) -> Vec<u64> {

@@ -10,7 +10,7 @@ use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
 use super::state::{RunStatus, State};
 use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
-use crate::governance::{Judgement, Lapse, Verdict};
+use crate::governance::{Grant, Judgement, Lapse, Verdict};
 use crate::limits;
 use crate::reasoning::Reasoning;
 
@@ -49,14 +49,16 @@ pub fn decide(
     context: &Context<'_>,
 ) -> Result<Vec<Fact>, Refusal> {
     let at = Place { state, correlation, context };
-    match command {
+    let mut facts = match command {
         Command::Submit { event, emitted } => at.submit(event, *emitted),
         Command::Return { event } => at.come_back(*event),
         Command::EffectEnded { key, end } => at.effect_ended(key, end),
         Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
         Command::Lapse { event } => at.lapse(*event),
         Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
-    }
+    }?;
+    at.free_places(&mut facts);
+    Ok(facts)
 }
 
 /// Whether governance has a say over a command: over new events, unless they are skipped anyway.
@@ -251,6 +253,30 @@ impl Place<'_> {
             Err(poison) => facts.push(parked(format!("the end of step {key}"), poison)),
         }
         Ok(facts)
+    }
+
+    /// An event holds its places at concurrency limits while the run goes on that it belongs to; without one just for its
+    /// own turn.
+    fn free_places(&self, facts: &mut Vec<Fact>) {
+        let held = self.state.places.iter().map(|held| (held.event, held.policy.clone(), held.key.clone()));
+        let mut places: Vec<(u64, String, String)> = held.collect();
+        for fact in facts.iter() {
+            if let Fact::Judged { event, judgement } = fact {
+                places.extend(judgement.decisions.iter().filter_map(|decision| match &decision.grant {
+                    Some(Grant::Held { key }) => Some((*event, decision.policy.clone(), key.clone())),
+                    _ => None,
+                }));
+            }
+        }
+        if places.is_empty() {
+            return;
+        }
+        let runs = self.state.run().is_some_and(|run| run.status == RunStatus::Running);
+        let begins = facts.iter().any(|fact| matches!(fact, Fact::Started { .. }));
+        let ends = facts.iter().any(|fact| matches!(fact, Fact::Finished { .. }));
+        if ends || !(runs || begins) {
+            facts.extend(places.into_iter().map(|(event, policy, key)| Fact::Freed { policy, key, event }));
+        }
     }
 
     /// The handler of the run, if there is one and it runs.

@@ -1,0 +1,266 @@
+//! Policies with conditions in CEL, from a file: vetoes, escalations and who decides of them, places at a limit, and sets
+//! that come into force while events come in.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use regie::core::event::{EventBuilder, LifeState, Principal};
+use regie::core::governance::{Lapse, PolicySet};
+use regie::core::query::Filter;
+use regie::core::workflow::{HandlerError, Input, Moment, Reaction};
+use regie::{Builder, Reason};
+
+use crate::runtime_support::{Folder, Stage, at, event, note, note_by, script, within};
+use LifeState::{Deferred, Discarded, Escalated, Processed};
+
+fn policies(text: &str) -> PolicySet {
+    PolicySet::parse(text).unwrap()
+}
+
+const FOUR_ENDS: &str = r#"
+[[policy]]
+name = "too-much"
+kind = "veto"
+match = "agent.note"
+when = "event.payload.amount > 10000"
+reason = "over 10,000 goes by hand"
+
+[[policy]]
+name = "urgent"
+kind = "escalate"
+match = "agent.note"
+when = "event.priority == 'P0'"
+timeout = "1h"
+then = "reject"
+
+[[policy]]
+name = "one-a-second"
+kind = "cooldown"
+match = "agent.note"
+window = "1s"
+key = "actor"
+mode = "defer"
+"#;
+
+fn amount(event: EventBuilder, amount: u64) -> EventBuilder {
+    event.payload(serde_json::json!({"amount": amount}))
+}
+
+fn urgent(event: EventBuilder) -> EventBuilder {
+    event.priority(regie::core::event::Priority::P0)
+}
+
+#[test]
+fn a_condition_stops_what_it_is_about_and_lets_pass_what_lacks_the_field() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS))).await;
+        let plain = stage.submit(note_by("ana", "a", "a")).await;
+        assert_eq!(plain.event_state, Some(Processed));
+        assert!(plain.policy_decisions[0].observed["error"].text().contains("no such key"), "{plain:?}");
+        let stopped = stage.submit(amount(note_by("bob", "b", "b"), 20_000)).await;
+        assert_eq!((stopped.event_state, stopped.policy_decisions.len()), (Some(Discarded), 1));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn an_escalated_event_is_listed_and_goes_on_when_somebody_says_so() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS))).await;
+        let asked = stage.submit(urgent(note_by("ana", "a", "a"))).await;
+        assert_eq!(asked.event_state, Some(Escalated));
+        let waiting = stage.handle.escalations(Filter::default()).await.unwrap();
+        let position = waiting[0].position;
+        assert_eq!((waiting.len(), waiting[0].lapses), (1, Some((at(3_600_000), Lapse::Reject))));
+        stage.go_to(500).await;
+        let approved = stage.handle.approve(position, Principal::user("bea"), "known").await.unwrap();
+        assert_eq!(approved.event_state, Some(Processed));
+        let last = approved.state_transitions.last().unwrap();
+        assert_eq!((last.by.clone(), last.reason.as_str()), (Some(Principal::user("bea")), "known"));
+        // The verdict was a person's: no cooldown was spent by it.
+        assert_eq!(stage.submit(note_by("ana", "b", "b")).await.event_state, Some(Processed));
+        let again = stage.handle.reject(position, Principal::user("bob"), "no").await.unwrap_err();
+        assert_eq!(again.code(), "not_escalated");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn an_escalation_lapses_at_its_time_over_a_restart_too() {
+    within(async {
+        let folder = Folder::new();
+        let with = |builder: Builder| builder.policies(policies(FOUR_ENDS)).journal(folder.journal());
+        let stage = Stage::with(with).await;
+        stage.submit(urgent(note("a", "a"))).await;
+        stage.close().await;
+        let stage = Stage::from(3_599_999, with).await;
+        stage.handle.settle().await;
+        assert_eq!(stage.state_of("a/a").await, Some(Escalated));
+        stage.go_to(3_600_000).await;
+        assert_eq!(stage.state_of("a/a").await, Some(Discarded));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_decision_about_nothing_or_by_nobody_is_refused() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS))).await;
+        let nothing = stage.handle.approve(7, Principal::user("ana"), "known").await;
+        assert!(matches!(nothing, Err(Reason::NoEvent { position: 7 })), "{nothing:?}");
+        let position = stage.submit(urgent(note("a", "a"))).await.position.unwrap();
+        let nobody = stage.handle.approve(position, Principal::user(""), "known").await.unwrap_err();
+        let no_reason = stage.handle.approve(position, Principal::user("ana"), " ").await.unwrap_err();
+        assert_eq!((nobody.code(), no_reason.code()), ("unsigned", "unsigned"));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_condition_sees_the_entity_and_the_workflow_as_they_were_before() {
+    let text = r#"
+        [[policy]]
+        name = "closed-is-closed"
+        kind = "veto"
+        match = "task.>"
+        when = "entity != null && entity.fields.status == 'closed'"
+
+        [[policy]]
+        name = "no-more-than-two"
+        kind = "veto"
+        match = "agent.note"
+        when = "workflow.records >= 2"
+    "#;
+    within(async move {
+        let stage = Stage::with(|builder| builder.policies(policies(text))).await;
+        let change = |id: &str, to: &str| {
+            let change = regie::core::event::Change::new(serde_json::json!(null), serde_json::json!(to));
+            event("task.changed", "t", id).entity("task", "T-1").change("status", change)
+        };
+        let states = [stage.submit(change("1", "open")).await, stage.submit(change("2", "closed")).await];
+        assert!(states.iter().all(|answer| answer.event_state == Some(Processed)));
+        assert_eq!(stage.submit(change("3", "open")).await.event_state, Some(Discarded));
+        let mut notes = Vec::new();
+        for id in ["1", "2", "3"] {
+            notes.push(stage.submit(note("n", id)).await.event_state);
+        }
+        assert_eq!(notes, [Some(Processed), Some(Processed), Some(Discarded)]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_set_that_comes_into_force_judges_from_then_on_and_is_recorded() {
+    within(async {
+        let folder = Folder::new();
+        let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS)).journal(folder.journal())).await;
+        assert_eq!(stage.submit(note_by("ana", "a", "a")).await.event_state, Some(Processed));
+        let wider = FOUR_ENDS.replace("window = \"1s\"", "window = \"10s\"").replace("10000", "5");
+        stage.handle.set_policies(policies(&wider), Some(Principal::user("ops"))).await.unwrap();
+        stage.go_to(2_000).await;
+        // What was granted under the old set counts, for as long as the new one says.
+        assert_eq!(stage.submit(note_by("ana", "b", "b")).await.deferred_until, Some(at(10_000)));
+        assert_eq!(stage.submit(amount(note_by("bob", "c", "c"), 6)).await.event_state, Some(Discarded));
+        stage.handle.set_policies(PolicySet::default(), None).await.unwrap();
+        assert_eq!(stage.submit(amount(note_by("ana", "d", "d"), 6)).await.event_state, Some(Processed));
+        let recorded = stage.handle.records(&"regie/policies".into()).await.unwrap();
+        assert_eq!(recorded.len(), 2, "each set once, and none that judged nothing");
+        stage.go_to(10_000).await;
+        assert_eq!(stage.state_of("b/b").await, Some(Processed), "a return under no policy goes on");
+        stage.close().await;
+    });
+}
+
+fn works(_: &u64, input: Input<'_>, _: &Moment<'_>) -> Result<Reaction<u64>, HandlerError> {
+    Ok(match input {
+        Input::Event(event) if event.kind == "work.end" => Reaction::none().complete("enough"),
+        _ => Reaction::none().note(1),
+    })
+}
+
+const TWO_AT_ONCE: &str = r#"
+[[policy]]
+name = "two-at-once"
+kind = "concurrency"
+match = "work.begin"
+limit = 2
+"#;
+
+fn begin(name: &str) -> EventBuilder {
+    event("work.begin", name, "begin")
+}
+
+#[test]
+fn who_comes_over_a_limit_waits_and_goes_on_first_come_first_when_a_place_is_free() {
+    within(async {
+        let folder = Folder::new();
+        let with = |builder: Builder| {
+            builder.policies(policies(TWO_AT_ONCE)).journal(folder.journal()).handler(script("work.>", works))
+        };
+        let stage = Stage::with(with).await;
+        let mut states = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            states.push(stage.submit(begin(name)).await.event_state);
+        }
+        assert_eq!(states, [Some(Processed), Some(Processed), Some(Deferred), Some(Deferred)]);
+        stage.submit(event("work.end", "b", "end")).await;
+        stage.handle.settle().await;
+        assert_eq!((stage.state_of("c/begin").await, stage.state_of("d/begin").await), (Some(Processed), Some(Deferred)));
+        stage.close().await;
+        let stage = Stage::with(with).await;
+        stage.submit(event("work.end", "a", "end")).await;
+        stage.handle.settle().await;
+        assert_eq!(stage.state_of("d/begin").await, Some(Processed), "over a restart too");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
+    let text = r#"
+        max_deferrals = 2
+
+        [[policy]]
+        name = "ask"
+        kind = "reason"
+        match = "agent.note"
+        reasoner = "nobody"
+        on_failure = "defer"
+        retry_after = "1s"
+    "#;
+    within(async move {
+        let stage = Stage::with(|builder| builder.policies(policies(text))).await;
+        let mut states = vec![stage.submit(note("a", "a")).await.event_state];
+        for second in 1..=3 {
+            stage.go_to(second * 1_000).await;
+            states.push(stage.state_of("a/a").await);
+        }
+        assert_eq!(states, [Some(Deferred), Some(Deferred), Some(Escalated), Some(Escalated)]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn events_and_changes_of_the_set_may_come_at_once() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS))).await;
+        let (handle, other) = (stage.handle.clone(), stage.handle.clone());
+        let changes = std::thread::spawn(move || {
+            for nth in 1..=20 {
+                let text = FOUR_ENDS.replace("10000", &format!("{nth}"));
+                let _ = futures::executor::block_on(other.set_policies(policies(&text), None));
+                std::thread::yield_now();
+            }
+        });
+        let mut digests = BTreeSet::new();
+        for nth in 0..200 {
+            let answer = handle.submit(amount(note(&nth.to_string(), "e"), 7).build().unwrap()).await.unwrap();
+            let versions: BTreeSet<_> = answer.policy_decisions.iter().map(|it| it.version.clone()).collect();
+            digests.insert(versions);
+        }
+        changes.join().unwrap();
+        assert!(!digests.is_empty());
+        let _ = Duration::ZERO;
+        stage.close().await;
+    });
+}
