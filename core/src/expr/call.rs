@@ -22,7 +22,9 @@ impl<'s> Checker<'s> {
             (CONDITIONAL, [condition, yes, no]) => {
                 let found = self.visit(condition)?.kind;
                 if !found.fits(Kind::Bool) {
-                    return self.source.refuse(condition.id, format!("a choice is made by a bool, not by {}", found.name()));
+                    return self
+                        .source
+                        .refuse(condition.id, format!("a choice is made by a bool, not by {}", found.name()));
                 }
                 let (yes, no) = (self.visit(yes)?, self.visit(no)?);
                 Ok(if yes.kind == no.kind { yes.kind.into() } else { Known::ANY })
@@ -60,7 +62,7 @@ impl<'s> Checker<'s> {
             && known.shape.is_some()
             && known.kind != Kind::List
         {
-            let found = self.field(id, known, field.inner())?;
+            let found = self.field(self.source.at(index.id), known, field.inner())?;
             return Ok(if optional { Kind::Optional.into() } else { found });
         }
         if event {
@@ -99,7 +101,9 @@ impl<'s> Checker<'s> {
         kinds.extend(self.kinds(&mut call.args)?);
         if !function.rows.iter().any(|(wanted, _)| wanted.len() == kinds.len()) {
             let count = kinds.len() - usize::from(function.member);
-            return self.source.refuse(id, format!("'{}' does not take {count} argument{}", call.func_name, plural(count)));
+            return self
+                .source
+                .refuse(id, format!("'{}' does not take {count} argument{}", call.func_name, plural(count)));
         }
         let Some(result) = operator::overload(function.rows, &kinds) else {
             return self.misfit(id, &call.func_name, &kinds);

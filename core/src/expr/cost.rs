@@ -51,8 +51,14 @@ impl Size {
             Shape::Any => Self { bytes: input, items: input / LEAST.bytes },
             Shape::Bool | Shape::Int | Shape::Time => SMALL,
             Shape::Text { bytes } => Self { bytes: *bytes as u64, items: 0 },
-            Shape::List { most, .. } | Shape::Map { most, .. } => Self { bytes: input, items: *most as u64 },
-            Shape::Object(fields) => Self { bytes: input, items: fields.len() as u64 },
+            Shape::List { of, most } | Shape::Map { of, most } => {
+                let bytes = Self::of(of).bytes.saturating_mul(*most as u64);
+                Self { bytes: bytes.min(input), items: *most as u64 }
+            }
+            Shape::Object(fields) => {
+                let bytes = fields.values().map(|field| Self::of(field).bytes).fold(0, u64::saturating_add);
+                Self { bytes: bytes.min(input), items: fields.len() as u64 }
+            }
         }
     }
 
@@ -105,7 +111,8 @@ impl<'s> Pricer<'s> {
             Expr::Map(map) => map.entries.iter().fold(Priced::default(), |sum, entry| match &entry.expr {
                 EntryExpr::MapEntry(entry) => {
                     let entry = self.price(&entry.key).and(self.price(&entry.value)).plus(2);
-                    let size = Size { items: sum.size.items + 1, bytes: sum.size.bytes.saturating_add(entry.size.bytes) };
+                    let size =
+                        Size { items: sum.size.items + 1, bytes: sum.size.bytes.saturating_add(entry.size.bytes) };
                     sum.and(entry).sized(size)
                 }
                 EntryExpr::StructField(_) => sum,
@@ -175,7 +182,8 @@ impl<'s> Pricer<'s> {
     }
 
     fn function(&mut self, name: &str, call: &'s CallExpr, args: Priced) -> Priced {
-        let qualified = call.target.as_deref().and_then(path).and_then(|path| function::find(&format!("{path}.{name}"), false));
+        let qualified =
+            call.target.as_deref().and_then(path).and_then(|path| function::find(&format!("{path}.{name}"), false));
         let found = qualified.or_else(|| function::find(name, call.target.is_some()));
         let target = match (&call.target, found) {
             (Some(target), Some(function)) if function.member => self.price(target),

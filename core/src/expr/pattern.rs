@@ -26,7 +26,9 @@ impl Pattern {
         }
         let built = RegexBuilder::new(text).size_limit(limits::PATTERN_COMPILED_BYTES).build();
         built.map(Self).map_err(|error| match error {
-            regex::Error::CompiledTooBig(most) => format!("the pattern takes more than {most} bytes when it is compiled"),
+            regex::Error::CompiledTooBig(most) => {
+                format!("the pattern takes more than {most} bytes when it is compiled")
+            }
             other => last_line(&other.to_string()),
         })
     }
@@ -69,7 +71,9 @@ pub(super) fn environment() -> &'static Arc<Env> {
         let added = env
             .add_extension(extensions::strings)
             .and_then(|()| env.add_extension(extensions::math))
-            .and_then(|()| env.add_overload(MATCHES, "compiled", vec![types::STRING_TYPE, PATTERN.to_owned()], compiled))
+            .and_then(|()| {
+                env.add_overload(MATCHES, "compiled", vec![types::STRING_TYPE, PATTERN.to_owned()], compiled)
+            })
             .and_then(|()| env.add_overload(MATCHES, "text", vec![types::STRING_TYPE, types::STRING_TYPE], text));
         debug_assert!(added.is_ok(), "{added:?}");
         Arc::new(env)
