@@ -32,7 +32,7 @@ const CONDITIONS: [&str; 20] = [
     "'vip' in event.payload.tags",
     "event.session_key == 's-1'",
     "event.type.endsWith('.paid') && !(event.source == 'test')",
-    "event.payload.amount * 2 - 10 >= 230",
+    "size(event.payload.lines) * 2 - 1 >= 3",
     "event.payload.lines.filter(line, line.count > 1).size() == 1",
     "event.payload.discount == null || event.payload.discount < 0.5",
     "event.correlation_id != event.payload.customer.id ? event.schema_version == 1 : false",
