@@ -176,7 +176,7 @@ fn loops_and_patterns_and_the_whole_have_bounds() {
     let five = ["a", "b", "c", "d", "e"].iter().fold("true".to_string(), |text, by| within(&text, by, "[1]"));
     assert!(refused(&five).why.contains("loops"));
     assert!(refused(&format!("event.type.matches('{}')", "a".repeat(1_001))).why.contains("1001 bytes"));
-    assert!(refused("event.type.matches('(\\\\w{1000}){100}')").why.contains("compiled"));
+    assert!(refused("event.type.matches('\\\\w{100}')").why.contains("compiled"));
     let product = "event.payload.a.all(x, event.payload.b.all(y, x == y))";
     let error = refused(product);
     assert!(error.why.contains(&limits::EXPRESSION_COST.to_string()), "{error}");
