@@ -96,10 +96,7 @@ fn a_failure_says_what_failed() {
     assert_eq!(failure("event.payload.nothing > 1", &full()), "no such key: 'nothing'");
     assert_eq!(failure("event.actor.kind == 'user'", &bare()), "'.' does not take (null_type, string)");
     assert_eq!(failure("event.payload.amount / 0 == 1", &full()), "division by zero");
-    assert_eq!(
-        failure("event.payload.amount + 'x' == 'x'", &full()).split(':').next(),
-        Some("Unsupported binary operator 'add'")
-    );
+    assert_eq!(failure("event.payload.amount + 'x' == 'x'", &full()), "'add' does not take (int, string)");
     assert_eq!(
         failure("event.payload.amount", &full()),
         "the condition came out as int, which is neither true nor false"
