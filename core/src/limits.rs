@@ -158,8 +158,8 @@ pub const EXPRESSION_BYTES: usize = 16 * 1024;
 pub const EXPRESSION_DEPTH: usize = 64;
 /// Loops (`all`, `exists`, `map` ...) within each other: with more, nobody can say what one costs.
 pub const EXPRESSION_LOOPS: usize = 4;
-/// What an expression may cost at worst, in steps of some 100 ns: a shard is held for as long.
-pub const EXPRESSION_COST: u64 = 32_000_000;
+/// What an expression may cost at worst, in steps of some 100 ns: a shard may be held for as long, 2.5 s.
+pub const EXPRESSION_COST: u64 = 25_000_000;
 /// Bytes of a regular expression as it is written.
 pub const PATTERN_BYTES: usize = 1_000;
 /// Bytes that a regular expression may be compiled to: it is kept as long as its program.

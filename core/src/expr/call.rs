@@ -62,7 +62,7 @@ impl<'s> Checker<'s> {
             && known.shape.is_some()
             && known.kind != Kind::List
         {
-            let found = self.field(id, known, field.inner())?;
+            let found = self.field(self.source.at(index.id), known, field.inner())?;
             return Ok(if optional { Kind::Optional.into() } else { found });
         }
         if event {

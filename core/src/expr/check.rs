@@ -120,32 +120,33 @@ impl<'s> Checker<'s> {
             }
         }
         let operand = self.operand(&mut select.operand)?;
-        self.field(id, operand, &select.field)
+        self.field(self.source.at(id), operand, &select.field)
     }
 
     /// A field of something; it is refused where there cannot be one.
-    pub(super) fn field(&self, id: u64, of: Known<'s>, field: &str) -> Result<Known<'s>, ExprError> {
+    pub(super) fn field(&self, at: usize, of: Known<'s>, field: &str) -> Result<Known<'s>, ExprError> {
         match of.shape {
             Some(Shape::Object(fields)) => match fields.get(field) {
                 Some(shape) => Ok(Known::shaped(shape)),
                 None => {
                     let fields: Vec<_> = fields.keys().copied().collect();
                     self.source
-                        .refuse(id, format!("there is no field '{field}' here; there are: {}", fields.join(", ")))
+                        .refuse_at(at, format!("there is no field '{field}' here; there are: {}", fields.join(", ")))
                 }
             },
             Some(Shape::Map { of, .. }) => Ok(Known::shaped(of)),
             _ if function::has_fields(of.kind) => Ok(Known::ANY),
-            _ => self.source.refuse(id, format!("{} has no fields, so no '{field}'", of.kind.name())),
+            _ => self.source.refuse_at(at, format!("{} has no fields, so no '{field}'", of.kind.name())),
         }
     }
 
     /// `has(operand.field)`.
     fn test(&mut self, node: &mut IdedExpr) -> Result<Known<'s>, ExprError> {
-        let id = node.id;
         let Expr::Select(select) = &mut node.expr else { return Ok(Kind::Bool.into()) };
         let operand = self.operand(&mut select.operand)?;
-        self.field(id, operand, &select.field)?;
+        // The parser has put `has` in the place of the field.
+        let at = self.source.field_after(self.source.at(select.operand.id));
+        self.field(at, operand, &select.field)?;
         // The event's own fields are all there for the evaluator, and null where the event has none.
         if self.is_event_node(&select.operand) {
             rewrite::is_there(node);

@@ -51,8 +51,14 @@ impl Size {
             Shape::Any => Self { bytes: input, items: input / LEAST.bytes },
             Shape::Bool | Shape::Int | Shape::Time => SMALL,
             Shape::Text { bytes } => Self { bytes: *bytes as u64, items: 0 },
-            Shape::List { most, .. } | Shape::Map { most, .. } => Self { bytes: input, items: *most as u64 },
-            Shape::Object(fields) => Self { bytes: input, items: fields.len() as u64 },
+            Shape::List { of, most } | Shape::Map { of, most } => {
+                let bytes = Self::of(of).bytes.saturating_mul(*most as u64);
+                Self { bytes: bytes.min(input), items: *most as u64 }
+            }
+            Shape::Object(fields) => {
+                let bytes = fields.values().map(|field| Self::of(field).bytes).fold(0, u64::saturating_add);
+                Self { bytes: bytes.min(input), items: fields.len() as u64 }
+            }
         }
     }
 

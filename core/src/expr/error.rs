@@ -43,7 +43,7 @@ pub enum EvalError {
     Panicked,
 }
 
-/// Longest text of a failure: the evaluator prints whole values.
+/// Longest text of a failure.
 const WHY_CHARS: usize = 300;
 
 impl From<ExecutionError> for EvalError {
@@ -58,6 +58,17 @@ impl From<ExecutionError> for EvalError {
                 let types = it.argument_types().join(", ");
                 format!("'{}' does not take ({types})", plain(it.function()))
             }
+            // These would print whole values: what an event holds does not belong in a reason.
+            ExecutionError::UnsupportedBinaryOperator(operator, a, b) => {
+                format!("'{operator}' does not take ({}, {})", a.type_of(), b.type_of())
+            }
+            ExecutionError::ValuesNotComparable(a, b) => {
+                format!("{} cannot be compared to {}", a.type_of(), b.type_of())
+            }
+            ExecutionError::UnsupportedIndex(index, of) => {
+                format!("{} is no index of {}", index.type_of(), of.type_of())
+            }
+            ExecutionError::UnsupportedKeyType(key) => format!("{} cannot be a key", key.type_of()),
             other => other.to_string(),
         };
         Self::Failed(text.chars().take(WHY_CHARS).collect())

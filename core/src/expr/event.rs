@@ -90,7 +90,7 @@ impl Indexer for EventValue<'_> {
         Self: 'v,
     {
         let name = key.downcast_ref::<CelString>().map_or("", CelString::inner);
-        self.field(name).map(|value| CowVal::Borrowed(value))
+        self.field(name).map(CowVal::Borrowed)
     }
 
     fn steal<'v>(self: Box<Self>, key: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>

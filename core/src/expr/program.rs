@@ -146,3 +146,17 @@ fn understood(message: &str) -> String {
         _ => short.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_evaluator_is_a_failure_of_this_evaluation_alone() {
+        // No text is parsed to an empty tree, and the evaluator panics on one.
+        let (text, tree, names, patterns) = Default::default();
+        let program = Program(Arc::new(Compiled { text, tree, names, patterns, cost: 0 }));
+        assert_eq!(program.truth(&View::new()), Err(EvalError::Panicked));
+        assert_eq!(program.value(&View::new()), Err(EvalError::Panicked));
+    }
+}

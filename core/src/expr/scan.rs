@@ -11,11 +11,19 @@ pub(super) fn check(text: &str) -> Result<(), ExprError> {
         let why = format!("{} bytes; an expression has at most {}", text.len(), limits::EXPRESSION_BYTES);
         return Err(refusal(text, 0, why));
     }
-    let (mut at, mut groups) = (0, vec![Group::default()]);
+    let (mut at, mut groups, mut follows) = (0, vec![Group::default()], false);
     while at < text.len() {
         let (token, length) = token(&text[at..]).map_err(|why| refusal(text, at, why))?;
+        // An index is an operator; a list begins an operand.
+        if follows && text[at..].starts_with('[') {
+            step(Token::Deeper, &mut groups);
+        }
+        follows = match token {
+            Token::Space => follows,
+            _ => matches!(token, Token::Close | Token::Flat),
+        };
         step(token, &mut groups);
-        if groups.iter().map(Group::depth).sum::<usize>() > limits::EXPRESSION_DEPTH {
+        if groups.iter().rev().fold(0, |inside, group| group.depth(inside)) > limits::EXPRESSION_DEPTH {
             let why = format!("nested too deep; at most {} levels are taken", limits::EXPRESSION_DEPTH);
             return Err(refusal(text, at, why));
         }
@@ -38,8 +46,10 @@ enum Token {
     Choice,
     /// Any other operator: one deeper, to the end of the operand.
     Deeper,
-    /// A name, a literal, a space.
+    /// A name, a literal.
     Flat,
+    /// A space, a comment, a colon.
+    Space,
 }
 
 /// The depth within one bracket: never less than the tree's, and more where that makes it simpler.
@@ -55,9 +65,10 @@ struct Group {
 }
 
 impl Group {
-    fn depth(&self) -> usize {
+    /// With how deep the bracket is that is open within.
+    fn depth(&self, inside: usize) -> usize {
         let rows = usize::BITS - self.rows.leading_zeros();
-        1 + self.choices + rows as usize + self.deepest.max(self.chain + self.within)
+        1 + self.choices + rows as usize + self.deepest.max(self.chain + self.within.max(inside))
     }
 
     fn operand_ends(&mut self) {
@@ -71,9 +82,9 @@ fn step(token: Token, groups: &mut Vec<Group>) {
     let Some(group) = groups.last_mut() else { return };
     match token {
         Token::Open => groups.push(Group::default()),
-        Token::Close => group.within = group.within.max(ended.map_or(0, |group| group.depth())),
+        Token::Close => group.within = group.within.max(ended.map_or(0, |group| group.depth(0))),
         Token::Next => {
-            let deepest = group.depth() - 1;
+            let deepest = group.depth(0) - 1;
             *group = Group { deepest, ..Group::default() };
         }
         Token::Row => {
@@ -82,7 +93,7 @@ fn step(token: Token, groups: &mut Vec<Group>) {
         }
         Token::Choice => group.choices += 1,
         Token::Deeper => group.chain += 1,
-        Token::Flat => {}
+        Token::Flat | Token::Space => {}
     }
 }
 
@@ -92,7 +103,7 @@ fn token(text: &str) -> Result<(Token, usize), String> {
         return Ok((Token::Flat, length));
     }
     if text.starts_with("//") {
-        return Ok((Token::Flat, text.find('\n').unwrap_or(text.len())));
+        return Ok((Token::Space, text.find('\n').unwrap_or(text.len())));
     }
     for row in ["&&", "||"] {
         if text.starts_with(row) {
@@ -116,7 +127,7 @@ fn one(text: &str) -> Result<(Token, usize), String> {
         ',' => Token::Next,
         '?' => Token::Choice,
         '.' | '!' | '-' | '+' | '*' | '/' | '%' | '<' | '>' => Token::Deeper,
-        ':' | ' ' | '\t' | '\n' | '\r' | '\x0c' => Token::Flat,
+        ':' | ' ' | '\t' | '\n' | '\r' | '\x0c' => Token::Space,
         // `in` is an operator; taken for a name where it is part of none.
         _ if word > 0 => return Ok((if &text[..word] == "in" { Token::Deeper } else { Token::Flat }, word)),
         '`' => return Err("names in backticks are not taken; write x['name']".to_string()),
@@ -131,7 +142,7 @@ fn one(text: &str) -> Result<(Token, usize), String> {
 fn string(text: &str) -> Result<Option<usize>, String> {
     let quoted = |at: &usize| matches!(text.as_bytes().get(*at), Some(b'"' | b'\'')) && is_prefix(&text[..*at]);
     let Some(prefix) = (0..=2).find(quoted) else { return Ok(None) };
-    let raw = matches!(text[..prefix].as_bytes().last(), Some(b'r' | b'R'));
+    let raw = matches!(text.as_bytes()[..prefix].last(), Some(b'r' | b'R'));
     let body = &text[prefix..];
     let quote = if body.starts_with("\"\"\"") || body.starts_with("'''") { &body[..3] } else { &body[..1] };
     let mut at = quote.len();

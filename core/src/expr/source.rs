@@ -12,15 +12,19 @@ pub(super) struct Source<'t> {
 
 impl Source<'_> {
     /// Where a node is: an operator at its sign, a call at the function's name.
-    fn at(&self, id: u64) -> usize {
+    pub(super) fn at(&self, id: u64) -> usize {
         let at = self.info.offset_for(id).map_or(0, |(start, _)| start as usize).min(self.text.len());
         match self.text.as_bytes().get(at) {
             Some(b'(') => self.name_before(at).unwrap_or(at),
-            Some(b'.') => {
-                self.text[at + 1..].find(|c: char| !c.is_whitespace() && c != '?').map_or(at, |skip| at + 1 + skip)
-            }
+            Some(b'.') => self.field_after(at),
             _ => at,
         }
+    }
+
+    /// Where the field begins that is next selected after a byte.
+    pub(super) fn field_after(&self, byte: usize) -> usize {
+        let dot = self.text[byte..].find('.').map_or(byte, |dot| byte + dot + 1);
+        self.text[dot..].find(|c: char| !c.is_whitespace() && c != '?').map_or(byte, |skip| dot + skip)
     }
 
     /// Where the name begins that stands right before a parenthesis; a parenthesis that only groups has none.
@@ -32,7 +36,12 @@ impl Source<'_> {
 
     /// A refusal of a node.
     pub(super) fn refuse<T>(&self, id: u64, why: impl Into<String>) -> Result<T, ExprError> {
-        Err(refusal(self.text, self.at(id), why))
+        self.refuse_at(self.at(id), why)
+    }
+
+    /// A refusal at a byte.
+    pub(super) fn refuse_at<T>(&self, byte: usize, why: impl Into<String>) -> Result<T, ExprError> {
+        Err(refusal(self.text, byte, why))
     }
 }
 

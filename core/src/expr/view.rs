@@ -89,6 +89,6 @@ impl VariableResolver for Names<'_, '_> {
             let pattern = self.patterns.iter().find(|(known, _)| known == name)?;
             return Some(CowVal::Borrowed(&pattern.1));
         }
-        self.view.get(name).map(|value| CowVal::Borrowed(value))
+        self.view.get(name).map(CowVal::Borrowed)
     }
 }
