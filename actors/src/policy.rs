@@ -215,21 +215,35 @@ impl Handler<ToPolicy> for Policy {
 /// If the journal cannot be read.
 pub fn read_governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, StoreError> {
     let mut governor = Governor::new(set);
-    if set.windows().next().is_none() {
+    if !set.holds_state() {
         return Ok(governor);
     }
     let grants = reader.grants()?;
-    grants.taken.iter().for_each(|taken| governor.was_taken(&taken.policy, &taken.key, taken.at));
-    grants.booked.iter().for_each(|booked| governor.was_booked(&booked.booking));
+    grants.tell(&mut governor);
     let mut position = grants.position;
     loop {
         let rows = reader.rows_after(position, limits::COMMIT_TURNS)?;
         let Some(last) = rows.last() else { return Ok(governor) };
         position = last.last();
-        for record in rows.iter().flat_map(|row| &row.records) {
-            let record =
-                Record::decode(&record.bytes).map_err(|error| StoreError::Damaged { why: error.to_string() })?;
-            record.facts.iter().for_each(|fact| governor.replay(fact));
+        for row in &rows {
+            let mut correlation = None;
+            for record in &row.records {
+                let record =
+                    Record::decode(&record.bytes).map_err(|error| StoreError::Damaged { why: error.to_string() })?;
+                if !Governor::cares_for(&record) {
+                    continue;
+                }
+                let name = match correlation.take() {
+                    Some(name) => name,
+                    None => reader.name(row.number)?.ok_or_else(|| nameless(row.number))?,
+                };
+                governor.replay(&name, &record);
+                correlation = Some(name);
+            }
         }
     }
+}
+
+fn nameless(number: u64) -> StoreError {
+    StoreError::Damaged { why: format!("correlation #{number} has no name") }
 }

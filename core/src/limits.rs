@@ -101,8 +101,14 @@ pub const TIMERS_IN_MEMORY: usize = 100_000;
 pub const POLICIES: usize = 1_000;
 /// Longest cooldown: longer ones are a mistake of units.
 pub const COOLDOWN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
-/// Bookings of one cooldown key: who comes after is refused a slot and discarded with that reason.
+/// Bookings of one key: who comes after is refused a slot and discarded with that reason.
 pub const BOOKINGS: usize = 10_000;
+/// Holidays and days with other hours of one calendar: thirty years of the busiest.
+pub const CALENDAR_ENTRIES: usize = 1_000;
+/// Openings of a calendar that are looked at for a free place: a flood is discarded with that reason, and not put off for years.
+pub const OPENINGS_AHEAD: usize = 1_000;
+/// Longest period of a rate and longest wait of a debounce: longer ones are a mistake of units.
+pub const PERIOD_MAX: Duration = COOLDOWN_MAX;
 
 /// Longest time an agent may take unless its own limit says otherwise.
 pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30);

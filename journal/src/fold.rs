@@ -18,12 +18,12 @@ pub(crate) enum Change {
     Received(Received),
     /// An event moved.
     Moved { event: u64, to: LifeState },
-    /// A policy's key counts from an instant.
-    Taken { policy: String, key: String, at: Timestamp },
-    /// A place was promised.
-    Booked { booking: Booking, event: u64 },
+    /// A policy granted an event something.
+    Granted { policy: String, grant: Grant, event: u64 },
     /// A promised place was given up or used.
-    Released(Booking),
+    Released { booking: Booking, event: u64 },
+    /// A place that was held is free.
+    Freed { policy: String, key: String, event: u64 },
 }
 
 /// An event as its fact has it, not yet understood: not every view has to.
@@ -59,8 +59,13 @@ pub(crate) fn changes(row: &Row, each: &mut dyn FnMut(Change) -> Result<(), Stor
     for (nth, encoded) in (0..).zip(&row.records) {
         let place = Place { position: row.first + nth, sequence: row.sequence + nth };
         let record = place.decode(encoded)?;
+        let mut about = place.sequence;
         for fact in record.facts {
-            place.fact(fact, record.at, each)?;
+            // A place is released by the event that has just moved.
+            if let Fact::Moved { event, .. } = &fact {
+                about = *event;
+            }
+            place.fact(fact, (about, record.at), each)?;
         }
     }
     Ok(())
@@ -106,14 +111,15 @@ impl Place {
     fn fact(
         &self,
         fact: Fact,
-        at: Timestamp,
+        (about, at): (u64, Timestamp),
         each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         match fact {
             Fact::Opened { correlation } => each(Change::Opened(correlation)),
             Fact::Moved { event, to, .. } => each(Change::Moved { event, to }),
             Fact::Judged { event, judgement } => grants(event, judgement, each),
-            Fact::Released { booking } => each(Change::Released(booking)),
+            Fact::Released { booking } => each(Change::Released { booking, event: about }),
+            Fact::Freed { policy, key, event } => each(Change::Freed { policy, key, event }),
             other => self.received(other, at).map_or(Ok(()), |received| each(Change::Received(received))),
         }
     }
@@ -125,10 +131,8 @@ fn grants(
     each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     for decision in judgement.decisions {
-        match decision.grant {
-            Some(Grant::Taken { key, at }) => each(Change::Taken { policy: decision.policy, key, at })?,
-            Some(Grant::Booked(booking)) => each(Change::Booked { booking, event })?,
-            None => {}
+        if let Some(grant) = decision.grant {
+            each(Change::Granted { policy: decision.policy, grant, event })?;
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ mod brief;
 pub mod conformance;
 mod error;
 mod fold;
+mod granted;
 mod grants;
 mod index;
 mod journal;
@@ -44,7 +45,7 @@ mod verify;
 mod writer;
 
 pub use error::StoreError;
-pub use grants::{Booked, Grants, Taken};
+pub use grants::{Booked, Grants, HeldBy, InBurst, Places, Spent, Taken};
 pub use index::Indexer;
 pub use journal::{Durability, Journal, Opened, SqliteOptions};
 pub use memory::MemoryStore;

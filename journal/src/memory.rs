@@ -8,7 +8,8 @@ use regie_core::event::{CorrelationId, Identity, LifeState};
 
 use crate::error::StoreError;
 use crate::fold::{self, Change, Received};
-use crate::grants::{Booked, Grants, Taken};
+use crate::granted::Granted;
+use crate::grants::Grants;
 use crate::plan::{Known, Plan};
 use crate::snapshot::Snapshot;
 use crate::store::{Conflict, EventReader, EventStore, Head, Placed, Row, Tip, Turn, Wake};
@@ -51,8 +52,7 @@ struct View {
     events: HashMap<(u64, u64), (u64, LifeState)>,
     /// Correlation and sequence of the event that was received at a position.
     at: HashMap<u64, (u64, u64)>,
-    taken: HashMap<(String, String), Timestamp>,
-    booked: BTreeSet<(u64, Booked)>,
+    granted: Granted,
 }
 
 impl MemoryStore {
@@ -107,15 +107,7 @@ impl MemoryStore {
     pub(crate) fn grants(&self) -> Result<Grants, StoreError> {
         let mut contents = self.write();
         contents.fold()?;
-        let View { position, taken, booked, .. } = &contents.view;
-        let mut taken: Vec<_> = taken
-            .iter()
-            .map(|((policy, key), at)| Taken { policy: policy.clone(), key: key.clone(), at: *at })
-            .collect();
-        taken.sort();
-        let mut booked: Vec<_> = booked.iter().map(|(_, booked)| booked.clone()).collect();
-        booked.sort();
-        Ok(Grants { position: *position, taken, booked })
+        Ok(contents.view.granted.all(contents.view.position))
     }
 
     pub(crate) fn snapshot(&self, correlation: &str) -> Option<Snapshot> {
@@ -202,16 +194,9 @@ impl View {
                     *state = to;
                 }
             }
-            Change::Taken { policy, key, at } => {
-                let latest = self.taken.entry((policy, key)).or_insert(at);
-                *latest = at.max(*latest);
-            }
-            Change::Booked { booking, event } => {
-                self.booked.insert((number, Booked { booking, correlation: name.clone(), event }));
-            }
-            Change::Released(booking) => {
-                self.booked.retain(|(booked_by, booked)| *booked_by != number || booked.booking != booking);
-            }
+            Change::Granted { policy, grant, event } => self.granted.grant((policy, grant), (name, event)),
+            Change::Released { booking, event } => self.granted.release(&booking, (name, event)),
+            Change::Freed { policy, key, event } => self.granted.free(policy, key, (name, event)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::Incoming;
-use regie_core::governance::{Ask, AskId, Booking, Governor, Judgement, Preliminary, Settled, Verdict, Want};
+use regie_core::governance::{Ask, AskId, Booking, Governor, Judgement, Preliminary, Settled, Verdict, Want, Who};
 use regie_core::workflow::Command;
 use regie_journal::Grants;
 
@@ -27,9 +27,10 @@ impl World {
     ) -> Result<Judgement, Step> {
         let set = Arc::clone(&self.program.set);
         let mut judgement = Judgement::free(now, set.digest());
+        let who = who(taking, command);
         let Some((mut incoming, returning)) = judged(taking, command) else { return Ok(judgement) };
         if taking.life.state.skips() {
-            return self.give_back(taking, item, returning, judgement);
+            return self.give_back(taking, item, (who, returning), judgement);
         }
         incoming.stamp(now);
         let preliminary = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
@@ -51,13 +52,13 @@ impl World {
         judgement.decisions = decisions;
         match stopped {
             None if asks => {
-                let id = self.ask(taking, |id| Ask { id, set, wants, returning });
+                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning });
                 Err(waits(taking, item, (id, judgement, true)))
             }
             None => Ok(judgement),
             Some(stopped) => {
                 judgement.verdict = stopped;
-                self.give_back(taking, item, returning, judgement)
+                self.give_back(taking, item, (who, returning), judgement)
             }
         }
     }
@@ -67,7 +68,7 @@ impl World {
         &mut self,
         taking: &mut Taking,
         item: &Item,
-        returning: Option<Booking>,
+        (who, returning): (Who, Option<Booking>),
         judgement: Judgement,
     ) -> Result<Judgement, Step> {
         if returning.is_none() {
@@ -77,7 +78,7 @@ impl World {
             return Err(Step::NextTurn);
         }
         let set = Arc::clone(&self.program.set);
-        let id = self.ask(taking, |id| Ask { id, set, wants: Vec::new(), returning });
+        let id = self.ask(taking, |id| Ask { id, who, set, wants: Vec::new(), returning });
         Err(waits(taking, item, (id, judgement, false)))
     }
 
@@ -123,7 +124,13 @@ impl World {
         let keys: BTreeSet<String> = taken.into_iter().map(|taken| taken.key).chain(booked).collect();
         for (key, policy) in keys.iter().flat_map(|key| (0..self.program.set.len()).map(move |policy| (key, policy))) {
             let (id, set) = (AskId(self.memory.number()), Arc::clone(&self.program.set));
-            let ask = Ask { id, set, wants: vec![Want { policy, key: key.clone() }], returning: None };
+            let ask = Ask {
+                id,
+                who: ("nobody".into(), 1),
+                set,
+                wants: vec![Want { policy, key: key.clone() }],
+                returning: None,
+            };
             let live = self.memory.governor.ask(ask.clone(), self.now);
             assert_eq!(live, read.ask(ask, self.now), "what the policies know of '{key}' is not what the journal says");
         }
@@ -143,6 +150,12 @@ impl World {
             }
         }
     }
+}
+
+/// The event that a command is about, by its record.
+fn who(taking: &Taking, command: &Command) -> Who {
+    let event = if let Command::Return { event } = command { *event } else { taking.life.state.sequence + 1 };
+    (taking.correlation.clone(), event)
 }
 
 /// The event that a command is about, and the place that it comes back to.
@@ -166,8 +179,6 @@ fn waits(taking: &mut Taking, item: &Item, (id, draft, counts): (AskId, Judgemen
 /// The state of the policies, as the journal has it.
 pub(crate) fn governor(program: &Program, disk: &mut Disk) -> Governor {
     let mut governor = Governor::new(&program.set);
-    let Grants { taken, booked, .. } = disk.reader().grants().expect("grants");
-    taken.iter().for_each(|taken| governor.was_taken(&taken.policy, &taken.key, taken.at));
-    booked.iter().for_each(|booked| governor.was_booked(&booked.booking));
+    disk.reader().grants().expect("grants").tell(&mut governor);
     governor
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Verdict};
+use regie_core::governance::{Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Verdict, Who};
 use regie_core::workflow::Command;
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ impl Taking {
         now: Timestamp,
     ) -> Result<Option<Judgement>, Stop> {
         let set = Arc::clone(&self.links.set);
+        let who = self.who(command);
         let broken = |why: String| Stop::Died(item.ticket, why);
         let (mut incoming, returning) = match command {
             Command::Submit { event, .. } => (event.clone(), None),
@@ -33,7 +34,7 @@ impl Taking {
         };
         if self.body.state.skips() {
             let free = Judgement::free(now, set.digest());
-            return Ok(self.give_back(set, returning).await?.then_some(free));
+            return Ok(self.give_back((who, set), returning).await?.then_some(free));
         }
         if set.has_conditions() {
             incoming.stamp(now);
@@ -58,13 +59,13 @@ impl Taking {
             return Ok(None);
         }
         if stopped.is_none() && (!wants.is_empty() || returning.is_some()) {
-            let ask = Ask { id: self.links.ask_id(), set, wants, returning };
+            let ask = Ask { id: self.links.ask_id(), who, set, wants, returning };
             let ruling = self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
             decisions.extend(ruling.decisions);
             judgement.verdict = ruling.stopped.unwrap_or(Verdict::Accepted);
             judgement.at = ruling.at;
         } else if let Some(stopped) = stopped {
-            self.give_back(set, returning).await?;
+            self.give_back((who, set), returning).await?;
             judgement.verdict = stopped;
         }
         judgement.decisions = decisions;
@@ -73,16 +74,22 @@ impl Taking {
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no
     /// where the turn has its one reservation already.
-    async fn give_back(&mut self, set: Arc<PolicySet>, returning: Option<Booking>) -> Result<bool, Stop> {
+    async fn give_back(&mut self, (who, set): (Who, Arc<PolicySet>), returning: Option<Booking>) -> Result<bool, Stop> {
         if returning.is_none() {
             return Ok(true);
         }
         if self.ask.is_some() {
             return Ok(false);
         }
-        let ask = Ask { id: self.links.ask_id(), set, wants: Vec::new(), returning };
+        let ask = Ask { id: self.links.ask_id(), who, set, wants: Vec::new(), returning };
         self.ask_policy(ask).await.ok_or_else(policy_is_gone)?;
         Ok(true)
+    }
+
+    /// The event that a command is about: a new one is received by the record that comes next.
+    fn who(&self, command: &Command) -> Who {
+        let event = if let Command::Return { event } = command { *event } else { self.body.state.sequence + 1 };
+        (self.correlation.clone(), event)
     }
 
     async fn ask_policy(&mut self, ask: Ask) -> Option<Ruling> {

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::decision::{Booking, PolicyDecision, Verdict};
-use super::policy::PolicySet;
+use super::set::PolicySet;
 use crate::Timestamp;
+use crate::event::CorrelationId;
+
+/// An event: its correlation, and the sequence of the record that received it.
+pub type Who = (CorrelationId, u64);
 
 /// Which ask. Unique while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +28,8 @@ pub struct Want {
 pub struct Ask {
     /// Which ask.
     pub id: AskId,
+    /// Which event asks.
+    pub who: Who,
     /// The set that the places refer to.
     pub set: Arc<PolicySet>,
     /// Whom it asks, in the set's order.
@@ -41,4 +47,13 @@ pub struct Ruling {
     pub stopped: Option<Verdict>,
     /// When they were asked.
     pub at: Timestamp,
+}
+
+/// A place that is free for an event that waits: it is to come back now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The event's correlation.
+    pub correlation: CorrelationId,
+    /// The event, by the sequence of the record that received it.
+    pub event: u64,
 }

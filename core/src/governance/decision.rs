@@ -21,18 +21,28 @@ pub enum PolicyOutcome {
     Escalated,
 }
 
-/// A place at a cooldown key that was promised to an event.
+/// A place at a key that was promised to an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Booking {
     /// The policy that promised it.
     pub policy: String,
     /// The key: what the policy counts by, such as one actor; empty where it counts all together.
     pub key: String,
-    /// When the event may go on.
+    /// When the event may go on; where it waits for a place without a time, since when.
     pub slot: Timestamp,
 }
 
-/// What a decision took from a policy's state. The policy's state is the fold of these.
+/// How far apart the events of a rate are, exactly: that many microseconds, divided by the parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The period.
+    pub micros: u64,
+    /// How many events there are in it.
+    pub parts: u32,
+}
+
+/// What a decision took from a policy's state. The policy's state is the fold of these, and each tells all that the fold
+/// needs. The order of the variants is the binary format: new ones go to the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grant {
     /// The event goes on and counts at this key from this instant.
@@ -44,6 +54,48 @@ pub enum Grant {
     },
     /// The event has a booked place.
     Booked(Booking),
+    /// The event goes on and has a place in a session.
+    Placed {
+        /// The key.
+        key: String,
+        /// When the session began.
+        opening: Timestamp,
+    },
+    /// The event goes on and spends from a rate.
+    Spent {
+        /// The key.
+        key: String,
+        /// The instant that it counts from.
+        at: Timestamp,
+        /// How much it spends.
+        interval: Interval,
+        /// Whether the instant is that of a booked slot, which is rounded up to a whole microsecond.
+        booked: bool,
+    },
+    /// The event is the latest of a burst, and has a booked place.
+    Burst {
+        /// The place.
+        booking: Booking,
+        /// When the burst began.
+        first: Timestamp,
+        /// Which of the burst it is, from 1.
+        nth: u32,
+    },
+    /// The event goes on and holds a place until that is freed.
+    Held {
+        /// The key.
+        key: String,
+    },
+}
+
+impl Grant {
+    /// The place that it books, if it books one.
+    pub fn booking(&self) -> Option<&Booking> {
+        match self {
+            Grant::Booked(booking) | Grant::Burst { booking, .. } => Some(booking),
+            _ => None,
+        }
+    }
 }
 
 /// One policy's decision on one event. Every policy that was looked at leaves one.
@@ -89,6 +141,11 @@ pub enum Verdict {
     },
     /// A person decides.
     Escalated {
+        /// Why.
+        reason: String,
+    },
+    /// It comes back when a place is free: nobody knows when.
+    Waiting {
         /// Why.
         reason: String,
     },

@@ -7,9 +7,9 @@ use super::fact::{Fact, RunEnd};
 use super::known::KnownEvent;
 use super::record::Record;
 use super::registry::Definitions;
-use super::state::{OpenEvent, Run, RunStatus, State};
+use super::state::{HeldPlace, OpenEvent, Run, RunStatus, State};
 use crate::event::LifeState;
-use crate::governance::{Grant, Judgement, Verdict};
+use crate::governance::{Booking, Grant, Judgement, Verdict};
 
 /// A fact that cannot follow the state: a fault of who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,10 +47,8 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
             received(state, OpenEvent::new(*format, raw, made_id.as_ref(), record.at, *identity))
         }
         Fact::Judged { event, judgement } => judged(state, *event, judgement),
-        Fact::Released { booking } => {
-            let holder = state.open.values_mut().find(|open| open.booking.as_ref() == Some(booking));
-            holder.map(|open| open.booking = None).ok_or_else(|| "nobody holds this booking".into())
-        }
+        Fact::Released { booking } => released(state, booking),
+        Fact::Freed { policy, key, event } => freed(state, policy, key, *event),
         Fact::Moved { event, to, .. } => moved(state, *event, *to),
         Fact::Started { definition, version } => started(state, definition, *version, definitions),
         Fact::Noted { data } => noted(state, data, definitions),
@@ -92,10 +90,27 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         Verdict::Deferred { until, .. } => Some(*until),
         _ => None,
     };
-    open.booking = judgement.decisions.iter().find_map(|decision| match &decision.grant {
-        Some(Grant::Booked(booking)) => Some(booking.clone()),
-        _ => None,
-    });
+    let grants = || judgement.decisions.iter().filter_map(|it| Some((&it.policy, it.grant.as_ref()?)));
+    open.booking = grants().find_map(|(_, grant)| grant.booking().cloned());
+    for (policy, grant) in grants() {
+        if let Grant::Held { key } = grant {
+            state.places.push(HeldPlace { event, policy: policy.clone(), key: key.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Several may hold the same booking: places in one session. It is the one that has just come back that gives it up.
+fn released(state: &mut State, booking: &Booking) -> Result<(), String> {
+    let holders = state.open.values_mut().filter(|open| open.booking.as_ref() == Some(booking));
+    let holder = holders.min_by_key(|open| open.state != LifeState::Pending);
+    holder.map(|open| open.booking = None).ok_or_else(|| "nobody holds this booking".into())
+}
+
+fn freed(state: &mut State, policy: &str, key: &str, event: u64) -> Result<(), String> {
+    let is_it = |held: &HeldPlace| held.event == event && held.policy == policy && held.key == key;
+    let at = state.places.iter().position(is_it).ok_or_else(|| format!("event {event} holds no such place"))?;
+    state.places.remove(at);
     Ok(())
 }
 

@@ -107,6 +107,15 @@ pub enum Fact {
         /// Who put it there.
         by: Option<Principal>,
     },
+    /// The place that an event held at a concurrency limit is free again.
+    Freed {
+        /// The policy.
+        policy: String,
+        /// Its key.
+        key: String,
+        /// Which event held it.
+        event: u64,
+    },
 }
 
 /// How a run ended.

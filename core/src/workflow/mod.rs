@@ -25,4 +25,4 @@ pub use known::{Known, KnownEvent};
 pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};
 pub use registry::Definitions;
-pub use state::{OpenEvent, Run, RunStatus, State};
+pub use state::{HeldPlace, OpenEvent, Run, RunStatus, State};

@@ -59,6 +59,17 @@ impl OpenEvent {
     }
 }
 
+/// A place at a concurrency limit that one of the correlation's events holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldPlace {
+    /// Which event holds it.
+    pub event: u64,
+    /// The policy.
+    pub policy: String,
+    /// Its key.
+    pub key: String,
+}
+
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunStatus {
@@ -112,6 +123,8 @@ pub struct State {
     pub(super) open_bytes: usize,
     pub(super) run: Option<Box<Run>>,
     pub(super) owed: BTreeMap<EffectKey, Effect>,
+    /// Places that its events hold until they are freed.
+    pub(super) places: Vec<HeldPlace>,
     /// Identities of the records that a turn has made and whose positions are not known yet.
     pub(super) unplaced: Vec<(u64, Identity)>,
 }
@@ -135,6 +148,11 @@ impl State {
     /// What is owed to the outside.
     pub fn owed(&self) -> &BTreeMap<EffectKey, Effect> {
         &self.owed
+    }
+
+    /// Places at concurrency limits that its events hold.
+    pub fn places(&self) -> &[HeldPlace] {
+        &self.places
     }
 
     /// Whether later events are only recorded, as skipped, because the run failed.
@@ -174,6 +192,7 @@ struct Saved {
     open: BTreeMap<u64, Box<OpenEvent>>,
     run: Option<SavedRun>,
     owed: BTreeMap<EffectKey, Effect>,
+    places: Vec<HeldPlace>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,7 +204,7 @@ struct SavedRun {
     attempts: BTreeMap<String, u32>,
 }
 
-const SAVED_VERSION: u8 = 1;
+const SAVED_VERSION: u8 = 2;
 
 impl State {
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.
@@ -200,8 +219,10 @@ impl State {
                 attempts: run.attempts.clone(),
             }),
         };
-        let (known, open, owed) = (self.known.clone(), self.open.clone(), self.owed.clone());
-        postcard::to_allocvec(&Saved { version: SAVED_VERSION, last_at: self.last_at, known, open, run, owed }).ok()
+        let (known, open, owed, places) =
+            (self.known.clone(), self.open.clone(), self.owed.clone(), self.places.clone());
+        let (version, last_at) = (SAVED_VERSION, self.last_at);
+        postcard::to_allocvec(&Saved { version, last_at, known, open, run, owed, places }).ok()
     }
 
     /// The state of a snapshot, or nothing where this program cannot read it: the records tell it all the same.
@@ -218,8 +239,8 @@ impl State {
                 Some(Box::new(Run { definition, version, status, data: Some(data), attempts }))
             }
         };
-        let Saved { last_at, known, open, owed, .. } = saved;
+        let Saved { last_at, known, open, owed, places, .. } = saved;
         let open_bytes = open.values().map(|open| open.bytes()).sum();
-        Some(Self { sequence, digest, last_at, known, open, open_bytes, run, owed, unplaced: Vec::new() })
+        Some(Self { sequence, digest, last_at, known, open, open_bytes, run, owed, places, unplaced: Vec::new() })
     }
 }

@@ -3,8 +3,9 @@
 use regie_core::event::{LifeState, Priority};
 use rusqlite::Connection;
 
-use super::batch::{Batch, EventEntry, GrantEntry};
+use super::batch::{Batch, EventEntry};
 use super::dictionary::{self, Dictionary, Room};
+use super::granted;
 use super::schema;
 
 /// Writes a batch; in a transaction of the caller's.
@@ -14,7 +15,7 @@ pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch:
     events(connection, dictionary, batch)?;
     identities(connection, batch)?;
     moves(connection, batch)?;
-    grants(connection, batch)?;
+    granted::write(connection, &batch.grants)?;
     schema::cover(connection, batch.head)
 }
 
@@ -114,30 +115,6 @@ fn moves(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(sql)?;
     for ((number, event), state) in &batch.moved {
         update.execute((number.cast_signed(), event.cast_signed(), state_number(*state)))?;
-    }
-    Ok(())
-}
-
-fn grants(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    if batch.grants.is_empty() {
-        return Ok(());
-    }
-    let sql = "INSERT INTO cooldowns VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
-    let mut take = connection.prepare_cached(sql)?;
-    let mut book = connection.prepare_cached("INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let sql = "DELETE FROM bookings WHERE policy = ?1 AND key = ?2 AND slot = ?3 AND correlation = ?4";
-    let mut release = connection.prepare_cached(sql)?;
-    for grant in &batch.grants {
-        match grant {
-            GrantEntry::Taken { policy, key, at } => take.execute((policy, key, at.micros()))?,
-            GrantEntry::Booked { booking, number, event } => {
-                let [number, event] = [*number, *event].map(u64::cast_signed);
-                book.execute((&booking.policy, &booking.key, booking.slot.micros(), number, event))?
-            }
-            GrantEntry::Released { booking, number } => {
-                release.execute((&booking.policy, &booking.key, booking.slot.micros(), number.cast_signed()))?
-            }
-        };
     }
     Ok(())
 }

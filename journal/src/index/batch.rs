@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Identity, LifeState};
-use regie_core::governance::Booking;
+use regie_core::governance::{Booking, Grant};
 
 use crate::brief::Brief;
 use crate::error::StoreError;
@@ -33,9 +33,9 @@ pub(super) struct TurnEntry {
 
 /// A change of what policies have granted; their order matters.
 pub(super) enum GrantEntry {
-    Taken { policy: String, key: String, at: Timestamp },
-    Booked { booking: Booking, number: u64, event: u64 },
-    Released { booking: Booking, number: u64 },
+    Granted { policy: String, grant: Grant, number: u64, event: u64 },
+    Released { booking: Booking, number: u64, event: u64 },
+    Freed { policy: String, key: String, number: u64, event: u64 },
 }
 
 /// Rows of the journal, understood.
@@ -91,9 +91,11 @@ impl Batch {
                 Some(place) => self.events[*place].state = to,
                 None => drop(self.moved.insert((number, event), to)),
             },
-            Change::Taken { policy, key, at } => self.grants.push(GrantEntry::Taken { policy, key, at }),
-            Change::Booked { booking, event } => self.grants.push(GrantEntry::Booked { booking, number, event }),
-            Change::Released(booking) => self.grants.push(GrantEntry::Released { booking, number }),
+            Change::Granted { policy, grant, event } => {
+                self.grants.push(GrantEntry::Granted { policy, grant, number, event });
+            }
+            Change::Released { booking, event } => self.grants.push(GrantEntry::Released { booking, number, event }),
+            Change::Freed { policy, key, event } => self.grants.push(GrantEntry::Freed { policy, key, number, event }),
         }
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! Single things that the index knows.
 
+use regie_core::Digest;
 use regie_core::event::{CorrelationId, Identity, LifeState};
-use regie_core::governance::Booking;
-use regie_core::{Digest, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 pub(crate) use super::apply::state_of as state_named;
-use super::schema;
+use super::granted;
 use crate::error::StoreError;
-use crate::grants::{Booked, Grants, Taken};
+use crate::grants::Grants;
 use crate::plan::Known;
 use crate::snapshot::Snapshot;
 use crate::sqlite::errors;
@@ -113,25 +112,5 @@ pub(crate) fn snapshot(connection: &Connection, correlation: &str) -> Result<Opt
 
 /// What policies have granted, as far as the index reaches.
 pub(crate) fn grants(connection: &Connection) -> Result<Grants, StoreError> {
-    let read = || -> rusqlite::Result<Grants> {
-        // One transaction, so that both tables and the position are of the same moment.
-        let transaction = connection.unchecked_transaction()?;
-        let position = schema::covers(&transaction)?.map_or(0, |covers| covers.head.position);
-        let mut statement = transaction.prepare_cached("SELECT policy, key, at FROM cooldowns")?;
-        let taken = statement.query_map([], |row| {
-            Ok(Taken { policy: row.get(0)?, key: row.get(1)?, at: Timestamp::from_micros(row.get(2)?) })
-        })?;
-        let taken = taken.collect::<rusqlite::Result<_>>()?;
-        let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event FROM bookings b
-            JOIN correlations c ON c.number = b.correlation ORDER BY b.policy, b.key, b.slot";
-        let mut statement = transaction.prepare_cached(sql)?;
-        let booked = statement.query_map([], |row| {
-            let slot = Timestamp::from_micros(row.get(2)?);
-            let booking = Booking { policy: row.get(0)?, key: row.get(1)?, slot };
-            let correlation = row.get::<_, String>(3)?.into();
-            Ok(Booked { booking, correlation, event: unsigned(row, 4)? })
-        })?;
-        Ok(Grants { position, taken, booked: booked.collect::<rusqlite::Result<_>>()? })
-    };
-    read().map_err(errors::indexing)
+    granted::read(connection).map_err(errors::indexing)
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod batch;
 pub(crate) mod dictionary;
+mod granted;
 mod indexer;
 pub(crate) mod lookup;
 pub(crate) mod open;

@@ -1,5 +1,6 @@
 //! What policies have granted is the fold of the facts that say so.
 
+use regie_core::event::LifeState;
 use regie_core::governance::{Booking, Grant, Judgement, PolicyDecision, PolicyOutcome};
 use regie_core::workflow::Fact;
 use regie_journal::{Booked, Journal, Opened, Taken};
@@ -22,6 +23,11 @@ fn judged(event: u64, grant: Grant) -> Fact {
 
 fn taken(key: &str, seconds: i64) -> Fact {
     judged(1, Grant::Taken { key: key.into(), at: at(seconds) })
+}
+
+/// The event of a correlation's first record moves: what follows is about that.
+fn moved(event: u64) -> Fact {
+    Fact::Moved { event, to: LifeState::Pending, reason: "so".into(), by: None }
 }
 
 fn booking(key: &str, seconds: i64) -> Booking {
@@ -52,9 +58,12 @@ fn a_place_is_booked_until_it_is_released() {
         let booked = |seconds| judged(1, Grant::Booked(booking("ana", seconds)));
         opened.writer.append(&[story.facts("a", vec![booked(5)]), story.facts("b", vec![booked(6)])]).unwrap();
         opened.catch_up();
-        opened.writer.append(&[story.facts("a", vec![Fact::Released { booking: booking("ana", 5) }])]).unwrap();
+        opened
+            .writer
+            .append(&[story.facts("a", vec![moved(1), Fact::Released { booking: booking("ana", 5) }])])
+            .unwrap();
         let (places, position) = opened.reader().bookings().unwrap();
-        assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1 }]);
+        assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None }]);
         assert_eq!(position, 3);
     });
 }

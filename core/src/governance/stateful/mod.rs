@@ -1,0 +1,273 @@
+//! All keys of all policies with state: what the policy actor owns.
+
+mod journal;
+mod look;
+mod state;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use self::look::{Look, Place, Says};
+use self::state::KeyState;
+use super::ask::{Ask, AskId, Promise, Ruling, Who};
+use super::decision::{Booking, PolicyOutcome, Verdict};
+use super::kind::PolicyKind;
+use super::policy::Policy;
+use super::set::PolicySet;
+use crate::{Digest, Timestamp, limits};
+
+/// An answered ask.
+pub type Settled = (AskId, Ruling);
+
+/// The state of all policies that hold any: the fold of the grants that the journal holds, and the reservations on top.
+#[derive(Debug, Default)]
+pub struct Governor {
+    keys: HashMap<Place, Key>,
+    /// What each answered ask holds until its event commits.
+    held: HashMap<AskId, Held>,
+    /// What each policy does: what the journal tells of policies that are no more is passed over.
+    kinds: HashMap<String, PolicyKind>,
+    /// The set that they are of.
+    set: Option<Digest>,
+    /// Where each ask waits that is not answered yet.
+    waits: HashMap<AskId, Place>,
+    /// Keys of concurrency limits that have changed: somebody who waits there may have a place now.
+    changed: BTreeSet<Place>,
+    swept_at: usize,
+}
+
+#[derive(Debug)]
+struct Key {
+    state: KeyState,
+    waiting: VecDeque<Ask>,
+}
+
+#[derive(Debug)]
+struct Held {
+    who: Who,
+    places: Vec<Place>,
+    returning: Option<Booking>,
+    booked: Option<Booking>,
+}
+
+impl Governor {
+    /// The empty state of a set's policies.
+    pub fn new(set: &PolicySet) -> Self {
+        let mut governor = Self::default();
+        governor.adopt(set);
+        governor
+    }
+
+    /// Another set is in force. What is known of its policies' keys stays; keys of a name that is of another kind now begin
+    /// anew, and what the journal says of policies that were not here before is to be read from there.
+    pub fn adopt(&mut self, set: &PolicySet) {
+        self.kinds = set.stateful().map(|(name, kind)| (name.to_string(), kind.clone())).collect();
+        self.set = set.digest();
+    }
+
+    /// Asks all policies at once. Nothing is answered yet if only a reservation stands in the way: the answer then comes
+    /// from a later [`Governor::settle`]. What is answered holds its reservations until it is settled.
+    pub fn ask(&mut self, ask: Ask, now: Timestamp) -> Option<Settled> {
+        if ask.set.digest() != self.set {
+            self.adopt(&ask.set);
+        }
+        self.sweep(now);
+        let mut looks = Vec::with_capacity(ask.wants.len());
+        for want in &ask.wants {
+            let Some(policy) = ask.set.policy(want.policy) else { continue };
+            let Some(look) = self.look(policy, &want.key, &ask, now) else { continue };
+            if matches!(look.says, Says::Unclear) {
+                self.waits.insert(ask.id, look.place.clone());
+                if let Some(key) = self.keys.get_mut(&look.place) {
+                    key.waiting.push_back(ask);
+                }
+                return None;
+            }
+            let decided = look.ends_it() && looks.iter().all(Look::is_free);
+            looks.push(look);
+            if decided {
+                break; // whatever the others say: they are not looked at, and nobody waits for them
+            }
+        }
+        let id = ask.id;
+        Some((id, self.answer(ask, looks, now)))
+    }
+
+    /// An ask's event has committed, or will not: what it reserved is final or given up. Gives the answers of those who
+    /// waited for that.
+    pub fn settle(&mut self, id: AskId, committed: bool, now: Timestamp) -> Vec<Settled> {
+        let Some(held) = self.held.remove(&id) else { return Vec::new() };
+        for place in &held.places {
+            if let Some(key) = self.keys.get_mut(place) {
+                key.state.settle(id, committed);
+            }
+            self.has_changed(place);
+        }
+        let mut freed = held.places;
+        if let Some(booking) = held.returning {
+            match committed && held.booked.as_ref() != Some(&booking) {
+                true => freed.push(self.unbook(&booking, &held.who)),
+                false => self.unpromise(&booking, &held.who),
+            }
+        }
+        self.ask_again(&freed, now)
+    }
+
+    /// Drops an ask that nobody waits for any more, whether it has been answered or not.
+    pub fn forget(&mut self, id: AskId, now: Timestamp) -> Vec<Settled> {
+        if let Some(key) = self.waits.remove(&id).and_then(|place| self.keys.get_mut(&place)) {
+            let gone = key.waiting.iter().position(|ask| ask.id == id).and_then(|at| key.waiting.remove(at));
+            if let Some((booking, who)) = gone.and_then(|ask| Some((ask.returning?, ask.who))) {
+                self.unpromise(&booking, &who);
+            }
+        }
+        self.settle(id, false, now)
+    }
+
+    /// The place of an event at a concurrency limit was freed, and that has committed.
+    pub fn freed(&mut self, policy: &str, key: &str, who: &Who, now: Timestamp) -> Vec<Settled> {
+        let place = self.was_freed(policy, key, who);
+        self.ask_again(&[place], now)
+    }
+
+    /// Those who waited and have a place now: each is to come back, and is told once. After a restart all are told again.
+    pub fn take_promises(&mut self) -> Vec<Promise> {
+        let mut promises = Vec::new();
+        for place in std::mem::take(&mut self.changed) {
+            let Some(PolicyKind::Concurrency { limit, .. }) = self.kinds.get(&place.0) else { continue };
+            let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
+            let told = key.promise(*limit).into_iter();
+            promises.extend(told.map(|(correlation, event)| Promise { correlation, event }));
+        }
+        promises
+    }
+
+    /// Keys that are remembered.
+    pub fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn look(&mut self, policy: &Policy, key: &str, ask: &Ask, now: Timestamp) -> Option<Look> {
+        let place = (policy.name.clone(), key.to_string());
+        let state = self.key(&place, &policy.kind)?;
+        Some(Look::at(policy, state, place, (ask, now)))
+    }
+
+    fn key(&mut self, place: &Place, kind: &PolicyKind) -> Option<&mut KeyState> {
+        if !self.keys.contains_key(place) {
+            let state = KeyState::of(kind)?;
+            self.keys.insert(place.clone(), Key { state, waiting: VecDeque::new() });
+        }
+        let key = self.keys.get_mut(place)?;
+        if !key.state.fits(kind) {
+            key.state = KeyState::of(kind)?;
+        }
+        Some(&mut key.state)
+    }
+
+    /// The first that stops wins; of several that defer, the latest time.
+    fn answer(&mut self, ask: Ask, mut looks: Vec<Look>, now: Timestamp) -> Ruling {
+        let mut held = Held { who: ask.who, places: Vec::new(), returning: ask.returning, booked: None };
+        let stop = looks.iter().position(|look| !look.is_free());
+        let stopped = match stop {
+            None => {
+                looks.iter_mut().for_each(|look| self.take(look, ask.id, &mut held));
+                None
+            }
+            Some(at) => Some(match &looks[at].says {
+                Says::Discards(why) => {
+                    let reason = why.clone().unwrap_or_else(|| looks[at].decision.reason.clone());
+                    looks[at].decision.outcome = PolicyOutcome::Discarded;
+                    looks[at].decision.reason.clone_from(&reason);
+                    Verdict::Discarded { reason }
+                }
+                _ => self.defer(&mut looks, ask.id, &mut held),
+            }),
+        };
+        self.held.insert(ask.id, held);
+        Ruling { decisions: looks.into_iter().map(|look| look.decision).collect(), stopped, at: now }
+    }
+
+    fn take(&mut self, look: &mut Look, id: AskId, held: &mut Held) {
+        let Says::Free(Some(grant)) = &look.says else { return };
+        if let Some(key) = self.keys.get_mut(&look.place) {
+            key.state.take(grant, look.own, (id, &held.who));
+            look.decision.grant = Some(grant.clone());
+            held.places.push(look.place.clone());
+        }
+    }
+
+    fn defer(&mut self, looks: &mut [Look], id: AskId, held: &mut Held) -> Verdict {
+        for look in looks.iter_mut() {
+            match look.says {
+                Says::Discards(_) => look.decision.outcome = PolicyOutcome::Discarded,
+                Says::Defers { .. } => look.decision.outcome = PolicyOutcome::Deferred,
+                Says::Free(_) | Says::Unclear => {}
+            }
+        }
+        // Who must wait without a time is asked again when the others' time has come.
+        let time = |look: &&mut Look| if let Says::Defers { until, .. } = &look.says { Some(*until) } else { None };
+        let latest = looks.iter_mut().filter(|look| time(look).is_some()).max_by_key(time);
+        let Some((look, grant, until)) = latest.and_then(|look| match &look.says {
+            Says::Defers { grant, until, .. } => {
+                Some((grant.clone(), *until)).map(|(grant, until)| (look, grant, until))
+            }
+            _ => None,
+        }) else {
+            return Verdict::Discarded { reason: "no policy that defers has a slot".into() };
+        };
+        let reason = look.decision.reason.clone();
+        let Some(key) = self.keys.get_mut(&look.place) else { return Verdict::Discarded { reason } };
+        // A return gives a place up for the one that it takes: what was promised is not broken because the key is full.
+        if key.state.bookings() >= limits::BOOKINGS && look.own.is_none() && !look.uncounted {
+            look.decision.outcome = PolicyOutcome::Discarded;
+            return Verdict::Discarded { reason: format!("{reason}; {} are waiting already", limits::BOOKINGS) };
+        }
+        key.state.book(&grant, (id, &held.who));
+        held.places.push(look.place.clone());
+        held.booked = grant.booking().cloned();
+        look.decision.grant = Some(grant);
+        match until {
+            Some(until) => Verdict::Deferred { until, reason },
+            None => Verdict::Waiting { reason },
+        }
+    }
+
+    fn ask_again(&mut self, places: &[Place], now: Timestamp) -> Vec<Settled> {
+        let mut answers = Vec::new();
+        for place in places {
+            let waiting = self.keys.get_mut(place).map(|key| std::mem::take(&mut key.waiting)).unwrap_or_default();
+            for ask in waiting {
+                self.waits.remove(&ask.id);
+                answers.extend(self.ask(ask, now));
+            }
+        }
+        answers
+    }
+
+    fn unpromise(&mut self, booking: &Booking, who: &Who) {
+        let place = (booking.policy.clone(), booking.key.clone());
+        if let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) {
+            key.unpromise(who);
+            self.changed.insert(place);
+        }
+    }
+
+    fn has_changed(&mut self, place: &Place) {
+        if matches!(self.keys.get(place), Some(Key { state: KeyState::Concurrency(_), .. })) {
+            self.changed.insert(place.clone());
+        }
+    }
+
+    /// Forgets keys that cannot matter any more, whenever there are twice as many as after the last time.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.keys.len() >= (self.swept_at * 2).max(1_024) {
+            let kinds = &self.kinds;
+            self.keys.retain(|place, key| {
+                let spent = kinds.get(&place.0).is_some_and(|kind| key.state.is_spent(kind, now));
+                !key.waiting.is_empty() || !spent
+            });
+            self.swept_at = self.keys.len();
+            self.keys.shrink_to(2 * self.swept_at);
+        }
+    }
+}
