@@ -124,7 +124,13 @@ impl World {
         let keys: BTreeSet<String> = taken.into_iter().map(|taken| taken.key).chain(booked).collect();
         for (key, policy) in keys.iter().flat_map(|key| (0..self.program.set.len()).map(move |policy| (key, policy))) {
             let (id, set) = (AskId(self.memory.number()), Arc::clone(&self.program.set));
-            let ask = Ask { id, who: ("nobody".into(), 1), set, wants: vec![Want { policy, key: key.clone() }], returning: None };
+            let ask = Ask {
+                id,
+                who: ("nobody".into(), 1),
+                set,
+                wants: vec![Want { policy, key: key.clone() }],
+                returning: None,
+            };
             let live = self.memory.governor.ask(ask.clone(), self.now);
             assert_eq!(live, read.ask(ask, self.now), "what the policies know of '{key}' is not what the journal says");
         }

@@ -74,11 +74,7 @@ impl Taking {
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no
     /// where the turn has its one reservation already.
-    async fn give_back(
-        &mut self,
-        (who, set): (Who, Arc<PolicySet>),
-        returning: Option<Booking>,
-    ) -> Result<bool, Stop> {
+    async fn give_back(&mut self, (who, set): (Who, Arc<PolicySet>), returning: Option<Booking>) -> Result<bool, Stop> {
         if returning.is_none() {
             return Ok(true);
         }

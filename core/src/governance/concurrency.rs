@@ -51,7 +51,8 @@ impl Concurrency {
             // It keeps its place among those who wait.
             Comer::Back(since) => ConcurrencyRuling::Closed { since },
             _ => {
-                let last = self.waiting.last_key_value().map(|(since, _)| since.after(std::time::Duration::from_micros(1)));
+                let last =
+                    self.waiting.last_key_value().map(|(since, _)| since.after(std::time::Duration::from_micros(1)));
                 ConcurrencyRuling::Closed { since: last.map_or(now, |last| last.max(now)) }
             }
         }

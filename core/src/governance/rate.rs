@@ -157,7 +157,8 @@ impl Rate {
             Comer::New | Comer::Promised(_) => {
                 let stands = |slot: Timestamp| !matches!(comer, Comer::Promised(promised) if slot > promised);
                 let slots = self.standing().filter(|slot| stands(*slot));
-                let committed = self.booked.iter().filter(|(slot, by)| by.is_none() && stands(**slot)).map(|(slot, _)| *slot);
+                let committed =
+                    self.booked.iter().filter(|(slot, by)| by.is_none() && stands(**slot)).map(|(slot, _)| *slot);
                 (place(rule, all, slots, now) == now, place(rule, self.arrival, committed, now) == now)
             }
         };
@@ -361,7 +362,10 @@ mod tests {
         let (mut key, rule) = (Rate::default(), rule(10, 2));
         [100, 200, 300].into_iter().for_each(|slot| key.was_booked(at(slot)));
         for slot in [100, 200] {
-            assert_eq!(key.rule(&rule, at(9_000), Comer::Back(at(slot))), RateRuling::Free { at: at(9_000), booked: false });
+            assert_eq!(
+                key.rule(&rule, at(9_000), Comer::Back(at(slot))),
+                RateRuling::Free { at: at(9_000), booked: false }
+            );
             key.was_spent(at(9_000), rule.interval(), false);
             key.unbook(at(slot));
         }

@@ -166,7 +166,8 @@ impl Window {
 
     /// Whether nothing here can matter any more: the session is over, and nobody has booked another.
     pub fn is_spent(&self, rule: &WindowRule, now: Timestamp) -> bool {
-        let counts = |(opening, _): (Timestamp, u64)| rule.calendar.is_open(opening).is_some_and(|it| it.session_end > now);
+        let counts =
+            |(opening, _): (Timestamp, u64)| rule.calendar.is_open(opening).is_some_and(|it| it.session_end > now);
         self.bookings() == 0 && self.taken.is_empty() && !self.latest.is_some_and(counts)
     }
 }
@@ -214,7 +215,10 @@ mod tests {
         let (mut key, rule) = (Window::default(), rule(Some(1)));
         key.was_booked(at(1, 9));
         assert_eq!(key.rule(&rule, at(1, 10), Comer::New), closed(at(2, 9), at(2, 9)));
-        assert_eq!(key.rule(&rule, at(1, 10), Comer::Back(at(1, 9))), WindowRuling::Free { opening: at(1, 9), booked: true });
+        assert_eq!(
+            key.rule(&rule, at(1, 10), Comer::Back(at(1, 9))),
+            WindowRuling::Free { opening: at(1, 9), booked: true }
+        );
         assert_eq!(key.rule(&rule, at(1, 18), Comer::Back(at(1, 9))), closed(at(2, 9), at(2, 9)));
     }
 

@@ -125,7 +125,9 @@ impl Place<'_> {
         }
         match &judgement.verdict {
             Verdict::Accepted => facts.extend(self.handle(sequence, event)?),
-            Verdict::Deferred { reason, .. } | Verdict::Waiting { reason } => facts.push(moved(sequence, LifeState::Deferred, reason)),
+            Verdict::Deferred { reason, .. } | Verdict::Waiting { reason } => {
+                facts.push(moved(sequence, LifeState::Deferred, reason))
+            }
             Verdict::Discarded { reason } => facts.push(moved(sequence, LifeState::Discarded, reason)),
             Verdict::Escalated { reason } => {
                 facts.push(moved(sequence, LifeState::Escalated, reason));

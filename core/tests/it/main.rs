@@ -5,6 +5,7 @@ mod entity;
 mod event_errors;
 mod events;
 mod governor;
+mod governor_key;
 mod governor_model;
 mod governor_random;
 mod handlers;

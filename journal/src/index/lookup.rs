@@ -1,7 +1,7 @@
 //! Single things that the index knows.
 
-use regie_core::event::{CorrelationId, Identity, LifeState};
 use regie_core::Digest;
+use regie_core::event::{CorrelationId, Identity, LifeState};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 pub(crate) use super::apply::state_of as state_named;

@@ -58,7 +58,10 @@ fn a_place_is_booked_until_it_is_released() {
         let booked = |seconds| judged(1, Grant::Booked(booking("ana", seconds)));
         opened.writer.append(&[story.facts("a", vec![booked(5)]), story.facts("b", vec![booked(6)])]).unwrap();
         opened.catch_up();
-        opened.writer.append(&[story.facts("a", vec![moved(1), Fact::Released { booking: booking("ana", 5) }])]).unwrap();
+        opened
+            .writer
+            .append(&[story.facts("a", vec![moved(1), Fact::Released { booking: booking("ana", 5) }])])
+            .unwrap();
         let (places, position) = opened.reader().bookings().unwrap();
         assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None }]);
         assert_eq!(position, 3);

@@ -83,6 +83,7 @@ impl Cooldowns {
                 assert!(banned.is_some() || stopped, "discarded for no reason: {judgement:?}");
             }
             Verdict::Escalated { .. } => assert_eq!(grants, 0),
+            Verdict::Waiting { .. } => panic!("no policy here lets anybody wait without a time: {judgement:?}"),
         }
     }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use chrono::{Days as DayCount, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
 
-pub use hours::{Days, Hours, OtherHours};
 pub(in crate::governance) use hours::time;
+pub use hours::{Days, Hours, OtherHours};
 
 use crate::{Timestamp, limits};
 

@@ -151,7 +151,11 @@ impl Eye<'_> {
                 self.saw("first", &first);
                 self.saw("nth", &nth);
                 self.remaining(slot);
-                Says::Defers { grant: Grant::Burst { booking: self.booking(slot), first, nth }, until: Some(slot), alone: true }
+                Says::Defers {
+                    grant: Grant::Burst { booking: self.booking(slot), first, nth },
+                    until: Some(slot),
+                    alone: true,
+                }
             }
             DebounceRuling::Unclear => Says::Unclear,
         }

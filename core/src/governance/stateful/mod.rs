@@ -208,7 +208,9 @@ impl Governor {
         let time = |look: &&mut Look| if let Says::Defers { until, .. } = &look.says { Some(*until) } else { None };
         let latest = looks.iter_mut().filter(|look| time(look).is_some()).max_by_key(time);
         let Some((look, grant, until)) = latest.and_then(|look| match &look.says {
-            Says::Defers { grant, until, .. } => Some((grant.clone(), *until)).map(|(grant, until)| (look, grant, until)),
+            Says::Defers { grant, until, .. } => {
+                Some((grant.clone(), *until)).map(|(grant, until)| (look, grant, until))
+            }
             _ => None,
         }) else {
             return Verdict::Discarded { reason: "no policy that defers has a slot".into() };

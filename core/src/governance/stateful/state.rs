@@ -44,7 +44,9 @@ impl KeyState {
             (Self::Window(key), Grant::Placed { opening, .. }) => {
                 key.take(*opening, own.is_some_and(|slot| slot >= *opening), ask);
             }
-            (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => key.take((*at, *interval, *booked), own, ask),
+            (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => {
+                key.take((*at, *interval, *booked), own, ask)
+            }
             (Self::Concurrency(key), Grant::Held { .. }) => key.take(who, ask),
             _ => {}
         }
@@ -88,7 +90,7 @@ impl KeyState {
             (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => key.was_spent(*at, *interval, *booked),
             (Self::Concurrency(key), Grant::Held { .. }) => key.was_held(who),
             (Self::Debounce(key), Grant::Burst { booking, first, nth }) => {
-                key.was_put(Place { slot: booking.slot, first: *first, nth: *nth }, who, false);
+                key.was_put(Place { slot: booking.slot, first: *first, nth: *nth }, who, *nth);
             }
             (state, grant) => {
                 if let Some(booking) = grant.booking() {
