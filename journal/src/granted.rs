@@ -54,16 +54,16 @@ impl Granted {
         }
     }
 
-    /// Of a burst the latest overtakes the others, in whichever order they come.
+    /// All that stand of a burst know its latest, in whichever order they come.
     fn in_burst(&mut self, booking: &Booking, first: Timestamp, nth: u32) -> InBurst {
-        let mut overtaken = false;
+        let mut top = nth;
         let same = |other: &Booking| other.policy == booking.policy && other.key == booking.key;
         for other in self.booked.iter_mut().filter(|other| same(&other.booking)) {
             let Some(other) = other.burst.as_mut().filter(|other| other.first == first) else { continue };
-            other.overtaken |= other.nth < nth;
-            overtaken |= other.nth > nth;
+            other.top = other.top.max(nth);
+            top = top.max(other.top);
         }
-        InBurst { first, nth, overtaken }
+        InBurst { first, nth, top }
     }
 
     /// A promised place was given up or used.

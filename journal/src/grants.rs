@@ -59,8 +59,8 @@ pub struct InBurst {
     pub first: Timestamp,
     /// Which of the burst it is.
     pub nth: u32,
-    /// Whether another came after it.
-    pub overtaken: bool,
+    /// The latest of the burst: where it is another, that has overtaken it.
+    pub top: u32,
 }
 
 /// A place at a concurrency limit that an event holds.
@@ -108,7 +108,7 @@ impl Grants {
         for Booked { booking, correlation, event, burst } in &self.booked {
             let who = (correlation.clone(), *event);
             match burst {
-                Some(burst) => governor.was_put(booking, (burst.first, burst.nth, burst.overtaken), &who),
+                Some(burst) => governor.was_put(booking, (burst.first, burst.nth, burst.top), &who),
                 None => governor.was_booked(booking, &who),
             }
         }

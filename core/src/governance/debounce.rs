@@ -109,7 +109,7 @@ impl Debounce {
     /// Makes what an ask reserved final.
     pub fn commit(&mut self, ask: AskId) {
         let mine: Vec<_> = self.reserved.extract_if(.., |(by, ..)| *by == ask).collect();
-        mine.into_iter().for_each(|(_, who, place)| self.was_put(place, &who, false));
+        mine.into_iter().for_each(|(_, who, place)| self.was_put(place, &who, place.nth));
     }
 
     /// Gives up what an ask reserved.
@@ -117,10 +117,9 @@ impl Debounce {
         self.reserved.retain(|(by, ..)| *by != ask);
     }
 
-    /// A committed booking, as the journal has it, and whether it has been overtaken since.
-    pub fn was_put(&mut self, place: Place, who: &Who, overtaken: bool) {
+    /// A committed booking, as the journal has it, and the latest of the burst that has been committed while it stands.
+    pub fn was_put(&mut self, place: Place, who: &Who, top: u32) {
         let burst = self.bursts.entry(place.first).or_default();
-        let top = place.nth.saturating_add(u32::from(overtaken));
         (burst.top, burst.slot) = (burst.top.max(top), burst.slot.max(place.slot));
         burst.standing += 1;
         self.events.insert(who.clone(), (place.first, place.nth));
@@ -164,7 +163,7 @@ mod tests {
     fn put(key: &mut Debounce, event: u64, now: i64) -> i64 {
         match key.rule(&RULE, at(now), (Comer::New, &who(event))) {
             DebounceRuling::Put { slot, first, nth } => {
-                key.was_put(Place { slot, first, nth }, &who(event), false);
+                key.was_put(Place { slot, first, nth }, &who(event), nth);
                 slot.micros() / 1_000
             }
             other => panic!("{other:?}"),
@@ -211,7 +210,7 @@ mod tests {
     #[test]
     fn a_restart_knows_who_was_overtaken_by_one_that_is_gone() {
         let mut key = Debounce::default();
-        key.was_put(Place { slot: at(250), first: at(0), nth: 4 }, &who(4), true);
+        key.was_put(Place { slot: at(250), first: at(0), nth: 4 }, &who(4), 5);
         assert_eq!(back(&key, 4, 250), DebounceRuling::Overtaken);
     }
 }

@@ -9,7 +9,7 @@ use regie_core::governance::{
 use regie_core::limits;
 use regie_core::workflow::Fact;
 
-use super::helpers::{at, policies};
+use super::helpers::{at, policies, record, who};
 
 /// One entry of a policy file over all events.
 fn entry(name: &str, window: &str, mode: &str) -> String {
@@ -42,7 +42,7 @@ impl Desk {
     }
 
     fn ask_for(&mut self, id: u64, wants: Vec<Want>, returning: Option<Booking>, now: i64) -> Option<Ruling> {
-        let ask = Ask { id: AskId(id), set: Arc::clone(&self.set), wants, returning };
+        let ask = Ask { id: AskId(id), who: who(id), set: Arc::clone(&self.set), wants, returning };
         self.governor.ask(ask, at(now)).map(|(_, ruling)| ruling)
     }
 
@@ -212,7 +212,7 @@ fn a_vetoed_return_frees_its_place_once_it_commits_and_not_before() {
 fn a_promise_holds_though_the_policy_discards_by_now() {
     let mut desk = Desk::new(&[("p", "1s", "discard")]);
     let place = Booking { policy: "p".into(), key: "k".into(), slot: at(1_000) };
-    desk.governor.was_booked(&place);
+    desk.governor.was_booked(&place, &who(1));
     desk.governor.was_taken("p", "k", at(5_000));
     assert_eq!(until(&desk.come_back(1, &place, 5_000).expect("an answer")), 6_000);
 }
@@ -222,7 +222,7 @@ fn a_full_key_takes_no_newcomer_and_breaks_no_promise() {
     let mut desk = Desk::new(&[("p", "1s", "defer")]);
     desk.governor.was_taken("p", "k", at(0));
     let place = |nth: usize| Booking { policy: "p".into(), key: "k".into(), slot: at(1_000 * nth as i64) };
-    (1..=limits::BOOKINGS).for_each(|nth| desk.governor.was_booked(&place(nth)));
+    (1..=limits::BOOKINGS).for_each(|nth| desk.governor.was_booked(&place(nth), &who(nth as u64)));
     assert!(is_discarded(&desk.take(1, "k", 10)));
     desk.governor.was_taken("p", "k", at(5_500));
     let last = 1_000 * (limits::BOOKINGS as i64 + 1);
@@ -237,7 +237,7 @@ fn a_full_key_takes_no_newcomer_and_breaks_no_promise() {
 fn what_piled_up_goes_before_a_newcomer() {
     let mut desk = Desk::new(&[("p", "1s", "defer")]);
     let place = |slot| Booking { policy: "p".into(), key: "k".into(), slot: at(slot) };
-    [1_000, 2_000, 3_000].into_iter().for_each(|slot| desk.governor.was_booked(&place(slot)));
+    [1_000, 2_000, 3_000].into_iter().for_each(|slot| desk.governor.was_booked(&place(slot), &who(slot as u64)));
     // Down until 10,000. A newcomer is there first; those who are overdue need the next three windows.
     assert_eq!(until(&desk.take(1, "k", 10_000)), 13_000);
     assert_eq!(desk.come_back(2, &place(1_000), 10_000).expect("an answer").stopped, None);
@@ -262,7 +262,8 @@ fn who_gives_up_waiting_is_not_answered_and_holds_nobody_up() {
 fn what_the_journal_tells_of_policies_that_are_no_more_is_passed_over() {
     let mut desk = Desk::new(&[("p", "1s", "discard")]);
     desk.governor.was_taken("gone", "k", at(0));
-    desk.governor.replay(&Fact::Released { booking: Booking { policy: "gone".into(), key: "k".into(), slot: at(0) } });
+    let booking = Booking { policy: "gone".into(), key: "k".into(), slot: at(0) };
+    desk.governor.replay(&"c".into(), &record(1, vec![Fact::Released { booking }]));
     assert_eq!(desk.governor.keys(), 0);
 }
 
@@ -274,7 +275,7 @@ fn a_restart_finds_a_taken_grant_and_a_booking_again() {
     for Ruling { decisions, stopped, at } in rulings {
         let verdict = stopped.unwrap_or(Verdict::Accepted);
         let judgement = Judgement { verdict, decisions, set: None, at };
-        desk.governor.replay(&Fact::Judged { event: 1, judgement });
+        desk.governor.replay(&"c".into(), &record(1, vec![Fact::Judged { event: 1, judgement }]));
     }
     assert_eq!(until(&desk.take(3, "k", 500)), 2_000);
 }

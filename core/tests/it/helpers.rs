@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use regie_core::event::{CorrelationId, Event, EventBuilder, Incoming, Origin};
-use regie_core::governance::{Judgement, PolicySet};
-use regie_core::workflow::{Command, Context, Definitions, Refusal, State, Turn, take};
+use regie_core::governance::{Judgement, PolicySet, Who};
+use regie_core::workflow::{Command, Context, Definitions, Fact, Record, Refusal, State, Turn, take};
 use regie_core::{Json, Timestamp};
 
 pub(crate) fn at(millis: i64) -> Timestamp {
@@ -23,6 +23,15 @@ pub(crate) fn submit(event: EventBuilder) -> Command {
 
 pub(crate) fn read(text: &str) -> Result<Incoming, regie_core::event::EventError> {
     Incoming::read(text.as_bytes(), Origin::File)
+}
+
+/// An event of correlation `c`.
+pub(crate) fn who(event: u64) -> Who {
+    (correlation(), event)
+}
+
+pub(crate) fn record(sequence: u64, facts: Vec<Fact>) -> Record {
+    Record { sequence, at: at(0), facts }
 }
 
 /// A policy set from a file's text.

@@ -11,6 +11,7 @@ mod expr_conformance;
 mod expr_random;
 mod expr_refused;
 mod governor;
+mod governor_key;
 mod governor_model;
 mod governor_random;
 mod handlers;

@@ -37,7 +37,7 @@ fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event)
             let sql = "INSERT INTO cooldowns VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
             connection.prepare_cached(sql)?.execute((policy, key, at.micros()))?;
         }
-        Grant::Booked(booking) => booked(connection, booking, (None, false), who)?,
+        Grant::Booked(booking) => booked(connection, booking, None, who)?,
         Grant::Burst { booking, first, nth } => burst(connection, booking, (*first, *nth), who)?,
         Grant::Placed { key, opening } => {
             let sql = "INSERT INTO places VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET
@@ -59,26 +59,26 @@ fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event)
     Ok(())
 }
 
-/// With the burst that it is of, if it is of one, and whether that is overtaken already.
-type OfBurst = (Option<(Timestamp, u32)>, bool);
+/// The burst that it is of, if it is of one: its first instant, which of it it is, and the latest of it.
+type OfBurst = Option<(i64, u32, u32)>;
 
 fn booked(connection: &Connection, booking: &Booking, of: OfBurst, who: Event) -> rusqlite::Result<()> {
     let sql = "INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let (first, nth) = of.0.map(|(first, nth)| (first.micros(), nth)).unzip();
+    let [first, nth, top] = of.map_or([None; 3], |(first, nth, top)| [Some(first), Some(nth.into()), Some(top.into())]);
     let Booking { policy, key, slot } = booking;
-    let params = (policy, key, slot.micros(), who.0, who.1, first, nth, of.1);
+    let params = (policy, key, slot.micros(), who.0, who.1, first, nth, top);
     connection.prepare_cached(sql)?.execute(params).map(drop)
 }
 
-/// Of a burst the latest overtakes the others, in whichever order they were written.
+/// All that stand of a burst know its latest, in whichever order they were written.
 fn burst(connection: &Connection, booking: &Booking, of: (Timestamp, u32), who: Event) -> rusqlite::Result<()> {
     let (first, nth) = (of.0.micros(), of.1);
-    let sql = "UPDATE bookings SET overtaken = 1 WHERE policy = ?1 AND key = ?2 AND first = ?3 AND nth < ?4";
+    let sql = "UPDATE bookings SET top = max(top, ?4) WHERE policy = ?1 AND key = ?2 AND first = ?3";
     connection.prepare_cached(sql)?.execute((&booking.policy, &booking.key, first, nth))?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM bookings WHERE policy = ?1 AND key = ?2 AND first = ?3 AND nth > ?4)";
-    let params = (&booking.policy, &booking.key, first, nth);
-    let overtaken: bool = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-    booked(connection, booking, (Some(of), overtaken), who)
+    let sql = "SELECT max(top) FROM bookings WHERE policy = ?1 AND key = ?2 AND first = ?3";
+    let params = (&booking.policy, &booking.key, first);
+    let top: Option<u32> = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
+    booked(connection, booking, Some((first, nth, top.unwrap_or(nth))), who)
 }
 
 /// Several events of a correlation may hold the same booking; it is one of them that gives it up.
@@ -112,14 +112,15 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Grants> {
     let spent = rows(&transaction, "SELECT policy, key, micros, rest, parts FROM rates", |row| {
         Ok(Spent { policy: row.get(0)?, key: row.get(1)?, arrival: arrival_at(row, 2)? })
     })?;
-    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, b.overtaken FROM bookings b
+    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, b.top FROM bookings b
         JOIN correlations c ON c.number = b.correlation ORDER BY b.policy, b.key, b.slot";
     let booked = rows(&transaction, sql, |row| {
         let booking = Booking { policy: row.get(0)?, key: row.get(1)?, slot: instant(row, 2)? };
         let (correlation, event) = (row.get::<_, String>(3)?.into(), row.get::<_, i64>(4)?.cast_unsigned());
         let first: Option<i64> = row.get(5)?;
-        let (nth, overtaken): (Option<u32>, bool) = (row.get(6)?, row.get(7)?);
-        let burst = first.zip(nth).map(|(first, nth)| InBurst { first: Timestamp::from_micros(first), nth, overtaken });
+        let last: Option<(u32, u32)> = row.get::<_, Option<u32>>(6)?.zip(row.get(7)?);
+        let burst =
+            first.zip(last).map(|(first, (nth, top))| InBurst { first: Timestamp::from_micros(first), nth, top });
         Ok(Booked { booking, correlation, event, burst })
     })?;
     let sql = "SELECT h.policy, h.key, c.name, h.event FROM held h JOIN correlations c ON c.number = h.correlation

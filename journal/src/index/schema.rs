@@ -44,7 +44,7 @@ CREATE TABLE places (policy TEXT NOT NULL, key TEXT NOT NULL, opening INTEGER NO
 CREATE TABLE rates (policy TEXT NOT NULL, key TEXT NOT NULL, micros INTEGER NOT NULL, rest INTEGER NOT NULL,
     parts INTEGER NOT NULL, PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE bookings (policy TEXT NOT NULL, key TEXT NOT NULL, slot INTEGER NOT NULL, correlation INTEGER NOT NULL,
-    event INTEGER NOT NULL, first INTEGER, nth INTEGER, overtaken INTEGER NOT NULL,
+    event INTEGER NOT NULL, first INTEGER, nth INTEGER, top INTEGER,
     PRIMARY KEY (policy, key, slot, correlation, event)) STRICT, WITHOUT ROWID;
 CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
     PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;

@@ -86,7 +86,9 @@ pub(super) fn expected_for_event(
     expected.extend(judgement.map(|_| Plain::Judged));
     match judgement.map_or(&Verdict::Accepted, |judgement| &judgement.verdict) {
         Verdict::Accepted => expected.extend(handled(thread, sequence, (kind, poisoned, at))),
-        Verdict::Deferred { .. } => expected.push(Plain::Moved(sequence, LifeState::Deferred)),
+        Verdict::Deferred { .. } | Verdict::Waiting { .. } => {
+            expected.push(Plain::Moved(sequence, LifeState::Deferred))
+        }
         Verdict::Discarded { .. } => expected.push(Plain::Moved(sequence, LifeState::Discarded)),
         Verdict::Escalated { .. } => {
             let banned = event.seen.metadata.get("ban").is_some_and(|ban| ban == "panic");

@@ -66,12 +66,12 @@ impl Governor {
         self.was_granted(&booking.policy, &Grant::Booked(booking.clone()), who);
     }
 
-    /// A committed place in a burst, as the journal has it, and whether it has been overtaken since.
-    pub fn was_put(&mut self, booking: &Booking, place: (Timestamp, u32, bool), who: &Who) {
-        let (first, nth, overtaken) = place;
+    /// A committed place in a burst, as the journal has it, and the latest of the burst that was committed while it stood.
+    pub fn was_put(&mut self, booking: &Booking, place: (Timestamp, u32, u32), who: &Who) {
+        let (first, nth, top) = place;
         let place = debounce::Place { slot: booking.slot, first, nth };
         self.change(&booking.policy, &booking.key, |state| match state {
-            KeyState::Debounce(burst) => burst.was_put(place, who, overtaken),
+            KeyState::Debounce(burst) => burst.was_put(place, who, top),
             other => other.granted(&Grant::Booked(booking.clone()), who),
         });
     }

@@ -92,7 +92,7 @@ impl KeyState {
             (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => key.was_spent(*at, *interval, *booked),
             (Self::Concurrency(key), Grant::Held { .. }) => key.was_held(who),
             (Self::Debounce(key), Grant::Burst { booking, first, nth }) => {
-                key.was_put(Place { slot: booking.slot, first: *first, nth: *nth }, who, false);
+                key.was_put(Place { slot: booking.slot, first: *first, nth: *nth }, who, *nth);
             }
             (state, grant) => {
                 if let Some(booking) = grant.booking() {
