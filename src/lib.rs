@@ -8,6 +8,7 @@
 //! - [`core`]: the rules, as pure functions: events, governance, the loop.
 //! - [`journal`]: the store trait, SQLite and memory, readers, `verify`.
 //! - [`actors`]: the actix shell, for those who look inside.
+//! - [`reasoning`]: bounded reasoning: reasoners, their limits, what they may answer.
 //! - [`config`]: the configuration file.
 //! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
 
@@ -15,6 +16,7 @@
 pub mod cli;
 pub mod config;
 pub mod prelude;
+pub mod reasoning;
 pub mod runtime;
 
 pub use regie_actors as actors;

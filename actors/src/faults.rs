@@ -6,7 +6,8 @@ use std::sync::Arc;
 use regie_core::event::CorrelationId;
 
 /// A place at which something can be made to panic. Those of a workflow come with its correlation, those of a part of the
-/// runtime with the part's name: `shard 0`, `policy`, `timers`, `metrics`, `agent mailer`, `index`, `readers`.
+/// runtime with the part's name: `shard 0`, `policy`, `timers`, `metrics`, `agent mailer`,
+/// `reasoner risk`, `index`, `readers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultPoint {
@@ -38,9 +39,9 @@ pub enum FaultPoint {
     TimersFire,
     /// When something is to be counted.
     MetricsCount,
-    /// When an agent's gate is asked for a call.
+    /// When an agent's or a reasoner's gate is asked for a call.
     GateCall,
-    /// When an agent's gate has begun a call.
+    /// When such a gate has begun a call.
     GateBegun,
     /// Before the index follows the journal.
     Index,

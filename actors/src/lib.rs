@@ -9,7 +9,8 @@
 //! workflow      one per live correlation: runs the loop
 //! timers        durable timers
 //! agent         one per registered agent: a gate in front of its work
-//! gate          what that is: it bounds and limits work that runs elsewhere
+//! reasoner      one per registered reasoner: the same, and what it says is checked
+//! gate          what both are: it bounds and limits work that runs elsewhere
 //! policy        owns the state of cooldowns
 //! lane          one per shard: carries its appends and asks over the thread boundary
 //! journal       one thread owns the store's write side; group commit
@@ -36,6 +37,7 @@ mod parts;
 pub mod policy;
 pub mod pool;
 pub mod post;
+pub mod reasoner;
 pub mod refused;
 pub mod system;
 pub mod timers;

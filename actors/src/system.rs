@@ -13,6 +13,7 @@ use futures::future::{Either, select};
 use regie_core::event::Principal;
 use regie_core::governance::{Governor, PolicySet};
 use regie_core::limits;
+use regie_core::reasoning::Refused;
 use regie_core::workflow::{DecodeError, Definitions, Record};
 use regie_journal::{Journal, OpenNote, Opened, Reader, SqliteOptions, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -33,6 +34,7 @@ use crate::parts;
 use crate::policy::{Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
+use crate::reasoner::{ReasonerSpec, Reasoners};
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
 
@@ -64,6 +66,8 @@ pub struct Settings {
     pub definitions: Definitions,
     /// The agents.
     pub agents: Vec<AgentSpec>,
+    /// The reasoners.
+    pub reasoners: Vec<ReasonerSpec>,
     /// Events that may be under way at once.
     pub admission: usize,
     /// How many workflows are kept in memory.
@@ -90,6 +94,17 @@ pub enum StartError {
     /// Two agents of one name.
     #[error("two agents have the name '{0}'")]
     AgentTwice(String),
+    /// Two reasoners of one name.
+    #[error("two reasoners have the name '{0}'")]
+    ReasonerTwice(String),
+    /// A reasoner takes longer than reasoners may.
+    #[error("the reasoner '{name}' has {why}: see ReasonerLimits::allow_longer")]
+    ReasonerLimit {
+        /// Which.
+        name: String,
+        /// What it would take.
+        why: Refused,
+    },
     /// It ended while it was starting.
     #[error("the runtime ended while it was starting")]
     Ended,
@@ -119,6 +134,8 @@ pub struct Core {
     pub gave_up: watch::Receiver<bool>,
     /// The agents.
     pub agents: Agents,
+    /// The reasoners.
+    pub reasoners: Reasoners,
     /// The journal.
     pub journal: JournalHandle,
     /// The readers.
@@ -261,6 +278,7 @@ impl Built {
 fn build(settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
     agents_are_named_once(&settings.agents)?;
+    reasoners_are_in_order(&settings.reasoners)?;
     let Opened { writer, indexer, readers, notes } = match &settings.place {
         Place::Memory => Journal::memory(),
         Place::Files(options) => Journal::open(options.clone())?,
@@ -311,7 +329,9 @@ struct Opening {
 #[allow(clippy::too_many_lines)]
 fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
     let Opening { journal, index, readers, pool, governor, directories, views } = opened;
-    let Settings { clock, policies, policies_by, definitions, agents: specs, admission, keep, faults, .. } = settings;
+    let Settings {
+        clock, policies, policies_by, definitions, agents: specs, reasoners, admission, keep, faults, ..
+    } = settings;
     let (busy, agents) = (Busy::default(), Agents::default());
     let nowhere = directories.len();
     let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
@@ -367,6 +387,11 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
     }
+    let thinkers = Reasoners::default();
+    for spec in reasoners {
+        let name = format!("reasoner {}", spec.name);
+        supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), thinkers.clone()));
+    }
     // The timers find the shards by the router, which knows them once the root has started them.
     let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
     supervised.add("timers".into(), raise);
@@ -389,6 +414,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         parts: supervised.views,
         gave_up,
         agents,
+        reasoners: thinkers,
         journal,
         readers,
         views: shard_views,
@@ -420,6 +446,18 @@ fn agents_are_named_once(specs: &[AgentSpec]) -> Result<(), StartError> {
     let mut names = HashSet::new();
     let twice = specs.iter().find(|spec| !names.insert(spec.name.as_str()));
     twice.map_or(Ok(()), |spec| Err(StartError::AgentTwice(spec.name.clone())))
+}
+
+fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {
+    let mut names = HashSet::new();
+    for spec in specs {
+        if !names.insert(spec.name.as_str()) {
+            return Err(StartError::ReasonerTwice(spec.name.clone()));
+        }
+        let limit = spec.limits.granted(None);
+        limit.map_err(|why| StartError::ReasonerLimit { name: spec.name.clone(), why })?;
+    }
+    Ok(())
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {

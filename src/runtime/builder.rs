@@ -8,6 +8,7 @@ use regie_actors::agent::{Agent, AgentLimits, AgentSpec, BlockingAgent};
 use regie_actors::clock::Clock;
 use regie_actors::faults::Faults;
 use regie_actors::orchestrator::Keep;
+use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
 use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
@@ -91,6 +92,7 @@ pub struct Builder {
     definitions: Definitions,
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
+    reasoners: Vec<ReasonerSpec>,
     keep: Keep,
     grace: Duration,
     faults: Faults,
@@ -111,6 +113,7 @@ impl Builder {
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
+            reasoners: Vec::new(),
             keep: Keep::default(),
             grace: Duration::from_secs(10),
             faults: Faults::default(),
@@ -180,6 +183,28 @@ impl Builder {
         self
     }
 
+    /// A reasoner that yields while it waits, with the limits that stand unless said.
+    pub fn reasoner(self, name: impl Into<String>, reasoner: impl Reasoner) -> Self {
+        self.reasoner_with(name, reasoner, ReasonerLimits::default())
+    }
+
+    /// The same with limits of its own.
+    pub fn reasoner_with(mut self, name: impl Into<String>, reasoner: impl Reasoner, limits: ReasonerLimits) -> Self {
+        self.reasoners.push(ReasonerSpec::new(name, reasoner, limits));
+        self
+    }
+
+    /// A reasoner that blocks its thread.
+    pub fn blocking_reasoner(
+        mut self,
+        name: impl Into<String>,
+        reasoner: impl BlockingReasoner,
+        limits: ReasonerLimits,
+    ) -> Self {
+        self.reasoners.push(ReasonerSpec::blocking(name, reasoner, limits));
+        self
+    }
+
     /// How many workflows each shard keeps in memory, and for how long one may be idle.
     pub fn keep(mut self, live: usize, idle: Duration) -> Self {
         self.keep = Keep { live, idle };
@@ -214,7 +239,7 @@ impl Builder {
     /// runs already is left alone.
     ///
     /// # Errors
-    /// If the journal cannot be used, two handlers or agents have one name, or the operating system gives no thread.
+    /// If the journal cannot be used, two handlers, agents or reasoners have one name, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
@@ -237,6 +262,7 @@ impl Builder {
             policies_by: self.policies_by,
             definitions: self.definitions,
             agents: self.agents,
+            reasoners: self.reasoners,
             admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),
             keep: self.keep,
             grace: self.grace,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use regie_actors::metrics::{Count, Lives};
+use regie_actors::reasoner::ModeCounts;
 use regie_actors::watchdog::Holder;
 use regie_core::event::LifeState;
 use serde::Serialize;
@@ -74,6 +75,19 @@ pub struct AgentMetrics {
     pub stuck: u64,
 }
 
+/// Counts of one reasoner since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReasonerMetrics {
+    /// Questions that it works on now.
+    pub running: u64,
+    /// Questions that wait now.
+    pub waiting: u64,
+    /// Threads that were left behind, stuck.
+    pub stuck: u64,
+    /// What ended, by mode.
+    pub modes: BTreeMap<String, ModeCounts>,
+}
+
 /// One snapshot of everything that is counted. Counts of events are facts counted: at rest they equal what the journal
 /// gives for the events of this process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -115,7 +129,7 @@ pub struct Metrics {
     /// Times that one died too often and was left down for a while.
     pub storms: u64,
     /// Deaths of parts of the runtime, each started anew unless there were too many: `shard 0` with its lane, `policy`,
-    /// `timers`, `metrics`, `agent <name>`, `index`, `readers`.
+    /// `timers`, `metrics`, `agent <name>`, `reasoner <name>`, `index`, `readers`.
     pub part_deaths: BTreeMap<String, u64>,
     /// Times that one decision held its shard for too long.
     pub held: u64,
@@ -125,6 +139,8 @@ pub struct Metrics {
     pub position: u64,
     /// By agent.
     pub agents: BTreeMap<String, AgentMetrics>,
+    /// By reasoner.
+    pub reasoners: BTreeMap<String, ReasonerMetrics>,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -161,6 +177,7 @@ impl Handle {
             parked: tally.parked,
             under_way: self.core.busy.count() as u64,
             agents: self.agents(),
+            reasoners: self.reasoners(),
             part_deaths: self.core.parts.iter().map(|part| (part.name().into(), part.deaths())).collect(),
             uptime: self.core.started.elapsed(),
             ..Metrics::default()
@@ -213,6 +230,15 @@ impl Handle {
         counts.collect()
     }
 
+    fn reasoners(&self) -> BTreeMap<String, ReasonerMetrics> {
+        let views = self.core.reasoners.views().into_iter();
+        let counts = views.map(|(name, view)| {
+            let (running, waiting, stuck) = (view.running(), view.waiting(), view.stuck());
+            (name, ReasonerMetrics { running, waiting, stuck, modes: view.modes() })
+        });
+        counts.collect()
+    }
+
     /// How the runtime is: which part is ill, and whether it takes events.
     pub fn health(&self) -> Health {
         let view = self.core.journal.view();
@@ -243,6 +269,7 @@ impl Handle {
             ("timers", self.trouble_of("timers")),
             ("metrics", self.trouble_of("metrics")),
             ("agents", self.trouble_of("agent ")),
+            ("reasoners", self.trouble_of("reasoner ")),
             ("readers", self.trouble_of("readers")),
         ];
         let ready = !latched && troubles.iter().all(|(name, trouble)| trouble.is_none() || *name == "index");

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::slot::Slot;
 use super::view::{Counted, End, GateView};
 use super::{Call, Unfinished, Work};
-use crate::clock::{Clock, TimeLimit};
+use crate::clock::{Clock, Stopwatch, TimeLimit};
 
 /// What calls are carried by.
 pub(super) struct Carrier<W: Work> {
@@ -59,6 +59,10 @@ impl<W: Work> Carrier<W> {
 
     pub(super) fn view(&self) -> &GateView {
         self.view.as_ref().as_ref()
+    }
+
+    pub(super) fn stopwatch(&self) -> Stopwatch {
+        self.clock.stopwatch()
     }
 
     pub(super) fn count(&self, about: &W::About, outcome: Option<&W::Outcome>) {

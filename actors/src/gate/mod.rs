@@ -22,7 +22,7 @@ use regie_core::limits;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::faults::FaultPoint;
 use crate::life::Life;
 use carry::{Carrier, carry};
@@ -119,6 +119,11 @@ impl<W: Work> Gate<W> {
     /// What it stands in front of.
     pub(crate) fn work(&self) -> &W {
         &self.carrier.work
+    }
+
+    /// Measures from now on, in the gate's own time.
+    pub(crate) fn stopwatch(&self) -> Stopwatch {
+        self.carrier.stopwatch()
     }
 
     /// Tells the one who asks that it was refused.

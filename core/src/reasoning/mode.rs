@@ -25,6 +25,9 @@ impl Mode {
     /// What might go wrong.
     pub const RISK_FLAGGING: Mode = Mode(Cow::Borrowed("risk_flagging"));
 
+    /// What those are counted as that are too many to be counted apart.
+    pub const OTHERS: Mode = Mode(Cow::Borrowed("others"));
+
     /// A mode by its name: one of the three, or one of yours.
     ///
     /// ```
