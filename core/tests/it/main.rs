@@ -1,5 +1,6 @@
 //! Property and table tests of the rules, a module a theme.
 
+mod calendar;
 mod cloudevents;
 mod entity;
 mod event_errors;
@@ -13,4 +14,5 @@ mod helpers;
 mod illegal_facts;
 mod loop_random;
 mod policy_file;
+mod policy_kinds;
 mod toy;
