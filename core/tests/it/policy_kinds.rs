@@ -39,7 +39,7 @@ impl Timeline {
         let wants = (0..self.set.len()).map(|policy| Want { policy, key: "k".into() }).collect();
         let (id, set) = (AskId(self.next), Arc::clone(&self.set));
         self.next += 1;
-        let ask = Ask { id, who: who(event), set, wants, returning: returning.clone() };
+        let ask = Ask { id, who: who(event), set, wants, returning: returning.clone(), may_defer: true };
         let (_, ruling) = self.governor.ask(ask, now).expect("an answer at once");
         self.governor.settle(id, true, now);
         let mut facts = vec![Fact::Moved { event, to: LifeState::Pending, reason: "so".into(), by: None }];
