@@ -6,7 +6,7 @@ use regie_core::{Digest, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 pub(crate) use super::apply::state_of as state_named;
-use super::schema;
+use super::{identities, schema};
 use crate::error::StoreError;
 use crate::grants::{Booked, Grants, Taken};
 use crate::plan::Known;
@@ -59,9 +59,7 @@ pub(crate) fn names(connection: &Connection, each: &mut dyn FnMut(&str)) -> Resu
 
 /// The position of the record that received an event.
 pub(crate) fn find(connection: &Connection, correlation: &str, identity: Identity) -> Result<Option<u64>, StoreError> {
-    let sql = "SELECT position FROM identities WHERE identity = ?2
-        AND correlation = (SELECT number FROM correlations WHERE name = ?1)";
-    one(connection, sql, (correlation, identity.0), |row| unsigned(row, 0))
+    identities::find(connection, correlation, identity).map_err(errors::indexing)
 }
 
 /// The present state of the event that was received at a position.

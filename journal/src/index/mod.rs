@@ -3,6 +3,7 @@
 mod apply;
 mod batch;
 pub(crate) mod dictionary;
+mod identities;
 mod indexer;
 pub(crate) mod lookup;
 pub(crate) mod open;
