@@ -6,7 +6,7 @@ use actix::prelude::*;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
 use regie_core::limits;
-use regie_core::workflow::{Command, Fact, State, first_answer};
+use regie_core::workflow::{self as core, Command, Fact, Record, State, first_answer};
 use regie_journal::{Reader, StoreError};
 
 use super::Shard;
@@ -256,10 +256,6 @@ fn whole_life(reader: &mut Reader, correlation: &CorrelationId, sequence: u64) -
         }
         _ => None,
     });
-    let mut result = first_answer(incoming.ok_or_else(missing)?.event(), &first.record, first.position);
-    for later in records {
-        result.state_transitions.extend(regie_core::workflow::moves_in(&later.record, sequence));
-    }
-    result.event_state = result.state_transitions.last().map(|last| last.to);
-    Ok(result)
+    let later: Vec<Record> = records.map(|stored| stored.record).collect();
+    Ok(core::whole_life(incoming.ok_or_else(missing)?.event(), &first.record, first.position, &later))
 }
