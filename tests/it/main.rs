@@ -15,6 +15,7 @@ mod cli_verify;
 mod disk;
 mod embedding;
 mod entities;
+mod escalations;
 mod exactly_once;
 mod governance;
 mod handlers;
