@@ -14,6 +14,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+mod control;
 pub mod prelude;
 pub mod runtime;
 

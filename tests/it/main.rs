@@ -6,11 +6,13 @@ mod actor_agent;
 mod bad_input;
 mod cli_config;
 mod cli_docs;
+mod cli_escalations;
 mod cli_journal;
 mod cli_query;
 mod cli_run;
 mod cli_show;
 mod cli_verify;
+mod control;
 #[cfg(target_os = "linux")] // it is preloaded
 mod disk;
 mod embedding;
