@@ -110,7 +110,7 @@ mod tests {
         let door = Door::keep(Arc::clone(&places), pool.handle());
         let order = pool.block_on(async {
             let mut waiting = FuturesUnordered::new();
-            let mut wait = |priority, key: &'static str| {
+            let wait = |priority, key: &'static str| {
                 let door = door.clone();
                 let mut entering = Box::pin(async move { door.wait(priority, key).await.map(|place| (place, key)) });
                 assert!(entering.as_mut().now_or_never().is_none());
