@@ -93,7 +93,12 @@ fn each_fault_of_a_session_window_is_told_at_its_place() {
         (of_kind(&WINDOW, "holidays = [\"2026-02-30\"]"), 9, 13, "'2026-02-30' is no date"),
         (of_kind(&WINDOW, "rate = 1"), 9, 8, "a window takes no 'rate'"),
         (of_kind(&WINDOW, "[[policy.hours]]\nfrom = 2026-01-02\nto = 2026-01-01\nclosed = true"), 11, 6, "is before"),
-        (of_kind(&WINDOW, "[[policy.hours]]\nfrom = 2026-01-02\nstart = \"09:00\""), 9, 1, "need 'start' and 'end', or 'closed"),
+        (
+            of_kind(&WINDOW, "[[policy.hours]]\nfrom = 2026-01-02\nstart = \"09:00\""),
+            9,
+            1,
+            "need 'start' and 'end', or 'closed",
+        ),
         (of_kind(&WINDOW, "[[policy.hours]]\nfrom = 2026-01-02\nshut = true"), 11, 1, "unknown field `shut`"),
     ];
     for (text, line, column, why) in rows {

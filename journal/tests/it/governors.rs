@@ -197,7 +197,10 @@ fn check(opened: &mut Opened, records: &[(&'static str, Vec<Fact>)], cut: usize)
     let standing: Vec<_> = booked.into_iter().map(|it| (it.booking, it.correlation.to_string(), it.event)).collect();
     let expected = says(&mut replayed, &set, &standing);
     assert!(says(&mut whole, &set, &standing) == expected, "what the index folds is not what the records say");
-    assert!(says(&mut halves, &set, &standing) == expected, "half folded and half replayed is not what the records say");
+    assert!(
+        says(&mut halves, &set, &standing) == expected,
+        "half folded and half replayed is not what the records say"
+    );
 }
 
 proptest! {

@@ -55,7 +55,9 @@ fn a_place_is_booked_until_it_is_released() {
         opened.catch_up();
         opened
             .writer
-            .append(&[story.facts("a", vec![moved(1, LifeState::Pending), Fact::Released { booking: booking("ana", 5) }])])
+            .append(&[
+                story.facts("a", vec![moved(1, LifeState::Pending), Fact::Released { booking: booking("ana", 5) }])
+            ])
             .unwrap();
         let (places, position) = opened.reader().bookings().unwrap();
         assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None }]);
