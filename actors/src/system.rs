@@ -449,7 +449,7 @@ fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_time().build()
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_all().build()
 }
 
 /// In event time, the clock goes on from where the journal's latest record was decided.
