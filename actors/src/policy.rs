@@ -143,7 +143,8 @@ impl Policy {
         self.unanswered.clear();
         self.answers.clear();
         self.holding.clear();
-        let (journal, readers, set) = (self.journal.clone(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
+        let (journal, readers, set) =
+            (self.journal.clone(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
         let lanes = Arc::clone(&self.lanes.borrow());
         let void = join_all(lanes.iter().flatten().map(|lane| lane.send(Void)).collect::<Vec<_>>());
         let read = async move {

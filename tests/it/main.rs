@@ -27,6 +27,7 @@ mod otel;
 mod overload;
 mod panics;
 mod parts;
+mod reasoners;
 mod recovery;
 mod runtime_support;
 mod shards;

@@ -28,7 +28,6 @@ pub(super) enum FactJson<'a> {
     PolicySet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
     Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
     Kept { event_sequence: u64 },
-    Freed { event_sequence: u64, policy: &'a str, key: &'a str },
     Other { text: String },
 }
 
@@ -72,7 +71,6 @@ impl<'a> FactJson<'a> {
             Fact::PolicySet { digest, text, by } => Self::PolicySet { digest: *digest, text, by: by.as_ref() },
             Fact::Reasoned { event, reasonings } => Self::Reasoned { event_sequence: *event, reasonings },
             Fact::Kept { event } => Self::Kept { event_sequence: *event },
-            Fact::Freed { policy, key, event } => Self::Freed { event_sequence: *event, policy, key },
             other => Self::of_run(other),
         }
     }

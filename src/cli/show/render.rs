@@ -119,9 +119,6 @@ impl Page<'_> {
             }
             Fact::Reasoned { reasonings, .. } => reasonings.iter().try_for_each(|reasoning| self.reasoning(reasoning)),
             Fact::Kept { .. } => self.labelled("waits", Tone::Doubtful, "for a person, without end"),
-            Fact::Freed { policy, .. } => {
-                self.labelled("place", Tone::Faint, &format!("the place held under {policy} is free again"))
-            }
             other => self.run_fact(other),
         }
     }
