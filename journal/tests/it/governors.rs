@@ -158,7 +158,7 @@ fn says(governor: &mut Governor, set: &Arc<PolicySet>, standing: &[(Booking, Str
     let mut ask = |policy: usize, key: &str, who: (&str, u64), returning: Option<Booking>, now: i64| {
         let wants = vec![Want { policy, key: key.into() }];
         let id = AskId(answers.len() as u64);
-        let ask = Ask { id, who: (who.0.into(), who.1), set: Arc::clone(set), wants, returning };
+        let ask = Ask { id, who: (who.0.into(), who.1), set: Arc::clone(set), wants, returning, may_defer: true };
         answers.push(governor.ask(ask, at(now)).map(|(_, ruling)| ruling));
         governor.settle(id, false, at(now));
     };
