@@ -35,7 +35,7 @@ fn an_event_holds_its_place_until_it_is_freed_and_a_snapshot_knows() {
     let mut restored = State::restore(&bytes, state.sequence, state.digest, &desk.definitions).expect("a state");
     assert_eq!((desk.state.places(), restored.places()), (&[place.clone()][..], &[place][..]));
     let freed = Fact::Freed { policy: "p".into(), key: "k".into(), event: 1 };
-    let record = Record { sequence: 2, at: at(0), facts: vec![freed.clone()] };
+    let record = Record { sequence: 2, at: at(0), facts: vec![freed] };
     assert_eq!(evolve(&mut restored, &record, &desk.definitions), Ok(()));
     assert_eq!(restored.places(), []);
     let again = Record { sequence: 3, ..record };
