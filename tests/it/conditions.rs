@@ -301,6 +301,37 @@ fn a_policy_that_asks_a_reasoner_that_there_is_not_or_for_longer_than_it_may_doe
 }
 
 #[test]
+fn a_condition_over_an_entity_sees_its_events_by_their_timestamps_though_some_came_late() {
+    let stops_reopened_and_held = r#"
+        [[policy]]
+        name = "not-reopened"
+        kind = "veto"
+        match = "task.>"
+        when = "entity.fields.status == 'reopened' || has(entity.fields.held)"
+    "#;
+    let task = EntityRef::new("task", "T-1");
+    let says = |id: &str, (field, value): (&str, &str), seconds: i64| {
+        let about = event("task.told", "tasks", id).entity(task.clone());
+        about.change(field, None::<&str>, value).timestamp(at(seconds * 1_000))
+    };
+    let told = [
+        says("1", ("status", "open"), 10),
+        says("2", ("status", "closed"), 20),
+        says("3", ("status", "reopened"), 15), // it was closed after that
+        says("4", ("held", "yes"), 16),
+    ];
+    let last = says("5", ("status", "open"), 40);
+    within(async move {
+        let stage = Stage::with(|builder| builder.policies(policies(stops_reopened_and_held))).await;
+        for event in told {
+            assert_eq!(stage.submit(event).await.event_state, Some(Processed));
+        }
+        assert_eq!(stage.submit(last).await.event_state, Some(Discarded), "held, though that came late");
+        stage.close().await;
+    });
+}
+
+#[test]
 fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
     let text = r#"
         max_deferrals = 2
