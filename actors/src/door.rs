@@ -28,11 +28,11 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door to so many places, kept on a pool until the places are closed.
-    pub fn keep(places: Arc<Semaphore>, pool: &tokio::runtime::Handle) -> Self {
+    /// A door to so many places, kept on a runtime until the places are closed.
+    pub fn keep(places: Arc<Semaphore>, on: &tokio::runtime::Handle) -> Self {
         let (comers, coming) = mpsc::channel(limits::WAITERS);
         let waiting = Arc::new(AtomicUsize::new(0));
-        pool.spawn(keep(places, coming));
+        on.spawn(keep(places, coming));
         Self { comers, waiting }
     }
 

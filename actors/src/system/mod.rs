@@ -299,7 +299,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
     let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
-    pool.spawn(watchdog::watch(holders.iter().cloned().zip(shard_views.iter().cloned()).collect()));
+    tokio::spawn(watchdog::watch(holders.iter().cloned().zip(shard_views.iter().cloned()).collect()));
     let spec = |at: usize| ShardSpec {
         at,
         of: arbiters.len(),
@@ -347,7 +347,8 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let core = Core {
         router,
         ends,
-        door: Door::keep(Arc::clone(&permits), pool.handle()),
+        // Here, and not among the agents: one of them that holds its thread would hold the door too.
+        door: Door::keep(Arc::clone(&permits), &tokio::runtime::Handle::current()),
         admission: permits,
         admitted_at_most: admission,
         busy,
