@@ -1,0 +1,117 @@
+//! Sets that come into force in the middle of load: no event is judged by half of one, and each set that judged is recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use regie::actors::in_force::EnactError;
+use regie::core::Digest;
+use regie::core::event::Principal;
+use regie::core::governance::{Judgement, PolicySet};
+use regie::core::workflow::Fact;
+use regie::{Handle, Reason};
+
+use super::size;
+use crate::runtime_support::{Folder, Stage, note_by, within};
+
+const THREADS: usize = 4;
+const CORRELATIONS: usize = 40;
+
+/// A set whose policies have its number in their names: two conditions, and two that hold state.
+fn numbered(number: usize) -> PolicySet {
+    let policy = |name: &str, what: &str| format!("[[policy]]\nname = '{name}-{number}'\nmatch = 'agent.>'\n{what}\n");
+    let text = [
+        policy("large", "kind = 'veto'\nwhen = 'event.payload.amount > 1000000'"),
+        policy("late", "kind = 'veto'\nwhen = 'now < event.timestamp && false'"),
+        policy("rate", "kind = 'rate'\nrate = 1000000\nper = '1s'\nburst = 1000000\nmode = 'discard'"),
+        policy("pace", "kind = 'cooldown'\nwindow = '1s'\nkey = 'actor'\nmode = 'discard'"),
+    ];
+    PolicySet::parse(&text.concat()).unwrap()
+}
+
+/// Puts sets in force one after the other, each as soon as the one before is.
+fn change(handle: &Handle, changes: usize) {
+    for number in 1..=changes {
+        while let Err(error) = futures::executor::block_on(handle.set_policies(numbered(number), Some(Principal::user("ops")))) {
+            assert_eq!(error, EnactError::Busy);
+        }
+    }
+}
+
+/// Submits until the sets are through, and some more; each event is of an actor of its own.
+fn load(handle: &Handle, thread: usize, over: &AtomicBool) -> usize {
+    let mut more = 50;
+    let mut sent = 0;
+    while more > 0 {
+        more -= usize::from(over.load(Ordering::Acquire));
+        let (actor, correlation) = (format!("a-{thread}-{sent}"), format!("c-{}", sent % CORRELATIONS));
+        let event = note_by(&actor, &correlation, &actor).payload(serde_json::json!({"amount": sent})).build().unwrap();
+        let answer = futures::executor::block_on(handle.submit(event));
+        match answer {
+            Ok(answer) => assert_eq!(answer.policy_decisions.len(), 4, "{answer:?}"),
+            Err(refused) => assert!(matches!(refused.reason, Reason::Full { .. }), "{refused}"),
+        }
+        sent += 1;
+    }
+    sent
+}
+
+/// All judgements.
+async fn judgements(handle: &Handle) -> Vec<Judgement> {
+    let mut judgements = Vec::new();
+    for correlation in 0..CORRELATIONS {
+        for stored in handle.records(&format!("c-{correlation}").as_str().into()).await.unwrap() {
+            judgements.extend(stored.record.facts.into_iter().filter_map(|fact| match fact {
+                Fact::Judged { judgement, .. } => Some(judgement),
+                _ => None,
+            }));
+        }
+    }
+    judgements
+}
+
+async fn recorded(handle: &Handle) -> BTreeSet<Digest> {
+    let records = handle.records(&"regie/policies".into()).await.unwrap();
+    let facts = records.into_iter().flat_map(|stored| stored.record.facts);
+    facts
+        .filter_map(|fact| match fact {
+            Fact::PolicySet { digest, .. } => Some(digest),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn no_event_is_judged_by_half_a_set_and_each_set_that_judged_is_recorded() {
+    within(async {
+        let changes = size("REGIE_RELOADS", 60);
+        let folder = Folder::new();
+        let stage = Stage::with(|builder| builder.policies(numbered(0)).journal(folder.journal())).await;
+        let over = Arc::new(AtomicBool::new(false));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (handle, over) = (stage.handle.clone(), Arc::clone(&over));
+                std::thread::spawn(move || load(&handle, thread, &over))
+            })
+            .collect();
+        change(&stage.handle, changes);
+        over.store(true, Ordering::Release);
+        let sent: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+
+        let numbers: BTreeMap<Digest, usize> =
+            (0..=changes).map(|number| (numbered(number).digest().unwrap(), number)).collect();
+        let (judged, recorded) = (judgements(&stage.handle).await, recorded(&stage.handle).await);
+        let mut seen = BTreeSet::new();
+        for judgement in &judged {
+            let number = numbers[&judgement.set.unwrap()];
+            let of_it = |name: &str| name.ends_with(&format!("-{number}"));
+            assert!(judgement.decisions.iter().all(|decision| of_it(&decision.policy)), "{number}: {judgement:?}");
+            seen.insert(judgement.set.unwrap());
+        }
+        assert_eq!(judged.len(), sent);
+        assert!(seen.is_subset(&recorded), "a set judged that is not recorded");
+        assert!(seen.len() > changes / 10, "only {} of {changes} sets judged anything", seen.len());
+        println!("{sent} events were judged by {} of {} sets", seen.len(), changes + 1);
+        stage.close().await;
+    });
+}
