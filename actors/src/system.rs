@@ -332,7 +332,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let Settings {
         clock, policies, policies_by, definitions, agents: specs, reasoners, admission, keep, faults, ..
     } = settings;
-    let (busy, agents) = (Busy::default(), Agents::default());
+    let (busy, agents, thinkers) = (Busy::default(), Agents::default(), Reasoners::default());
     let nowhere = directories.len();
     let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
     let (end_shards, ends) = watch::channel(Places::from(vec![None; nowhere]));
@@ -367,6 +367,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         neighbours: Neighbours {
             timers: timers.clone(),
             agents: agents.clone(),
+            reasoners: thinkers.clone(),
             router: router.clone(),
             busy: busy.clone(),
         },
@@ -387,7 +388,6 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
     }
-    let thinkers = Reasoners::default();
     for spec in reasoners {
         let name = format!("reasoner {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), thinkers.clone()));

@@ -2,11 +2,12 @@
 //! that come into force while events come in.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use regie::core::event::{EventBuilder, LifeState, Principal};
+use regie::actors::reasoner::Reasoner;
+use regie::core::event::{EntityRef, EventBuilder, LifeState, Principal};
 use regie::core::governance::{Lapse, PolicySet};
 use regie::core::query::Filter;
+use regie::core::reasoning::{ReasonError, Request, SignalDraft};
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction};
 use regie::{Builder, Reason};
 
@@ -56,9 +57,13 @@ fn a_condition_stops_what_it_is_about_and_lets_pass_what_lacks_the_field() {
         let stage = Stage::with(|builder| builder.policies(policies(FOUR_ENDS))).await;
         let plain = stage.submit(note_by("ana", "a", "a")).await;
         assert_eq!(plain.event_state, Some(Processed));
-        assert!(plain.policy_decisions[0].observed["error"].text().contains("no such key"), "{plain:?}");
+        assert!(plain.policy_decisions[0].observed["error"].text().contains("null has no fields"), "{plain:?}");
         let stopped = stage.submit(amount(note_by("bob", "b", "b"), 20_000)).await;
         assert_eq!((stopped.event_state, stopped.policy_decisions.len()), (Some(Discarded), 1));
+        let metrics = stage.handle.metrics().await;
+        let said = metrics.by_policy["too-much"];
+        assert_eq!((said.passed, said.discarded, metrics.by_policy["one-a-second"].passed), (1, 1, 1));
+        assert_eq!(metrics.events.acceptance_rate(), Some(0.5));
         stage.close().await;
     });
 }
@@ -134,8 +139,7 @@ fn a_condition_sees_the_entity_and_the_workflow_as_they_were_before() {
     within(async move {
         let stage = Stage::with(|builder| builder.policies(policies(text))).await;
         let change = |id: &str, to: &str| {
-            let change = regie::core::event::Change::new(serde_json::json!(null), serde_json::json!(to));
-            event("task.changed", "t", id).entity("task", "T-1").change("status", change)
+            event("task.changed", "t", id).entity(EntityRef::new("task", "T-1")).change("status", (), to)
         };
         let states = [stage.submit(change("1", "open")).await, stage.submit(change("2", "closed")).await];
         assert!(states.iter().all(|answer| answer.event_state == Some(Processed)));
@@ -195,7 +199,7 @@ fn who_comes_over_a_limit_waits_and_goes_on_first_come_first_when_a_place_is_fre
     within(async {
         let folder = Folder::new();
         let with = |builder: Builder| {
-            builder.policies(policies(TWO_AT_ONCE)).journal(folder.journal()).handler(script("work.>", works))
+            builder.policies(policies(TWO_AT_ONCE)).journal(folder.journal()).handler(script("works", "work.>", works))
         };
         let stage = Stage::with(with).await;
         let mut states = Vec::new();
@@ -205,7 +209,10 @@ fn who_comes_over_a_limit_waits_and_goes_on_first_come_first_when_a_place_is_fre
         assert_eq!(states, [Some(Processed), Some(Processed), Some(Deferred), Some(Deferred)]);
         stage.submit(event("work.end", "b", "end")).await;
         stage.handle.settle().await;
-        assert_eq!((stage.state_of("c/begin").await, stage.state_of("d/begin").await), (Some(Processed), Some(Deferred)));
+        assert_eq!(
+            (stage.state_of("c/begin").await, stage.state_of("d/begin").await),
+            (Some(Processed), Some(Deferred))
+        );
         stage.close().await;
         let stage = Stage::with(with).await;
         stage.submit(event("work.end", "a", "end")).await;
@@ -240,6 +247,82 @@ fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
     });
 }
 
+const ASKS: &str = r#"
+[[policy]]
+name = "no-notes-by-bob"
+kind = "veto"
+match = "agent.note"
+when = "event.actor.id == 'bob'"
+
+[[policy]]
+name = "fraud"
+kind = "reason"
+match = "agent.note"
+reasoner = "fraud"
+mode = "risk_flagging"
+
+[[policy]]
+name = "sure-enough"
+kind = "signals"
+match = "agent.note"
+min_confidence = 0.7
+
+[[policy]]
+name = "risky"
+kind = "veto"
+match = "agent.note"
+when = "signals.exists(s, s.kind == 'risk.high')"
+
+[[policy]]
+name = "one-a-second"
+kind = "cooldown"
+match = "agent.note"
+window = "1s"
+mode = "discard"
+"#;
+
+/// Says as sure as the event's payload asks it to.
+struct Fraud;
+
+impl Reasoner for Fraud {
+    async fn reason(&self, request: Request) -> Result<Vec<SignalDraft>, ReasonError> {
+        let view = request.view.value();
+        let sure = view["payload"].as_f64().ok_or_else(|| ReasonError::Failed("no number".into()))?;
+        Ok(vec![SignalDraft::new("risk.high", sure).rationale("as asked")])
+    }
+}
+
+#[test]
+fn a_reasoner_is_asked_before_the_event_goes_on_and_what_it_says_counts_if_it_is_sure_enough() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(ASKS)).reasoner("fraud", Fraud)).await;
+        let say = |id: &str, sure: f64| note_by("ana", id, id).payload(serde_json::json!(sure));
+        let risky = stage.submit(say("a", 0.9)).await;
+        assert_eq!((risky.event_state, risky.signals.len(), risky.signals_filtered.len()), (Some(Discarded), 1, 0));
+        let unsure = stage.submit(say("b", 0.6)).await;
+        assert_eq!((unsure.event_state, unsure.signals.len(), unsure.signals_filtered.len()), (Some(Processed), 0, 1));
+        assert!(unsure.signals_filtered[0].text().contains("sure-enough"), "{unsure:?}");
+        // A veto spends nothing of the cooldown, and one that names no signals asks nobody.
+        assert_eq!(stage.submit(say("c", 0.1)).await.event_state, Some(Discarded));
+        let bob = stage.submit(note_by("bob", "d", "d").payload(serde_json::json!(0.1))).await;
+        assert_eq!((bob.event_state, bob.policy_decisions.len()), (Some(Discarded), 1));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn who_sends_it_again_gets_the_same_answer_with_its_signals() {
+    within(async {
+        let stage = Stage::with(|builder| builder.policies(policies(ASKS)).reasoner("fraud", Fraud)).await;
+        let say = || note_by("ana", "a", "a").payload(serde_json::json!(0.9)).timestamp(at(0));
+        let (first, again) = (stage.submit(say()).await, stage.submit(say()).await);
+        assert_eq!(again.status, regie::core::event::Status::Duplicate);
+        assert_eq!((again.signals, again.policy_decisions), (first.signals, first.policy_decisions));
+        assert_eq!((again.state_transitions, again.current_state), (first.state_transitions, first.event_state));
+        stage.close().await;
+    });
+}
+
 #[test]
 fn events_and_changes_of_the_set_may_come_at_once() {
     within(async {
@@ -260,7 +343,6 @@ fn events_and_changes_of_the_set_may_come_at_once() {
         }
         changes.join().unwrap();
         assert!(!digests.is_empty());
-        let _ = Duration::ZERO;
         stage.close().await;
     });
 }

@@ -33,6 +33,7 @@ use crate::faults::FaultPoint;
 use crate::life::{Life, Twin};
 use crate::metrics::ShardView;
 use crate::post::Post;
+use crate::reasoner::Reasoners;
 use crate::timers::Timers;
 use crate::workflow::{Gone, Links, Report, Reported, WorkflowView};
 pub use root::{Part, Raise, Reins, Root};
@@ -83,6 +84,8 @@ pub struct Neighbours {
     pub timers: Post<Addr<Timers>>,
     /// The agents.
     pub agents: Agents,
+    /// The reasoners.
+    pub reasoners: Reasoners,
     /// The way to all shards.
     pub router: Router,
     /// Counts what is under way.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures::future::{LocalBoxFuture, join_all};
-use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
-use regie_core::reasoning::{Advice, Ask, Reasoning, Sifted};
+use futures::future::{LocalBoxFuture, join_all, ready};
+use regie_core::event::{CorrelationId, Event, EventResult, LifeState, Status};
+use regie_core::reasoning::{Advice, Ask, Asked, Outcome, Reasoning, Refused, Request, Sifted, Sight};
 use regie_core::workflow::{Command, Fact, first_answer, moves_in};
 use regie_journal::{Reader, StoreError};
 use tokio::sync::oneshot;
@@ -14,8 +14,10 @@ use tokio::sync::oneshot;
 use super::Shard;
 use super::answer::{PATIENCE, judge};
 use super::effects::entry;
+use crate::agent::abortable;
 use crate::busy::UnderWay;
 use crate::entry::{Entry, Work};
+use crate::reasoner::ReasonCall;
 use crate::refused::Reason;
 use crate::workflow::Question;
 
@@ -56,10 +58,26 @@ impl Shard {
         }
     }
 
-    fn ask_one(&self, ask: &Ask, _: &regie_core::event::Event) -> LocalBoxFuture<'static, Advice> {
-        let asked = regie_core::reasoning::Asked { reasoner: ask.reasoner.clone(), mode: ask.mode.clone() };
-        let refused = regie_core::reasoning::Refused::Unknown { reasoner: ask.reasoner.clone() };
-        Box::pin(std::future::ready(Advice::without(asked, regie_core::reasoning::Outcome::Refused(refused), 0)))
+    /// Asks one reasoner; whatever becomes of it is advice.
+    fn ask_one(&self, ask: &Ask, event: &Event) -> LocalBoxFuture<'static, Advice> {
+        let asked = Asked { reasoner: ask.reasoner.clone(), mode: ask.mode.clone() };
+        let told = |outcome| -> LocalBoxFuture<'static, Advice> {
+            Box::pin(ready(Advice::without(asked.clone(), outcome, 0)))
+        };
+        let request = match Request::new(ask, event, &Sight::all()) {
+            Ok(request) => request,
+            Err(refused) => return told(Outcome::Refused(refused)),
+        };
+        let Some(gate) = self.neighbours.reasoners.gate(&ask.reasoner) else {
+            return told(Outcome::Refused(Refused::Unknown { reasoner: ask.reasoner.clone() }));
+        };
+        let (_, abort) = abortable(); // its time limit ends it
+        let (reply, advice) = oneshot::channel();
+        if gate.try_send(ReasonCall { ask: ask.clone(), request, abort, reply }).is_err() {
+            let why = format!("the gate of '{}' is full or gone", ask.reasoner);
+            return told(Outcome::Refused(Refused::Full { why }));
+        }
+        Box::pin(async move { advice.await.unwrap_or_else(|_| Advice::without(asked, Outcome::lost(), 0)) })
     }
 
     /// What was said goes to the workflow as a command, again and again until it is taken: it is owed.

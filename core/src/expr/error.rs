@@ -54,6 +54,11 @@ impl From<ExecutionError> for EvalError {
             ExecutionError::RemainderByZero(_) => "remainder by zero".to_string(),
             ExecutionError::Overflow(..) => "the result is beyond its type's range".to_string(),
             ExecutionError::IndexOutOfBounds(_) => "the index is beyond the list".to_string(),
+            ExecutionError::NoSuchOverload(it)
+                if plain(it.function()) == "." && it.argument_types().first().is_some_and(|of| of.contains("null")) =>
+            {
+                "null has no fields".to_string()
+            }
             ExecutionError::NoSuchOverload(it) => {
                 let types = it.argument_types().join(", ");
                 format!("'{}' does not take ({types})", plain(it.function()))

@@ -42,7 +42,7 @@ impl Desk {
     }
 
     fn ask_for(&mut self, id: u64, wants: Vec<Want>, returning: Option<Booking>, now: i64) -> Option<Ruling> {
-        let ask = Ask { id: AskId(id), who: who(id), set: Arc::clone(&self.set), wants, returning };
+        let ask = Ask { id: AskId(id), who: who(id), set: Arc::clone(&self.set), wants, returning, may_defer: true };
         self.governor.ask(ask, at(now)).map(|(_, ruling)| ruling)
     }
 

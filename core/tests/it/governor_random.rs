@@ -149,7 +149,8 @@ impl Bench {
         self.next += 1;
         let asks = wants.iter().map(|(policy, key)| Want { policy: *policy, key: key.clone() }).collect();
         let booking = returning.as_ref().map(booking);
-        let ask = Ask { id, who: who(event), set: Arc::clone(&self.set), wants: asks, returning: booking };
+        let ask =
+            Ask { id, who: who(event), set: Arc::clone(&self.set), wants: asks, returning: booking, may_defer: true };
         let comes = Comes { who: event, returning: returning.as_ref(), now: self.now };
         let expected = self.model.expect(&wants, comes);
         self.asked.insert(id, Asked { event, whole, wants, returning, ruling: None });

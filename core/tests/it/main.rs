@@ -1,6 +1,7 @@
 //! Property and table tests of the rules, a module a theme.
 
 mod asking;
+mod calendar;
 mod cloudevents;
 mod entity;
 mod escalation;
@@ -19,6 +20,7 @@ mod helpers;
 mod illegal_facts;
 mod loop_random;
 mod policy_file;
+mod policy_kinds;
 mod reasoning;
 mod signal_filter;
 mod token_bucket;
