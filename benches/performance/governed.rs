@@ -76,7 +76,8 @@ struct Threads {
 
 /// Whoever waits for another works less than that one: a thread that works less than those who ask it is no bottleneck.
 fn busy(many: usize, threads: &[Threads]) -> Figure {
-    let millis = |time: fn(&Threads) -> Duration| median(threads.iter().map(|it| time(it).as_secs_f64() * 1e3).collect());
+    let millis =
+        |time: fn(&Threads) -> Duration| median(threads.iter().map(|it| time(it).as_secs_f64() * 1e3).collect());
     let (ours, floor) = (millis(|it| it.policies), millis(|it| it.shard));
     Figure {
         name: format!("ms that the policies' thread worked, {many} of them; a shard"),
@@ -97,7 +98,8 @@ fn once(count: usize, policies: PolicySet) -> (f64, Threads) {
         drive(&handle, given, IN_FLIGHT).await;
         let processor = watch.processor();
         let times = thread_times();
-        let longest = |name: &str| times.iter().filter(|it| it.0.starts_with(name)).map(|it| it.1).max().unwrap_or_default();
+        let longest =
+            |name: &str| times.iter().filter(|it| it.0.starts_with(name)).map(|it| it.1).max().unwrap_or_default();
         let threads = Threads { policies: longest("regie-system"), shard: longest("actix-rt") };
         runtime.shutdown().await;
         (rate(count, processor), threads)

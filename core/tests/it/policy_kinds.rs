@@ -88,7 +88,8 @@ fn end(ruling: &Ruling) -> String {
     }
 }
 
-const BERLIN: &str = "kind = \"window\"\nzone = \"Europe/Berlin\"\ndays = [\"mon-fri\"]\nstart = \"09:00\"\nend = \"17:00\"
+const BERLIN: &str =
+    "kind = \"window\"\nzone = \"Europe/Berlin\"\ndays = [\"mon-fri\"]\nstart = \"09:00\"\nend = \"17:00\"
     at_most = 3\nmode = \"defer\"";
 
 #[test]
@@ -146,7 +147,11 @@ fn a_rate_lets_a_burst_on_and_then_one_each_interval() {
         assert_eq!((end(&fourth).as_str(), fourth.decisions[0].remaining_ms), ("1970-01-01T00:00:00.500Z", Some(400)));
         assert_eq!(end(&rate.new_at(5, "00:00:00.100")), "1970-01-01T00:00:01");
         assert_eq!(end(&rate.back(4, &fourth, "00:00:00.500")), "on");
-        assert_eq!(end(&rate.new_at(6, "00:00:00.500")), "1970-01-01T00:00:01.500Z", "a booked slot goes before a newcomer");
+        assert_eq!(
+            end(&rate.new_at(6, "00:00:00.500")),
+            "1970-01-01T00:00:01.500Z",
+            "a booked slot goes before a newcomer"
+        );
     }
 }
 
@@ -193,7 +198,11 @@ fn who_comes_over_the_limit_waits_for_a_place_first_come_first_served() {
         assert_eq!(end(&desk.back(3, &waits[0], "00:00:02")), "on");
         assert_eq!(desk.free(2), [Promise { correlation: correlation(), event: 4 }]);
         desk.restart();
-        assert_eq!(desk.governor.take_promises(), [Promise { correlation: correlation(), event: 4 }], "it is told again");
+        assert_eq!(
+            desk.governor.take_promises(),
+            [Promise { correlation: correlation(), event: 4 }],
+            "it is told again"
+        );
         assert_eq!(end(&desk.back(4, &waits[1], "00:00:03")), "on");
     }
 }

@@ -213,7 +213,8 @@ fn where_the_workflow_of_the_one_dies_one_goes_on() {
             let deaths = Arc::new(AtomicU64::new(0));
             let died = Arc::clone(&deaths);
             let five = Faults::when(move |point, _| {
-                point == FaultPoint::Decide && died.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| (it < 5).then_some(it + 1)).is_ok()
+                point == FaultPoint::Decide
+                    && died.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| (it < 5).then_some(it + 1)).is_ok()
             });
             let stage = Stage::with(|builder| under(kind, JournalConfig::memory())(builder).faults(five)).await;
             let answers = race(&stage, racers(0, 200), (0, 900), |_| {}).await;

@@ -30,9 +30,9 @@ fn numbered(number: usize) -> PolicySet {
 }
 
 /// Puts sets in force one after the other, each as soon as the one before is.
-fn change(handle: &Handle, changes: usize) {
+async fn change(handle: &Handle, changes: usize) {
     for number in 1..=changes {
-        while let Err(error) = futures::executor::block_on(handle.set_policies(numbered(number), Some(Principal::user("ops")))) {
+        while let Err(error) = handle.set_policies(numbered(number), Some(Principal::user("ops"))).await {
             assert_eq!(error, EnactError::Busy);
         }
     }
@@ -94,7 +94,7 @@ fn no_event_is_judged_by_half_a_set_and_each_set_that_judged_is_recorded() {
                 std::thread::spawn(move || load(&handle, thread, &over))
             })
             .collect();
-        change(&stage.handle, changes);
+        change(&stage.handle, changes).await;
         over.store(true, Ordering::Release);
         let sent: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
 

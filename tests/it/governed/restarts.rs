@@ -101,7 +101,8 @@ fn script_of_steps() -> Vec<Step> {
             _ => format!("c-{nth}"),
         };
         let actor = ["ana", "ben"][dice.below(2) as usize];
-        let event: EventBuilder = Event::new(kind, correlation.as_str()).id(format!("e-{nth}")).actor(Principal::user(actor));
+        let event: EventBuilder =
+            Event::new(kind, correlation.as_str()).id(format!("e-{nth}")).actor(Principal::user(actor));
         Step { on: dice.below(250), event: event.build().unwrap() }
     };
     (0..STEPS).map(step).collect()
@@ -116,7 +117,7 @@ fn works(_: &u64, input: Input<'_>, _: &Moment<'_>) -> Result<Reaction<u64>, Han
 
 fn governed(journal: JournalConfig) -> impl FnOnce(Builder) -> Builder {
     let policies = PolicySet::parse(POLICIES).unwrap();
-    |builder| builder.policies(policies).journal(journal).handler(script("work.>", works))
+    |builder| builder.policies(policies).journal(journal).handler(script("works", "work.>", works))
 }
 
 /// How a script is cut.
@@ -150,7 +151,8 @@ async fn answers(cut: Option<(usize, Cut)>) -> Vec<Value> {
         stage.handle.settle().await;
         told.push(json!([nth, answer.event_state, answer.deferred_until, answer.policy_decisions]));
     }
-    stage.go_to(now.micros() / 1_000 + 4 * 86_400_000).await;
+    stage.handle.advance_to(now.after(Duration::from_secs(4 * 86_400))).await;
+    stage.handle.settle().await;
     told.extend(lives(&stage).await);
     stage.close().await;
     told
@@ -183,7 +185,10 @@ fn a_script_that_is_cut_anywhere_has_the_answers_of_one_that_is_not() {
         let undisturbed = answers(None).await;
         let deferred = undisturbed[..STEPS].iter().filter(|told| told[1] == "deferred").count();
         let discarded = undisturbed[..STEPS].iter().filter(|told| told[1] == "discarded").count();
-        assert!(deferred > 20 && discarded > 5, "the script tries too little: {deferred} deferred, {discarded} discarded");
+        assert!(
+            deferred > 20 && discarded > 5,
+            "the script tries too little: {deferred} deferred, {discarded} discarded"
+        );
         let each = size("REGIE_CUTS", 7);
         let cuts: Vec<(usize, Cut)> =
             (1..STEPS).step_by(each).flat_map(|at| [(at, Cut::Restart), (at, Cut::Kill)]).collect();

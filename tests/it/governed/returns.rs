@@ -12,7 +12,7 @@ use regie::core::workflow::Fact;
 use regie::{Builder, Handle, JournalConfig};
 
 use super::size;
-use crate::runtime_support::{Dice, Folder, Stage, note_by, one_a_second, set, submit_all, within_at_most};
+use crate::runtime_support::{Dice, Folder, Stage, at, note_by, one_a_second, set, submit_all, within_at_most};
 
 const SECOND: i64 = 1_000;
 /// At how many instants on the way it is looked at how many have come back.
@@ -53,7 +53,7 @@ fn governed(journal: JournalConfig) -> impl FnOnce(Builder) -> Builder {
 
 async fn send(stage: &Stage, load: Load) {
     for instant in 0..SECOND {
-        stage.clock.advance_to(crate::runtime_support::at(instant));
+        stage.clock.advance_to(at(instant));
         for key in (0..load.keys).filter(|key| load.begins(*key) == instant) {
             let answers = submit_all(&stage.handle, load.events_of(key)).await;
             assert!(answers.iter().all(Result::is_ok));
@@ -64,7 +64,11 @@ async fn send(stage: &Stage, load: Load) {
 
 async fn assert_gone(stage: &Stage, load: Load, millis: i64) {
     stage.go_to(millis).await;
-    assert_eq!(stage.stats().await.by_state.get("processed").copied().unwrap_or(0), load.gone_by(millis), "at {millis}");
+    assert_eq!(
+        stage.stats().await.by_state.get("processed").copied().unwrap_or(0),
+        load.gone_by(millis),
+        "at {millis}"
+    );
 }
 
 /// When each event of a key went on, in the journal's order, with the place there.
@@ -74,9 +78,12 @@ async fn went_on(handle: &Handle, key: usize) -> Vec<(String, i64, u64)> {
     for stored in handle.records(&format!("c-{key}").as_str().into()).await.unwrap() {
         for fact in &stored.record.facts {
             match fact {
-                Fact::Received { identity, .. } => drop(names.insert(stored.record.sequence, identity.id.clone())),
+                Fact::Received { raw, .. } => {
+                    let event: serde_json::Value = serde_json::from_str(raw).unwrap();
+                    names.insert(stored.record.sequence, event["id"].as_str().unwrap().to_string());
+                }
                 Fact::Moved { event, to: LifeState::Processed, .. } => {
-                    gone.push((names[event].to_string(), stored.record.at.micros(), stored.position));
+                    gone.push((names[event].clone(), stored.record.at.micros(), stored.position));
                 }
                 _ => {}
             }

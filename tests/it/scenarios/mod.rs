@@ -2,6 +2,7 @@
 
 mod business_hours;
 mod four_ends;
+mod harmless_reasoner;
 
 use regie::JournalConfig;
 
