@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::agent::{AgentSpec, Agents};
 use crate::busy::Busy;
 use crate::clock::Clock;
+use crate::door::Door;
 use crate::entry::{Places, Router, hash_of, shard_of};
 use crate::faults::Faults;
 use crate::in_force::{Current, InForce};
@@ -118,6 +119,8 @@ pub struct Core {
     pub ends: watch::Receiver<Places<AwaitEnd>>,
     /// Places among those who may be under way.
     pub admission: Arc<Semaphore>,
+    /// Where those wait for whom there is no place.
+    pub door: Door,
     /// How many there are.
     pub admitted_at_most: usize,
     /// Counts what is under way.
@@ -405,6 +408,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let core = Core {
         router,
         ends,
+        door: Door::keep(Arc::clone(&permits), pool.handle()),
         admission: permits,
         admitted_at_most: admission,
         busy,
@@ -461,7 +465,7 @@ fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_time().build()
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_all().build()
 }
 
 /// In event time, the clock goes on from where the journal's latest record was decided.

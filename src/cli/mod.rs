@@ -9,6 +9,7 @@
 //! A binary of your own gives the builder its handlers, agents and policies first; reading commands need none of them.
 
 mod args;
+mod escalations;
 mod exit;
 mod head;
 mod log;
@@ -66,6 +67,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
+        Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use regie_core::event::{CorrelationId, LifeState, Principal};
 use regie_core::governance::{Booking, Judgement};
+use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
 use regie_core::{Digest, Json, Timestamp};
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub(super) enum FactJson<'a> {
     Parked { input: &'a str, attempts: u32, error: &'a str },
     Finished { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
     PolicySet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
+    Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
+    Kept { event_sequence: u64 },
+    Freed { event_sequence: u64, policy: &'a str, key: &'a str },
     Other { text: String },
 }
 
@@ -64,6 +68,9 @@ impl<'a> FactJson<'a> {
                 Self::Moved { event_sequence: *event, to: *to, reason, by: by.as_ref() }
             }
             Fact::PolicySet { digest, text, by } => Self::PolicySet { digest: *digest, text, by: by.as_ref() },
+            Fact::Reasoned { event, reasonings } => Self::Reasoned { event_sequence: *event, reasonings },
+            Fact::Kept { event } => Self::Kept { event_sequence: *event },
+            Fact::Freed { policy, key, event } => Self::Freed { event_sequence: *event, policy, key },
             other => Self::of_run(other),
         }
     }
