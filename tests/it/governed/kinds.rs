@@ -81,28 +81,27 @@ pub(crate) fn assert_one_went_on(kind: &str, answers: &[EventResult]) {
 }
 
 fn assert_held_back(kind: &str, taken_at: Timestamp, answer: &EventResult) {
-    let (decision, day) = (decision(answer), Timestamp::from_millis(86_400_000));
-    let ends = match kind {
-        "window-discard" | "window-defer" => Some(day),
-        "concurrency" => None,
-        _ => Some(taken_at.after(Duration::from_secs(1))),
-    };
-    let remaining = ends.map(|ends| ends.since(decision.at).as_micros().div_ceil(1_000) as u64);
-    assert_eq!(decision.remaining_ms, remaining, "{kind}");
-    let (outcome, state) = match (kind, answer.deferred_until) {
-        ("window-defer" | "concurrency", None) if answer.event_state == Some(LifeState::Deferred) => {
-            (PolicyOutcome::Deferred, LifeState::Deferred)
+    let decision = decision(answer);
+    let told = decision.remaining_ms.map(|remaining| decision.at.micros() + remaining as i64 * 1_000);
+    let (second, day) = (taken_at.micros() + 1_000_000, 86_400_000_000);
+    match kind {
+        "window-discard" | "window-defer" => assert_eq!(told, Some(day), "{kind}"),
+        "concurrency" => assert_eq!(told, None, "nobody knows when a place is free"),
+        // A rate tells when one more could go on behind those who have booked; who has only reserved does not count.
+        "rate-defer" => {
+            let until = answer.deferred_until.unwrap().micros();
+            assert!(told.is_some_and(|told| told >= second && told <= until && (told - second) % 1_000_000 == 0));
         }
-        (_, Some(_)) => (PolicyOutcome::Deferred, LifeState::Deferred),
-        (_, None) => (PolicyOutcome::Discarded, LifeState::Discarded),
+        _ => assert_eq!(told, Some(second), "{kind}"),
+    }
+    // Not every opening to come is searched for a place.
+    let defers = matches!(kind, "cooldown-defer" | "rate-defer" | "concurrency")
+        || (kind == "window-defer" && answer.deferred_until.is_some());
+    let (outcome, state) = match defers {
+        true => (PolicyOutcome::Deferred, LifeState::Deferred),
+        false => (PolicyOutcome::Discarded, LifeState::Discarded),
     };
     assert_eq!((decision.outcome, answer.event_state), (outcome, Some(state)), "{kind}");
-    assert_eq!(state == LifeState::Deferred, !kind.ends_with("discard") && !is_late(kind, answer), "{kind}");
-}
-
-/// Whether it found no place in all the openings that are searched.
-fn is_late(kind: &str, answer: &EventResult) -> bool {
-    kind == "window-defer" && answer.deferred_until.is_none()
 }
 
 /// The places of those who wait.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use regie::actors::in_force::EnactError;
 use regie::core::Digest;
-use regie::core::event::Principal;
+use regie::core::event::{LifeState, Principal};
 use regie::core::governance::{Judgement, PolicySet};
-use regie::core::workflow::Fact;
+use regie::core::workflow::{Fact, HandlerError, Input, Moment, Reaction};
 use regie::{Handle, Reason};
 
 use super::size;
-use crate::runtime_support::{Folder, Stage, note_by, within};
+use crate::runtime_support::{Folder, Stage, event, note_by, script, within};
 
 const THREADS: usize = 4;
 const CORRELATIONS: usize = 40;
@@ -114,4 +114,33 @@ fn no_event_is_judged_by_half_a_set_and_each_set_that_judged_is_recorded() {
         println!("{sent} events were judged by {} of {} sets", seen.len(), changes + 1);
         stage.close().await;
     });
+}
+
+fn works(_: &u64, _: Input<'_>, _: &Moment<'_>) -> Result<Reaction<u64>, HandlerError> {
+    Ok(Reaction::none().note(1))
+}
+
+/// One holds the only place, and another waits for it; then that set comes into force.
+async fn with_one_waiting(then: PolicySet) {
+    let limit =
+        PolicySet::parse("[[policy]]\nname = 'places'\nkind = 'concurrency'\nmatch = 'work.begin'\nlimit = 1\n");
+    let stage = Stage::with(|builder| builder.policies(limit.unwrap()).handler(script("works", "work.>", works))).await;
+    for (name, state) in [("a", LifeState::Processed), ("b", LifeState::Deferred)] {
+        assert_eq!(stage.submit(event("work.begin", name, "begin")).await.event_state, Some(state));
+    }
+    stage.handle.set_policies(then, None).await.unwrap();
+    stage.handle.settle().await;
+    assert_eq!(stage.state_of("b/begin").await, Some(LifeState::Processed));
+    stage.close().await;
+}
+
+#[test]
+fn who_waits_for_a_place_goes_on_when_a_set_comes_into_force_that_has_more_of_them() {
+    let two = "[[policy]]\nname = 'places'\nkind = 'concurrency'\nmatch = 'work.begin'\nlimit = 2\n";
+    within(with_one_waiting(PolicySet::parse(two).unwrap()));
+}
+
+#[test]
+fn who_waits_for_a_place_goes_on_when_the_limit_is_no_more() {
+    within(with_one_waiting(PolicySet::default()));
 }
