@@ -121,7 +121,7 @@ impl Handle {
     /// In event time: whether this event must be answered before the next one enters, because a policy with state or a
     /// handler may have a say over it.
     pub fn needs_order(&self, event: &Event) -> bool {
-        !self.core.definitions.is_empty() || self.core.in_force.borrow().set.is_stateful_for(event)
+        !self.core.definitions.is_empty() || self.core.in_force.borrow().set.needs_order(event)
     }
 
     fn no_permit(&self, error: &TryAcquireError) -> Reason {

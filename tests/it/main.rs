@@ -29,6 +29,7 @@ mod otel;
 mod overload;
 mod panics;
 mod parts;
+mod reasoners;
 mod recovery;
 mod runtime_support;
 mod scenarios;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::Condition;
+use super::condition::{Condition, ENTITY};
 use super::file::{self, PolicyFileError};
 use super::kind::PolicyKind;
 use super::label::{Label, LabelRule};
@@ -131,6 +131,13 @@ impl PolicySet {
     /// Whether a policy with state has a say over this event.
     pub fn is_stateful_for(&self, event: &Event) -> bool {
         self.policies.iter().any(|policy| want(policy, event).is_some())
+    }
+
+    /// In event time: whether such an event must be answered before the next one enters, for what is said of it depends on
+    /// what was said of others before, or takes time.
+    pub fn needs_order(&self, event: &Event) -> bool {
+        let waits = |policy: &Policy| matches!(policy.kind, PolicyKind::Reason(_)) || policy.kind.uses(ENTITY);
+        self.is_stateful_for(event) || self.matching(event).any(|(_, policy)| waits(policy))
     }
 
     /// Whether conditions have a say: they see when an event was.

@@ -16,7 +16,7 @@ use super::policy::Policy;
 use super::set::PolicySet;
 use crate::event::Event;
 use crate::expr::{ExprError, Program, View};
-use crate::reasoning::{Ask, Mode, Outcome, Reasoning, Sieve, Signal, SignalFilter, sift};
+use crate::reasoning::{Ask, Mode, Outcome, Reasoning, Sieve, Signal, SignalCondition, SignalFilter, sift};
 use crate::{Json, Timestamp, limits};
 
 /// What becomes of an event whose condition cannot be told: no such key, types that do not fit.
@@ -280,11 +280,11 @@ impl PolicySet {
             }
             program.truth(&view).map_err(|error| error.to_string())
         };
-        let conditions: Vec<Option<Box<dyn Fn(&Signal) -> Result<bool, String> + '_>>> = rules
+        let conditions: Vec<Option<Box<SignalCondition<'_>>>> = rules
             .iter()
             .map(|rule| {
                 let program = rule.when.as_ref()?;
-                Some(Box::new(move |signal: &Signal| holds(program, signal)) as Box<dyn Fn(&Signal) -> _>)
+                Some(Box::new(move |signal: &Signal| holds(program, signal)) as Box<SignalCondition<'_>>)
             })
             .collect();
         let sieves: Vec<Sieve<'_>> = rules

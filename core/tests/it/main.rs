@@ -19,6 +19,7 @@ mod handlers;
 mod helpers;
 mod illegal_facts;
 mod loop_random;
+mod places;
 mod policy_file;
 mod policy_kinds;
 mod reasoning;

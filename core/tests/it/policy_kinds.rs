@@ -74,8 +74,8 @@ fn instant(text: &str) -> Timestamp {
 }
 
 fn booking(ruling: &Ruling) -> Booking {
-    let grants = ruling.decisions.iter().filter_map(|decision| decision.grant.as_ref()?.booking().cloned());
-    grants.last().expect("a booking")
+    let mut grants = ruling.decisions.iter().filter_map(|decision| decision.grant.as_ref()?.booking().cloned());
+    grants.next_back().expect("a booking")
 }
 
 /// What became of it: `on`, until when it is put off, or why it is discarded.

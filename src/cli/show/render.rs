@@ -98,6 +98,10 @@ impl Page<'_> {
                 let told = format!("the place at {} under {} is free again", booking.slot, booking.policy);
                 self.labelled("booking", Tone::Faint, &told)
             }
+            Fact::Freed { policy, event, .. } => {
+                let told = format!("{}'s place under {policy} is free again", story.name_of(*event));
+                self.labelled("place", Tone::Faint, &told)
+            }
             Fact::Moved { event, to, reason, by } => {
                 let at = stored.record.at;
                 let which = if *event == stored.record.sequence { String::new() } else { story.name_of(*event) + ": " };
@@ -115,9 +119,6 @@ impl Page<'_> {
             }
             Fact::Reasoned { reasonings, .. } => reasonings.iter().try_for_each(|reasoning| self.reasoning(reasoning)),
             Fact::Kept { .. } => self.labelled("waits", Tone::Doubtful, "for a person, without end"),
-            Fact::Freed { policy, .. } => {
-                self.labelled("place", Tone::Faint, &format!("the place held under {policy} is free again"))
-            }
             other => self.run_fact(other),
         }
     }
