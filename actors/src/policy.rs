@@ -277,12 +277,13 @@ impl Handler<Enact> for Policy {
         self.enacting = true;
         let (readers, named, readings) = (self.readers.clone(), Arc::clone(&set.set), self.readings);
         let read = async move { readers.run(move |reader| read_governor(&named, reader)).await };
-        Box::pin(read.into_actor(self).map(move |read, policy, _| {
+        Box::pin(read.into_actor(self).map(move |read, policy, ctx| {
             policy.enacting = false;
             // Read anew meanwhile, perhaps: then what was read here is not all.
             let governor = policy.governor.as_mut().filter(|_| policy.readings == readings).ok_or(EnactError::Busy)?;
             governor.learn(read?);
             policy.enacts.send_replace(set);
+            policy.keep_promises(ctx);
             Ok(())
         }))
     }

@@ -65,12 +65,12 @@ impl Governor {
     }
 
     /// Takes what was read of a set's policies: the keys that are not here. Those that are go on as they are: what the
-    /// journal has of them is known here, and what is reserved on top of it too.
+    /// journal has of them is known here, and what is reserved on top of it too. Whoever waits for a place may have one now.
     pub fn learn(&mut self, read: Governor) {
         for (place, key) in read.keys {
-            self.changed.insert(place.clone());
             self.keys.entry(place).or_insert(key);
         }
+        self.changed.extend(self.keys.keys().cloned());
         self.kinds = read.kinds;
         self.set = read.set;
     }
@@ -144,9 +144,12 @@ impl Governor {
     pub fn take_promises(&mut self) -> Vec<Promise> {
         let mut promises = Vec::new();
         for place in std::mem::take(&mut self.changed) {
-            let Some(PolicyKind::Concurrency { limit, .. }) = self.kinds.get(&place.0) else { continue };
             let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
-            let told = key.promise(*limit).into_iter();
+            let limit = match self.kinds.get(&place.0) {
+                Some(PolicyKind::Concurrency { limit, .. }) => *limit,
+                _ => u32::MAX, // no limit any more: all go on
+            };
+            let told = key.promise(limit).into_iter();
             promises.extend(told.map(|(correlation, event)| Promise { correlation, event }));
         }
         promises
