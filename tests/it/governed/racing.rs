@@ -124,10 +124,15 @@ fn killed_racers() -> usize {
     size("REGIE_KILLED_RACERS", 300)
 }
 
-/// The race in a process that will be killed: each answer is told.
+/// The race in a process that will be killed: each answer is told. In waves, so that a kill finds some that are written, some
+/// on their way and some that have not come yet.
 pub(crate) async fn scene(kind: &str, journal: JournalConfig) {
     let stage = Stage::with(under(kind, journal)).await;
-    race(&stage, racers(0, killed_racers()), (0, 400), |answer| tell(&json!(answer))).await;
+    let mut events = racers(0, killed_racers());
+    while !events.is_empty() {
+        let wave = events.split_off(events.len() - events.len().min(killed_racers() / 10 + 1));
+        race(&stage, wave, (0, 400), |answer| tell(&json!(answer))).await;
+    }
     stage.close().await;
 }
 

@@ -70,7 +70,8 @@ impl Governor {
         for (place, key) in read.keys {
             self.keys.entry(place).or_insert(key);
         }
-        self.changed.extend(self.keys.keys().cloned());
+        let limits = self.keys.iter().filter(|(_, key)| matches!(key.state, KeyState::Concurrency(_)));
+        self.changed.extend(limits.map(|(place, _)| place.clone()));
         self.kinds = read.kinds;
         self.set = read.set;
     }
