@@ -353,7 +353,7 @@ proptest! {
             let Some(next) = bench.deferred.iter().map(|(place, ..)| place.2).min() else { break };
             bench.now = bench.now.max(next);
             // In no order that could fall in step with who does not commit.
-            bench.run(Op::Return { nth: round * 7_919 >> 3, vetoed: false });
+            bench.run(Op::Return { nth: (round * 7_919) >> 3, vetoed: false });
             bench.finish();
             bench.run(Op::Free(0));
         }
