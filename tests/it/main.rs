@@ -13,9 +13,9 @@ mod cli_query;
 mod cli_run;
 mod cli_show;
 mod cli_verify;
-#[cfg(target_os = "linux")] // it is preloaded
 mod conditions;
 mod control;
+#[cfg(target_os = "linux")] // it is preloaded
 mod disk;
 mod embedding;
 mod entities;

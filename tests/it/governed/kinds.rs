@@ -34,9 +34,7 @@ pub(crate) fn policies(kind: &str) -> PolicySet {
 /// A runtime under it. What goes on holds its place for good: its run does not end.
 pub(crate) fn under(kind: &str, journal: JournalConfig) -> impl FnOnce(Builder) -> Builder {
     let policies = policies(kind);
-    move |builder| {
-        builder.policies(policies).journal(journal).admission(100_000).handler(script("works", "work.>", works))
-    }
+    move |builder| builder.policies(policies).journal(journal).handler(script("works", "work.>", works))
 }
 
 fn works(_: &u64, input: Input<'_>, _: &Moment<'_>) -> Result<Reaction<u64>, HandlerError> {

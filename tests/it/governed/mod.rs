@@ -1,6 +1,8 @@
 //! Policies under load: races, returns, restarts and changes of the set. CI runs a small size of each;
 //! `scripts/governance.sh` the full one.
 
+#[cfg(unix)] // it sends SIGHUP
+mod command;
 pub(crate) mod kinds;
 pub(crate) mod racing;
 mod reload;
