@@ -8,6 +8,8 @@ use regie_core::governance::PolicySet;
 use regie_journal::{SetInForce, StoreError};
 use tokio::sync::watch;
 
+use crate::reasoner::Unaskable;
+
 /// A set in force.
 #[derive(Clone, Debug, Default)]
 pub struct InForce {
@@ -35,6 +37,9 @@ pub enum EnactError {
     /// Another is about to, or the policies' state is being read: try again.
     #[error("another set is about to come into force, or the policies' state is being read: try again")]
     Busy,
+    /// A policy asks a reasoner that there is not, or gives it more time than it may take.
+    #[error(transparent)]
+    Reasoner(#[from] Unaskable),
     /// What its policies have granted in earlier days cannot be read.
     #[error(transparent)]
     Journal(#[from] StoreError),

@@ -204,7 +204,15 @@ impl Policy {
     /// Tells those who waited and have a place now to come back.
     fn keep_promises(&mut self, ctx: &mut Context<Self>) {
         let promises = self.governor.as_mut().map(Governor::take_promises).unwrap_or_default();
-        promises.into_iter().for_each(|promise| self.call_back(promise, ctx));
+        if promises.is_empty() {
+            return;
+        }
+        let (router, under_way) = (self.router.clone(), self.busy.begin());
+        let up = async move { router.up().await }; // at a start there are no shards yet
+        ctx.spawn(up.into_actor(self).map(move |(), policy, ctx| {
+            let _until_told = under_way;
+            promises.into_iter().for_each(|promise| policy.call_back(promise, ctx));
+        }));
     }
 
     /// One is told again and again until it is taken: one that has come back already, or has no place after all, is passed
@@ -224,9 +232,12 @@ impl Policy {
             permit: None, // bounded by what keys may have waiting
             under_way: Some(self.busy.begin()),
         });
-        ctx.spawn(answer.into_actor(self).map(move |answer, _, ctx| {
-            let again = matches!(&answer, Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Closing));
+        ctx.spawn(answer.into_actor(self).map(move |answer, policy, ctx| {
+            let passes = matches!(&answer, Ok(Err(reason)) if reason.is_passing());
+            let again = passes || matches!(answer, Ok(Err(Reason::Closing)));
+            let under_way = passes.then(|| policy.busy.begin());
             ctx.run_later(AGAIN, move |policy, ctx| {
+                let _until_told = under_way;
                 policy.called.remove(&(promise.correlation.clone(), promise.event));
                 if again {
                     policy.call_back(promise, ctx);
@@ -298,6 +309,7 @@ impl Handler<Enact> for Policy {
             return Box::pin(ready(Err(EnactError::Busy)).into_actor(self));
         }
         self.enacting = true;
+        self.governor.iter_mut().for_each(Governor::begins_to_learn);
         let (readers, named, readings) = (self.readers.clone(), Arc::clone(&set.set), self.readings);
         let read = async move { readers.run(move |reader| read_governor(&named, reader)).await };
         Box::pin(read.into_actor(self).map(move |read, policy, ctx| {
@@ -321,9 +333,7 @@ impl Handler<Enact> for Policy {
 /// If the journal cannot be read.
 pub fn read_governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, StoreError> {
     let mut governor = Governor::new(set);
-    if !set.holds_state() {
-        return Ok(governor);
-    }
+    // Also for a set without state: somebody may wait at a limit that is in force no more.
     let grants = reader.grants()?;
     grants.tell(&mut governor);
     let mut position = grants.position;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Format, Identity, Incoming, LifeState};
-use regie_core::governance::{Booking, Grant, Judgement};
+use regie_core::governance::{Booking, Grant, Judgement, Verdict};
 use regie_core::workflow::{EncodedRecord, Fact, Record};
 
 use crate::error::StoreError;
@@ -18,8 +18,8 @@ pub(crate) enum Change {
     Received(Received),
     /// An event moved.
     Moved { event: u64, to: LifeState },
-    /// A policy granted an event something.
-    Granted { policy: String, grant: Grant, event: u64 },
+    /// A policy granted an event something; whether the event waits without a time.
+    Granted { policy: String, grant: Grant, event: u64, waits: bool },
     /// A promised place was given up or used.
     Released { booking: Booking, event: u64 },
     /// A place that was held is free.
@@ -130,9 +130,10 @@ fn grants(
     judgement: Judgement,
     each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    let waits = matches!(judgement.verdict, Verdict::Waiting { .. });
     for decision in judgement.decisions {
         if let Some(grant) = decision.grant {
-            each(Change::Granted { policy: decision.policy, grant, event })?;
+            each(Change::Granted { policy: decision.policy, grant, event, waits })?;
         }
     }
     Ok(())

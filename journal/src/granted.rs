@@ -25,8 +25,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    /// A policy granted an event something.
-    pub(crate) fn grant(&mut self, (policy, grant): (String, Grant), (correlation, event): Event<'_>) {
+    /// A policy granted an event something; whether the event waits without a time.
+    pub(crate) fn grant(&mut self, (policy, grant): (String, Grant), (correlation, event): Event<'_>, waits: bool) {
         let correlation = correlation.clone();
         match grant {
             Grant::Taken { key, at } => {
@@ -45,10 +45,10 @@ impl Granted {
                 let known = self.spent.get(&at_key).copied();
                 self.spent.insert(at_key, Arrival::after(known, at, interval, booked));
             }
-            Grant::Booked(booking) => self.booked.push(Booked { booking, correlation, event, burst: None }),
+            Grant::Booked(booking) => self.booked.push(Booked { booking, correlation, event, burst: None, waits }),
             Grant::Burst { booking, first, nth } => {
                 let burst = Some(self.in_burst(&booking, first, nth));
-                self.booked.push(Booked { booking, correlation, event, burst });
+                self.booked.push(Booked { booking, correlation, event, burst, waits });
             }
             Grant::Held { key } => drop(self.held.insert(HeldBy { policy, key, correlation, event })),
         }

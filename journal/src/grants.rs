@@ -50,6 +50,8 @@ pub struct Booked {
     pub event: u64,
     /// Where it stands in its burst, if it is of one.
     pub burst: Option<InBurst>,
+    /// Whether it waits without a time, until it is called.
+    pub waits: bool,
 }
 
 /// Where an event stands in its burst.
@@ -105,8 +107,11 @@ impl Grants {
         for it in &self.spent {
             governor.stands_at(&it.policy, &it.key, it.arrival);
         }
-        for Booked { booking, correlation, event, burst } in &self.booked {
+        for Booked { booking, correlation, event, burst, waits } in &self.booked {
             let who = (correlation.clone(), *event);
+            if *waits {
+                governor.waits(booking, &who);
+            }
             match burst {
                 Some(burst) => governor.was_put(booking, (burst.first, burst.nth, burst.top), &who),
                 None => governor.was_booked(booking, &who),

@@ -194,7 +194,9 @@ impl View {
                     *state = to;
                 }
             }
-            Change::Granted { policy, grant, event } => self.granted.grant((policy, grant), (name, event)),
+            Change::Granted { policy, grant, event, waits } => {
+                self.granted.grant((policy, grant), (name, event), waits);
+            }
             Change::Released { booking, event } => self.granted.release(&booking, (name, event)),
             Change::Freed { policy, key, event } => self.granted.free(policy, key, (name, event)),
         }

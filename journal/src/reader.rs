@@ -289,12 +289,25 @@ impl Reader {
         stats::stats(self.side.index()?, filter)
     }
 
+    /// How many events are about an entity or touch it.
+    pub fn touch_count(&mut self, entity: &EntityRef) -> Result<u64, StoreError> {
+        query::touch_count(self.side.index()?, entity)
+    }
+
+    /// The events that are about an entity or touch it, stamped `from` or later, by timestamp and then position.
+    pub fn touches_from(&mut self, entity: &EntityRef, from: Timestamp) -> Result<Vec<StoredEvent>, StoreError> {
+        self.touched(&Filter { entity: Some(entity.clone()), from: Some(from), own: true, ..Filter::default() })
+    }
+
     /// The events that are about an entity or touch it, stamped `until` or before, by timestamp and then position.
     pub fn touches(&mut self, entity: &EntityRef, until: Option<Timestamp>) -> Result<Vec<StoredEvent>, StoreError> {
         let to = until.and_then(|until| until.micros().checked_add(1)).map(Timestamp::from_micros);
-        let filter = Filter { entity: Some(entity.clone()), to, own: true, ..Filter::default() };
+        self.touched(&Filter { entity: Some(entity.clone()), to, own: true, ..Filter::default() })
+    }
+
+    fn touched(&mut self, filter: &Filter) -> Result<Vec<StoredEvent>, StoreError> {
         let mut found = Vec::new();
-        self.events(&filter, &mut |event| {
+        self.events(filter, &mut |event| {
             found.push(event);
             ControlFlow::Continue(())
         })?;

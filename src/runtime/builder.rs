@@ -99,6 +99,7 @@ pub struct Builder {
     keep: Keep,
     grace: Duration,
     control: bool,
+    asks: bool,
     faults: Faults,
 }
 
@@ -121,6 +122,7 @@ impl Builder {
             keep: Keep::default(),
             grace: Duration::from_secs(10),
             control: true,
+            asks: true,
             faults: Faults::default(),
         }
     }
@@ -229,6 +231,12 @@ impl Builder {
         self
     }
 
+    /// Leaves questions that are owed to the next who opens the journal: for one that has not the reasoners.
+    pub(crate) fn asks_nobody(mut self) -> Self {
+        self.asks = false;
+        self
+    }
+
     /// Faults on purpose, for tests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -251,7 +259,8 @@ impl Builder {
     /// runs already is left alone.
     ///
     /// # Errors
-    /// If the journal cannot be used, two handlers, agents or reasoners have one name, or the operating system gives no thread.
+    /// If the journal cannot be used, two handlers, agents or reasoners have one name, a policy asks a reasoner that there
+    /// is not, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
@@ -280,6 +289,7 @@ impl Builder {
             definitions: self.definitions,
             agents: self.agents,
             reasoners: self.reasoners,
+            asks: self.asks,
             admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),
             keep: self.keep,
             grace: self.grace,

@@ -20,11 +20,13 @@ impl Handle {
     /// windows. The set is recorded with the first new event that is judged under it.
     ///
     /// # Errors
-    /// If another set is about to come into force, or the journal cannot be read; the one before stays.
+    /// If a policy asks a reasoner that there is not, another set is about to come into force, or the journal cannot be
+    /// read; the one before stays.
     ///
     /// # Cancellation
     /// Dropping the future does not hold the set back.
     pub async fn set_policies(&self, set: PolicySet, by: Option<Principal>) -> Result<(), EnactError> {
+        self.core.known_reasoners.check(&set)?;
         let in_force = Arc::new(InForce::new(set, by));
         self.core.policy.tell(Enact(in_force)).await.unwrap_or(Err(EnactError::Closing))
     }

@@ -223,6 +223,115 @@ fn who_comes_over_a_limit_waits_and_goes_on_first_come_first_when_a_place_is_fre
 }
 
 #[test]
+fn who_waits_at_a_limit_goes_on_when_that_is_taken_away_at_once_or_at_a_start() {
+    for at_a_start in [false, true] {
+        within(async move {
+            let folder = Folder::new();
+            let limited = |text: &'static str| {
+                let journal = folder.journal();
+                |builder: Builder| {
+                    builder.policies(policies(text)).journal(journal).handler(script("works", "work.>", works))
+                }
+            };
+            let mut stage = Stage::with(limited(TWO_AT_ONCE)).await;
+            for name in ["a", "b", "c", "d"] {
+                stage.submit(begin(name)).await;
+            }
+            if at_a_start {
+                stage.close().await;
+                stage = Stage::with(limited("")).await;
+            } else {
+                stage.handle.set_policies(PolicySet::default(), None).await.unwrap();
+            }
+            stage.handle.settle().await;
+            let states = (stage.state_of("c/begin").await, stage.state_of("d/begin").await);
+            assert_eq!(states, (Some(Processed), Some(Processed)), "at a start: {at_a_start}");
+            stage.close().await;
+        });
+    }
+}
+
+#[test]
+fn a_limit_that_has_become_another_kind_of_policy_holds_nobody_after_a_start() {
+    const EVERY_SECOND: &str = r#"
+        [[policy]]
+        name = "two-at-once"
+        kind = "cooldown"
+        match = "work.begin"
+        window = "1s"
+        mode = "defer"
+    "#;
+    within(async move {
+        let folder = Folder::new();
+        let with = |text: &'static str| {
+            let journal = folder.journal();
+            |builder: Builder| {
+                builder.policies(policies(text)).journal(journal).handler(script("works", "work.>", works))
+            }
+        };
+        let stage = Stage::with(with(TWO_AT_ONCE)).await;
+        for name in ["a", "b", "c", "d"] {
+            stage.submit(begin(name)).await;
+        }
+        stage.close().await;
+        let stage = Stage::with(with(EVERY_SECOND)).await;
+        stage.handle.settle().await; // one goes on, and the other a second later
+        stage.go_to(10_000).await;
+        let states = (stage.state_of("c/begin").await, stage.state_of("d/begin").await);
+        assert_eq!(states, (Some(Processed), Some(Processed)));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_policy_that_asks_a_reasoner_that_there_is_not_or_for_longer_than_it_may_does_not_come_into_force() {
+    within(async {
+        let alone = regie::builder().policies(policies(ASKS)).start().await.map(drop).unwrap_err();
+        let words = "the policy 'fraud' asks the reasoner 'fraud': this runtime has no reasoners";
+        assert!(alone.to_string().contains(words), "{alone}");
+        let stage = Stage::with(|builder| builder.reasoner("other", Fraud)).await;
+        let other = stage.handle.set_policies(policies(ASKS), None).await.unwrap_err();
+        assert!(other.to_string().contains("there are: other"), "{other}");
+        let long = ASKS.replace("reasoner = \"fraud\"", "reasoner = \"other\"\nlimit = \"1h\"");
+        let long = stage.handle.set_policies(policies(&long), None).await.unwrap_err();
+        assert!(long.to_string().contains("3600000"), "{long}");
+        assert!(stage.handle.policies().is_empty());
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_condition_over_an_entity_sees_its_events_by_their_timestamps_though_some_came_late() {
+    let stops_reopened_and_held = r#"
+        [[policy]]
+        name = "not-reopened"
+        kind = "veto"
+        match = "task.>"
+        when = "entity.fields.status == 'reopened' || has(entity.fields.held)"
+    "#;
+    let task = EntityRef::new("task", "T-1");
+    let says = |id: &str, (field, value): (&str, &str), seconds: i64| {
+        let about = event("task.told", "tasks", id).entity(task.clone());
+        about.change(field, None::<&str>, value).timestamp(at(seconds * 1_000))
+    };
+    let told = [
+        says("1", ("status", "open"), 10),
+        says("2", ("status", "closed"), 20),
+        says("3", ("status", "reopened"), 15), // it was closed after that
+        says("4", ("held", "yes"), 16),
+    ];
+    let last = says("5", ("status", "open"), 40);
+    within(async move {
+        let stage = Stage::with(|builder| builder.policies(policies(stops_reopened_and_held))).await;
+        for event in told {
+            assert_eq!(stage.submit(event).await.event_state, Some(Processed));
+        }
+        assert_eq!(stage.submit(last).await.event_state, Some(Discarded), "held, though that came late");
+        stage.close().await;
+    });
+}
+
+#[test]
 fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
     let text = r#"
         max_deferrals = 2
@@ -231,12 +340,13 @@ fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
         name = "ask"
         kind = "reason"
         match = "agent.note"
-        reasoner = "nobody"
+        reasoner = "helpless"
         on_failure = "defer"
         retry_after = "1s"
     "#;
     within(async move {
-        let stage = Stage::with(|builder| builder.policies(policies(text))).await;
+        // It is asked about no number, and fails.
+        let stage = Stage::with(|builder| builder.policies(policies(text)).reasoner("helpless", Fraud)).await;
         let mut states = vec![stage.submit(note("a", "a")).await.event_state];
         for second in 1..=3 {
             stage.go_to(second * 1_000).await;

@@ -86,6 +86,8 @@ pub struct Neighbours {
     pub agents: Agents,
     /// The reasoners.
     pub reasoners: Reasoners,
+    /// Whether questions that are owed go out to them.
+    pub asks: bool,
     /// The way to all shards.
     pub router: Router,
     /// Counts what is under way.

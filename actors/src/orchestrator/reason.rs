@@ -41,6 +41,9 @@ impl Shard {
         questions: Vec<Question>,
         ctx: &mut Context<Self>,
     ) {
+        if !self.neighbours.asks {
+            return; // they stay owed
+        }
         for Question { event, incoming, asks } in questions {
             if !self.asked.entry(correlation.clone()).or_default().insert(event) {
                 continue;

@@ -23,7 +23,7 @@ use crate::pool::ReaderPool;
 use crate::post::Post;
 use crate::timers::{Reload, Timers};
 use crate::watchdog::Holder;
-use crate::workflow::Links;
+use crate::workflow::{Entities, Links};
 
 /// Everything that a shard and its lane are made of, so that they can be made again.
 #[derive(Clone)]
@@ -144,6 +144,7 @@ impl ShardSpec {
                 index: self.index,
                 readers: self.readers,
                 // Each life of a shard has numbers of its own, far from those of the one before.
+                entities: Entities::default(),
                 next_ask: Cell::new((generation << 40) * stride + self.at as u64),
                 ask_stride: stride,
                 holder: self.holder,

@@ -6,6 +6,7 @@
 //! [`Advice`]: regie_core::reasoning::Advice
 
 mod calls;
+mod known;
 mod rules;
 mod view;
 
@@ -21,6 +22,7 @@ use regie_core::reasoning::{ReasonError, Refused, Request, SignalDraft, time_lim
 use crate::gate::{Begun, Gate, Gates};
 
 pub use calls::{ReasonCall, Reasoned};
+pub use known::{Known, Unaskable};
 pub use rules::RuleReasoner;
 pub use view::{LATENCY_MS, ModeCounts, ReasonerView};
 

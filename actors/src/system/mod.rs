@@ -34,7 +34,7 @@ use crate::parts;
 use crate::policy::{Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
-use crate::reasoner::{ReasonerSpec, Reasoners};
+use crate::reasoner::{Known, ReasonerSpec, Reasoners};
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
 
@@ -71,6 +71,8 @@ pub struct Core {
     pub agents: Agents,
     /// The reasoners.
     pub reasoners: Reasoners,
+    /// Which reasoners there are, whatever becomes of them.
+    pub known_reasoners: Known,
     /// The journal.
     pub journal: JournalHandle,
     /// The readers.
@@ -203,6 +205,10 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
     agents_are_named_once(&settings.agents)?;
     reasoners_are_in_order(&settings.reasoners)?;
+    let known = Known::of(&settings.reasoners);
+    if settings.asks {
+        known.check(&settings.policies)?;
+    }
     let Opened { writer, indexer, readers, notes } = match &settings.place {
         Place::Memory => Journal::memory(),
         Place::Files(options) => Journal::open(options.clone())?,
@@ -228,7 +234,7 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Opening { journal, index, readers, pool, governor, directories, views };
+    let parts = Opening { journal, index, readers, pool, governor, known, directories, views };
     Ok(assemble(settings, parts, notes, threads))
 }
 
@@ -245,6 +251,7 @@ struct Opening {
     readers: ReaderPool,
     pool: tokio::runtime::Runtime,
     governor: Governor,
+    known: Known,
     directories: Vec<HashSet<u64>>,
     views: Views,
 }
@@ -252,9 +259,19 @@ struct Opening {
 /// One long list of who needs whom: split, it would be harder to read.
 #[allow(clippy::too_many_lines)]
 fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
-    let Opening { journal, index, readers, pool, governor, directories, views } = opened;
+    let Opening { journal, index, readers, pool, governor, known, directories, views } = opened;
     let Settings {
-        clock, policies, policies_by, definitions, agents: specs, reasoners, admission, keep, faults, ..
+        clock,
+        policies,
+        policies_by,
+        definitions,
+        agents: specs,
+        reasoners,
+        asks,
+        admission,
+        keep,
+        faults,
+        ..
     } = settings;
     let (busy, agents, thinkers) = (Busy::default(), Agents::default(), Reasoners::default());
     let nowhere = directories.len();
@@ -292,6 +309,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
             timers: timers.clone(),
             agents: agents.clone(),
             reasoners: thinkers.clone(),
+            asks,
             router: router.clone(),
             busy: busy.clone(),
         },
@@ -340,6 +358,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         gave_up,
         agents,
         reasoners: thinkers,
+        known_reasoners: known,
         journal,
         readers,
         views: shard_views,

@@ -12,7 +12,7 @@ use crate::agent::AgentSpec;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::orchestrator::Keep;
-use crate::reasoner::ReasonerSpec;
+use crate::reasoner::{ReasonerSpec, Unaskable};
 
 /// Where the journal is.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Settings {
     pub agents: Vec<AgentSpec>,
     /// The reasoners.
     pub reasoners: Vec<ReasonerSpec>,
+    /// Whether questions that are owed go out to them.
+    pub asks: bool,
     /// Events that may be under way at once.
     pub admission: usize,
     /// How many workflows are kept in memory.
@@ -78,6 +80,9 @@ pub enum StartError {
         /// What it would take.
         why: Refused,
     },
+    /// A policy asks a reasoner that there is not, or gives it more time than it may take.
+    #[error(transparent)]
+    Unaskable(#[from] Unaskable),
     /// It ended while it was starting.
     #[error("the runtime ended while it was starting")]
     Ended,

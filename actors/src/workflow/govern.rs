@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use regie_core::entity::fold;
 use regie_core::event::{Event, Incoming};
 use regie_core::governance::{
     Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict, entity_seen, workflow_seen,
@@ -14,6 +13,7 @@ use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
 
+use super::entities::Folded;
 use super::messages::Item;
 use super::turn::{Stop, Taking};
 use crate::lane::{AskPolicy, GiveUp};
@@ -171,18 +171,16 @@ impl Taking {
     /// told. Null where it has none, or nothing is known of it.
     async fn entity(&self, event: &Event) -> Result<Json, Stop> {
         let Some(entity) = event.entity.clone() else { return Ok(Json::null()) };
-        let least = self.links.head();
+        let (least, known) = (self.links.head(), self.links.entities.known(&entity));
         let read = self.links.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            let touches = reader.touches(&entity, None)?;
-            let state = fold(touches.iter().map(|stored| {
-                let event = stored.incoming.event();
-                (event, stored.position, event.entity.as_ref() == Some(&entity))
-            }));
-            let position = touches.iter().map(|stored| stored.position).max().unwrap_or(0);
-            Ok(state.map_or(Json::null(), |state| entity_seen(&entity, &state, position)))
+            Ok((Folded::read(reader, &entity, known)?, entity))
         });
-        read.await.map_err(Stop::Failed)
+        let (folded, entity) = read.await.map_err(Stop::Failed)?;
+        let Some(folded) = folded else { return Ok(Json::null()) };
+        let seen = entity_seen(&entity, &folded.state, folded.position);
+        self.links.entities.remember(entity, folded);
+        Ok(seen)
     }
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no

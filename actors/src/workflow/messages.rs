@@ -20,6 +20,7 @@ use crate::lane::Lane;
 use crate::pool::ReaderPool;
 use crate::refused::Reason;
 use crate::watchdog::Holder;
+use crate::workflow::Entities;
 
 /// What all workflows of one shard share.
 pub struct Links {
@@ -41,6 +42,8 @@ pub struct Links {
     pub index: Option<IndexHandle>,
     /// Where older identities are looked up.
     pub readers: ReaderPool,
+    /// What is known of entities that conditions look at.
+    pub entities: Entities,
     /// Numbers for asks: unique over all shards, since each has its own residue.
     pub next_ask: Cell<u64>,
     /// How far the next number is.

@@ -3,6 +3,7 @@
 //! It takes what it is handed in turns; one append is under way at a time, and what arrives meanwhile is decided together
 //! next. Its state moves into the turn's future and back, so that nobody else can touch it in between.
 
+mod entities;
 mod govern;
 mod life_log;
 mod messages;
@@ -19,6 +20,7 @@ use regie_journal::{Snapshot, Tip};
 use tracing::Instrument;
 
 use crate::faults::FaultPoint;
+pub use entities::Entities;
 use messages::Lifeline;
 pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,

@@ -36,23 +36,24 @@ pub struct Mismatch {
 pub fn fold<'a>(events: impl IntoIterator<Item = (&'a Event, u64, bool)>) -> Option<EntityState> {
     let mut state: Option<EntityState> = None;
     for (event, position, is_about) in events {
-        let state = state.get_or_insert_default();
-        state.events += 1;
-        state.last = Some(event.timestamp);
-        if is_about {
-            apply(state, event, position);
-        }
+        state.get_or_insert_default().go_on(event, position, is_about);
     }
     state
 }
 
-fn apply(state: &mut EntityState, event: &Event, position: u64) {
-    for (field, change) in &event.changes {
-        let before = state.fields.insert(field.clone(), change.after.clone());
-        // A field's first mention may claim what it likes: what was before Regie is not known.
-        if let Some(found) = before.filter(|found| !found.same(&change.before)) {
-            let (field, claimed) = (field.clone(), change.before.clone());
-            state.mismatches.push(Mismatch { position, field, claimed, found });
+impl EntityState {
+    /// Folds one event more, which comes after all that were folded. One that only touches the entity counts, and changes
+    /// no field.
+    pub fn go_on(&mut self, event: &Event, position: u64, is_about: bool) {
+        self.events += 1;
+        self.last = Some(event.timestamp);
+        for (field, change) in event.changes.iter().filter(|_| is_about) {
+            let before = self.fields.insert(field.clone(), change.after.clone());
+            // A field's first mention may claim what it likes: what was before Regie is not known.
+            if let Some(found) = before.filter(|found| !found.same(&change.before)) {
+                let (field, claimed) = (field.clone(), change.before.clone());
+                self.mismatches.push(Mismatch { position, field, claimed, found });
+            }
         }
     }
 }

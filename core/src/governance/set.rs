@@ -1,12 +1,11 @@
 //! The policies that are in force together.
 
-use std::collections::BTreeSet;
-
 use super::condition::{Condition, ENTITY};
 use super::file::{self, PolicyFileError};
 use super::kind::PolicyKind;
 use super::label::{Label, LabelRule};
 use super::policy::Policy;
+use super::stateless::ReasonRule;
 use crate::event::{Event, Priority};
 use crate::expr::View;
 use crate::limits;
@@ -190,13 +189,12 @@ impl PolicySet {
         given.unwrap_or(event.priority)
     }
 
-    /// The names of the reasoners that are asked, each once.
-    pub fn reasoners(&self) -> BTreeSet<&str> {
-        let named = self.policies.iter().filter_map(|policy| match &policy.kind {
-            PolicyKind::Reason(rule) => Some(rule.reasoner.as_str()),
+    /// The policies that ask reasoners: their names, and what they ask.
+    pub fn reasons(&self) -> impl Iterator<Item = (&str, &ReasonRule)> {
+        self.policies.iter().filter_map(|policy| match &policy.kind {
+            PolicyKind::Reason(rule) => Some((policy.name.as_str(), rule)),
             _ => None,
-        });
-        named.collect()
+        })
     }
 }
 

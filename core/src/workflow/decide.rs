@@ -165,7 +165,8 @@ impl Place<'_> {
         };
         let poisoned = |poison: Poison| match approval {
             None => poisoned(sequence, input.clone(), poison).to_vec(),
-            Some(_) => vec![parked(input.clone(), poison)], // it is escalated, and stays so
+            // It is escalated, and stays so; who let it go on is told all the same.
+            Some(approval) => vec![parked(format!("{input} ({approval})"), poison)],
         };
         let mut facts = Vec::new();
         let handler = match (self.running()?, &self.context.poison) {
@@ -303,6 +304,15 @@ impl Place<'_> {
 struct Approval<'a> {
     by: Option<&'a Principal>,
     why: &'a str,
+}
+
+impl std::fmt::Display for Approval<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.by {
+            Some(by) => write!(f, "approved by {by}: {}", self.why),
+            None => f.write_str(self.why),
+        }
+    }
 }
 
 impl Approval<'_> {

@@ -97,7 +97,12 @@ fn a_resolved_one_lapses_no_more() {
 fn an_approved_event_that_its_handler_cannot_take_stays_escalated() {
     let mut desk = escalated(None, &[Do::Refuse]);
     let turn = desk.take(&resolve(true)).expect("it waits");
-    assert!(turn.record.facts.iter().any(|fact| matches!(fact, Fact::Parked { .. })));
+    let parked = turn.record.facts.iter().find_map(|fact| match fact {
+        Fact::Parked { input, .. } => Some(input.as_str()),
+        _ => None,
+    });
+    let tells = |input: &str| input.contains("(approved by user:ana: known)");
+    assert!(parked.is_some_and(tells), "who let it go on: {parked:?}");
     assert_eq!(desk.state.open()[&1].state, LifeState::Escalated);
     desk.take(&resolve(false)).expect("it waits still");
 }

@@ -228,3 +228,40 @@ fn the_kinds_are_looked_at_in_their_order_whatever_the_file_says() {
     assert_eq!(looked(all.new_at(1, "00:00:00")), ["p3", "p2", "p1", "p0"]);
     assert_eq!(looked(all.new_at(2, "00:00:00")), ["p3", "p2"], "the first that stops ends it");
 }
+
+#[test]
+fn who_waits_at_a_limit_that_is_gone_or_of_another_kind_is_called_and_who_has_gone_on_is_not() {
+    let mut desk = Timeline::new(&["kind = \"concurrency\"\nlimit = 1"]);
+    desk.new_at(1, "00:00:00");
+    let waits: Vec<Ruling> = [2, 3, 4].map(|event| desk.new_at(event, "00:00:01")).into();
+    desk.free(1);
+    assert_eq!(end(&desk.back(2, &waits[0], "00:00:02")), "on");
+    let called = [3, 4].map(|event| Promise { correlation: correlation(), event });
+    for other in ["kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"", ""] {
+        desk.set = match other {
+            "" => Default::default(),
+            other => policies(&format!("[[policy]]\nname = \"p0\"\nmatch = \">\"\n{other}\n")),
+        };
+        desk.restart();
+        assert_eq!(desk.governor.take_promises(), called, "{other}");
+        assert_eq!(desk.governor.take_promises(), [], "each is told once");
+    }
+}
+
+#[test]
+fn a_place_that_is_given_up_while_a_set_is_read_is_not_learnt() {
+    let defers = "kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"";
+    let mut desk = Timeline::new(&[defers]);
+    desk.new_at(1, "00:00:00");
+    let waits = desk.new_at(2, "00:00:00");
+    desk.restart();
+    let read = std::mem::replace(&mut desk.governor, Governor::new(&PolicySet::default()));
+    desk.governor.begins_to_learn();
+    let (id, set) = (AskId(100), Arc::new(PolicySet::default()));
+    let returning = Some(booking(&waits));
+    let ask = Ask { id, who: who(2), set, wants: Vec::new(), returning, may_defer: true };
+    desk.governor.ask(ask, instant("00:00:01")).expect("an answer at once");
+    desk.governor.settle(id, true, instant("00:00:01"));
+    desk.governor.learn(read);
+    assert_eq!(end(&desk.new_at(3, "00:00:01")), "on", "nobody comes back to that place any more");
+}

@@ -33,7 +33,7 @@ pub(super) struct TurnEntry {
 
 /// A change of what policies have granted; their order matters.
 pub(super) enum GrantEntry {
-    Granted { policy: String, grant: Grant, number: u64, event: u64 },
+    Granted { policy: String, grant: Grant, number: u64, event: u64, waits: bool },
     Released { booking: Booking, number: u64, event: u64 },
     Freed { policy: String, key: String, number: u64, event: u64 },
 }
@@ -91,8 +91,8 @@ impl Batch {
                 Some(place) => self.events[*place].state = to,
                 None => drop(self.moved.insert((number, event), to)),
             },
-            Change::Granted { policy, grant, event } => {
-                self.grants.push(GrantEntry::Granted { policy, grant, number, event });
+            Change::Granted { policy, grant, event, waits } => {
+                self.grants.push(GrantEntry::Granted { policy, grant, number, event, waits });
             }
             Change::Released { booking, event } => self.grants.push(GrantEntry::Released { booking, number, event }),
             Change::Freed { policy, key, event } => self.grants.push(GrantEntry::Freed { policy, key, number, event }),

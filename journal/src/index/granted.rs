@@ -12,8 +12,8 @@ use crate::grants::{Booked, Grants, HeldBy, InBurst, Places, Spent, Taken};
 pub(super) fn write(connection: &Connection, changes: &[GrantEntry]) -> rusqlite::Result<()> {
     for change in changes {
         match change {
-            GrantEntry::Granted { policy, grant, number, event } => {
-                granted(connection, (policy, grant), (number.cast_signed(), event.cast_signed()))?;
+            GrantEntry::Granted { policy, grant, number, event, waits } => {
+                granted(connection, (policy, grant), (number.cast_signed(), event.cast_signed()), *waits)?;
             }
             GrantEntry::Released { booking, number, event } => {
                 released(connection, booking, (number.cast_signed(), event.cast_signed()))?;
@@ -31,13 +31,13 @@ pub(super) fn write(connection: &Connection, changes: &[GrantEntry]) -> rusqlite
 /// An event as the tables have it: the number of its correlation, and its sequence.
 type Event = (i64, i64);
 
-fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event) -> rusqlite::Result<()> {
+fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event, waits: bool) -> rusqlite::Result<()> {
     match grant {
         Grant::Taken { key, at } => {
             let sql = "INSERT INTO cooldowns VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
             connection.prepare_cached(sql)?.execute((policy, key, at.micros()))?;
         }
-        Grant::Booked(booking) => booked(connection, booking, None, who)?,
+        Grant::Booked(booking) => booked(connection, booking, (None, waits), who)?,
         Grant::Burst { booking, first, nth } => burst(connection, booking, (*first, *nth), who)?,
         Grant::Placed { key, opening } => {
             let sql = "INSERT INTO places VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET
@@ -62,11 +62,16 @@ fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event)
 /// The burst that it is of, if it is of one: its first instant, which of it it is, and the latest of it.
 type OfBurst = Option<(i64, u32, u32)>;
 
-fn booked(connection: &Connection, booking: &Booking, of: OfBurst, who: Event) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+fn booked(
+    connection: &Connection,
+    booking: &Booking,
+    (of, waits): (OfBurst, bool),
+    who: Event,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let [first, nth, top] = of.map_or([None; 3], |(first, nth, top)| [Some(first), Some(nth.into()), Some(top.into())]);
     let Booking { policy, key, slot } = booking;
-    let params = (policy, key, slot.micros(), who.0, who.1, first, nth, top);
+    let params = (policy, key, slot.micros(), who.0, who.1, first, nth, top, waits);
     connection.prepare_cached(sql)?.execute(params).map(drop)
 }
 
@@ -78,7 +83,7 @@ fn burst(connection: &Connection, booking: &Booking, of: (Timestamp, u32), who: 
     let sql = "SELECT max(top) FROM bookings WHERE policy = ?1 AND key = ?2 AND first = ?3";
     let params = (&booking.policy, &booking.key, first);
     let top: Option<u32> = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-    booked(connection, booking, Some((first, nth, top.unwrap_or(nth))), who)
+    booked(connection, booking, (Some((first, nth, top.unwrap_or(nth))), false), who)
 }
 
 /// Several events of a correlation may hold the same booking; it is one of them that gives it up.
@@ -112,7 +117,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Grants> {
     let spent = rows(&transaction, "SELECT policy, key, micros, rest, parts FROM rates", |row| {
         Ok(Spent { policy: row.get(0)?, key: row.get(1)?, arrival: arrival_at(row, 2)? })
     })?;
-    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, b.top FROM bookings b
+    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, b.top, b.waits FROM bookings b
         JOIN correlations c ON c.number = b.correlation ORDER BY b.policy, b.key, b.slot";
     let booked = rows(&transaction, sql, |row| {
         let booking = Booking { policy: row.get(0)?, key: row.get(1)?, slot: instant(row, 2)? };
@@ -121,7 +126,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Grants> {
         let last: Option<(u32, u32)> = row.get::<_, Option<u32>>(6)?.zip(row.get(7)?);
         let burst =
             first.zip(last).map(|(first, (nth, top))| InBurst { first: Timestamp::from_micros(first), nth, top });
-        Ok(Booked { booking, correlation, event, burst })
+        Ok(Booked { booking, correlation, event, burst, waits: row.get(8)? })
     })?;
     let sql = "SELECT h.policy, h.key, c.name, h.event FROM held h JOIN correlations c ON c.number = h.correlation
         ORDER BY h.policy, h.key, c.name, h.event";

@@ -9,7 +9,7 @@ use crate::store::Head;
 /// `RegX`, in SQLite's header.
 const APPLICATION: i32 = i32::from_be_bytes(*b"RegX");
 /// The version of these tables. Another one is rebuilt, so that there is nothing to migrate.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 // Positions, numbers and sequences are the journal's. Names of types, actors, sessions and entities are numbers of the
 // dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted. Each of
@@ -46,7 +46,7 @@ CREATE TABLE places (policy TEXT NOT NULL, key TEXT NOT NULL, opening INTEGER NO
 CREATE TABLE rates (policy TEXT NOT NULL, key TEXT NOT NULL, micros INTEGER NOT NULL, rest INTEGER NOT NULL,
     parts INTEGER NOT NULL, PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE bookings (policy TEXT NOT NULL, key TEXT NOT NULL, slot INTEGER NOT NULL, correlation INTEGER NOT NULL,
-    event INTEGER NOT NULL, first INTEGER, nth INTEGER, top INTEGER,
+    event INTEGER NOT NULL, first INTEGER, nth INTEGER, top INTEGER, waits INTEGER NOT NULL,
     PRIMARY KEY (policy, key, slot, correlation, event)) STRICT, WITHOUT ROWID;
 CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
     PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;

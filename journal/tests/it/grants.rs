@@ -77,7 +77,10 @@ fn a_place_is_booked_until_it_is_released() {
             ])
             .unwrap();
         let (places, position) = opened.reader().bookings().unwrap();
-        assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None }]);
+        assert_eq!(
+            places,
+            [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None, waits: false }]
+        );
         assert_eq!(position, 3);
     });
 }

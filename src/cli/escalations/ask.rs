@@ -41,14 +41,15 @@ pub(super) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<A
 }
 
 /// Opens the journal for this alone. Its clock fires no timers: what is deferred or lapses elsewhere waits for a `run`,
-/// with its policies and handlers. What agents owe goes out, as at any start.
+/// with its policies and handlers, and so do questions to reasoners, of whom there are none here. What agents owe goes
+/// out, as at any start.
 fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answer, Failure> {
     // It goes on from the latest decision, however old the events are.
     let clock = RuntimeClock::event_time();
     if settings.clock == Clock::System {
         clock.advance_to(RuntimeClock::system().now());
     }
-    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock));
+    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock)).asks_nobody();
     futures::executor::block_on(async {
         let runtime = builder.start().await?;
         runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));

@@ -23,7 +23,7 @@ pub(super) struct Entry {
     kind: Spanned<String>,
     #[serde(rename = "match")]
     pattern: Spanned<String>,
-    key: Option<KeyKind>,
+    key: Option<Spanned<KeyKind>>,
     reason: Option<String>,
     order: Option<i32>,
     pub(super) mode: Option<Spanned<String>>,
@@ -99,11 +99,11 @@ const KINDS: [(&str, &[&str]); 11] = [
     ("escalate", &["when", "on_error", "timeout", "then"]),
     ("reason", &["reasoner", "mode", "limit", "when", "on_failure", "retry_after"]),
     ("signals", &["signals", "min_confidence", "allow", "deny", "when"]),
-    ("cooldown", &["window", "mode"]),
-    ("window", &["zone", "days", "start", "end", "at_most", "holidays", "hours", "mode"]),
-    ("rate", &["rate", "per", "burst", "mode"]),
-    ("debounce", &["wait", "max"]),
-    ("concurrency", &["limit"]),
+    ("cooldown", &["key", "window", "mode"]),
+    ("window", &["key", "zone", "days", "start", "end", "at_most", "holidays", "hours", "mode"]),
+    ("rate", &["key", "rate", "per", "burst", "mode"]),
+    ("debounce", &["key", "wait", "max"]),
+    ("concurrency", &["key", "limit"]),
 ];
 
 /// The policies of an entry: itself, and one for each of its overrides. Of several overrides that are about a type the first
@@ -198,7 +198,7 @@ impl At<'_> {
 
 impl Entry {
     pub(super) fn key(&self) -> KeyKind {
-        self.key.unwrap_or(KeyKind::All)
+        self.key.as_ref().map_or(KeyKind::All, |key| *key.get_ref())
     }
 
     pub(super) fn mode(&self, at: &At<'_>) -> Result<CooldownMode, Fault> {
@@ -251,6 +251,7 @@ impl Entry {
             field.as_ref().map(|field| field.first().map_or(0, |first| first.span().start))
         }
         let all = [
+            ("key", start(&self.key)),
             ("mode", start(&self.mode)),
             ("window", start(&self.window)),
             ("zone", start(&self.zone)),

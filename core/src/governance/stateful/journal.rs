@@ -6,7 +6,8 @@ use super::{Governor, Who};
 use crate::Timestamp;
 use crate::event::CorrelationId;
 use crate::governance::debounce;
-use crate::governance::decision::{Booking, Grant};
+use crate::governance::decision::{Booking, Grant, Verdict};
+use crate::governance::kind::PolicyKind;
 use crate::governance::rate::Arrival;
 use crate::workflow::{Fact, Record};
 
@@ -22,8 +23,12 @@ impl Governor {
                 Fact::Freed { policy, key, event } => drop(self.was_freed(policy, key, &(correlation.clone(), *event))),
                 Fact::Judged { event, judgement } => {
                     let who = (correlation.clone(), *event);
+                    let waits = matches!(judgement.verdict, Verdict::Waiting { .. });
                     let granted = judgement.decisions.iter().filter_map(|it| Some((&it.policy, it.grant.as_ref()?)));
-                    granted.for_each(|(policy, grant)| self.was_granted(policy, grant, &who));
+                    for (policy, grant) in granted {
+                        grant.booking().filter(|_| waits).into_iter().for_each(|booking| self.waits(booking, &who));
+                        self.was_granted(policy, grant, &who);
+                    }
                 }
                 _ => {}
             }
@@ -50,6 +55,13 @@ impl Governor {
         // A booking tells its policy itself.
         let policy = grant.booking().map_or(policy, |booking| &booking.policy);
         self.change(policy, key, |state| state.granted(grant, who));
+    }
+
+    /// One that waits without a time, as the journal has it. If what it waits at is in force, it is called from there.
+    pub fn waits(&mut self, booking: &Booking, who: &Who) {
+        if !matches!(self.kinds.get(&booking.policy), Some(PolicyKind::Concurrency { .. })) {
+            self.stranded.was_booked(booking, who);
+        }
     }
 
     /// A committed acceptance of a cooldown, as the journal has it.
@@ -108,6 +120,7 @@ impl Governor {
 
     pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) -> Place {
         let place = (booking.policy.clone(), booking.key.clone());
+        self.stranded.unbook(booking, who);
         if let Some(key) = self.keys.get_mut(&place) {
             key.state.unbook(booking, who);
             self.has_changed(&place);

@@ -3,11 +3,13 @@
 mod journal;
 mod look;
 mod state;
+mod stranded;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use self::look::{Look, Place, Says};
 use self::state::KeyState;
+use self::stranded::Stranded;
 use super::ask::{Ask, AskId, Promise, Ruling, Who};
 use super::decision::{Booking, PolicyOutcome, Verdict};
 use super::kind::PolicyKind;
@@ -32,6 +34,10 @@ pub struct Governor {
     waits: HashMap<AskId, Place>,
     /// Keys of concurrency limits that have changed: somebody who waits there may have a place now.
     changed: BTreeSet<Place>,
+    /// Who waits at limits that are in force no more.
+    stranded: Stranded,
+    /// What was given up while a set is about to come into force: what is read for it may lack that.
+    given_up: Option<Vec<(Booking, Who)>>,
     swept_at: usize,
 }
 
@@ -64,6 +70,11 @@ impl Governor {
         self.set = set.digest();
     }
 
+    /// A set's policies are about to be read: what is given up from now on is not forgotten until that was learnt.
+    pub fn begins_to_learn(&mut self) {
+        self.given_up = Some(Vec::new());
+    }
+
     /// Takes what was read of a set's policies: the keys that are not here. Those that are go on as they are: what the
     /// journal has of them is known here, and what is reserved on top of it too. Whoever waits for a place may have one now.
     pub fn learn(&mut self, read: Governor) {
@@ -71,8 +82,12 @@ impl Governor {
             self.keys.entry(place).or_insert(key);
         }
         self.changed.extend(self.keys.keys().cloned()); // a limit may be wider now
+        self.stranded.learn(read.stranded);
         self.kinds = read.kinds;
         self.set = read.set;
+        for (booking, who) in self.given_up.take().into_iter().flatten() {
+            self.unbook(&booking, &who);
+        }
     }
 
     /// Asks all policies at once. Nothing is answered yet if only a reservation stands in the way: the answer then comes
@@ -113,7 +128,10 @@ impl Governor {
         let mut freed = held.places;
         if let Some(booking) = held.returning {
             match committed && held.booked.as_ref() != Some(&booking) {
-                true => freed.push(self.unbook(&booking, &held.who)),
+                true => {
+                    freed.push(self.unbook(&booking, &held.who));
+                    self.given_up.iter_mut().for_each(|all| all.push((booking.clone(), held.who.clone())));
+                }
                 false => self.unpromise(&booking, &held.who),
             }
         }
@@ -139,7 +157,7 @@ impl Governor {
 
     /// Those who waited and have a place now: each is to come back, and is told once. After a restart all are told again.
     pub fn take_promises(&mut self) -> Vec<Promise> {
-        let mut promises = Vec::new();
+        let mut promises: Vec<Promise> = self.stranded.take().collect();
         for place in std::mem::take(&mut self.changed) {
             let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
             let limit = match self.kinds.get(&place.0) {
@@ -284,8 +302,13 @@ impl Governor {
     fn sweep(&mut self, now: Timestamp) {
         if self.keys.len() >= (self.swept_at * 2).max(1_024) {
             let kinds = &self.kinds;
+            let reserved: HashSet<&Place> = self.held.values().flat_map(|held| &held.places).collect();
             self.keys.retain(|place, key| {
-                let spent = kinds.get(&place.0).is_some_and(|kind| key.state.is_spent(kind, now));
+                // What a policy that is no more has granted is in the journal, and is read should it come back.
+                let spent = match kinds.get(&place.0) {
+                    Some(kind) => key.state.is_spent(kind, now),
+                    None => !reserved.contains(place),
+                };
                 !key.waiting.is_empty() || !spent
             });
             self.swept_at = self.keys.len();
