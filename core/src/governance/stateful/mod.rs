@@ -76,7 +76,7 @@ impl Governor {
     }
 
     /// Takes what was read of a set's policies: the keys that are not here. Those that are go on as they are: what the
-    /// journal has of them is known here, and what is reserved on top of it too. Whoever waits for a place may have one now.
+    /// journal has of them is known here, and what is reserved on top of it too.
     pub fn learn(&mut self, read: Governor) {
         for (place, key) in read.keys {
             self.keys.entry(place).or_insert(key);
@@ -159,12 +159,9 @@ impl Governor {
     pub fn take_promises(&mut self) -> Vec<Promise> {
         let mut promises: Vec<Promise> = self.stranded.take().collect();
         for place in std::mem::take(&mut self.changed) {
+            let Some(PolicyKind::Concurrency { limit, .. }) = self.kinds.get(&place.0) else { continue };
             let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
-            let limit = match self.kinds.get(&place.0) {
-                Some(PolicyKind::Concurrency { limit, .. }) => *limit,
-                _ => u32::MAX, // no limit any more: all go on
-            };
-            let told = key.promise(limit).into_iter();
+            let told = key.promise(*limit).into_iter();
             promises.extend(told.map(|(correlation, event)| Promise { correlation, event }));
         }
         promises
