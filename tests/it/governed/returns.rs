@@ -93,6 +93,20 @@ async fn went_on(handle: &Handle, key: usize) -> Vec<(String, i64, u64)> {
     gone
 }
 
+/// All of a key in their order, each at its slot, and all together in the order of their slots.
+async fn assert_each_at_its_slot(handle: &Handle, load: Load) {
+    let mut all = Vec::new();
+    for key in 0..load.keys {
+        let gone = went_on(handle, key).await;
+        let slot = |nth: usize| (load.begins(key) + nth as i64 * SECOND) * 1_000;
+        let names: Vec<(String, i64)> = gone.iter().map(|(name, at, _)| (name.clone(), *at)).collect();
+        assert_eq!(names, (0..load.each).map(|nth| (format!("e-{nth}"), slot(nth))).collect::<Vec<_>>(), "key {key}");
+        all.extend(gone.into_iter().map(|(_, at, position)| (position, at)));
+    }
+    all.sort_unstable();
+    assert!(all.is_sorted_by_key(|(_, at)| *at), "one came back before another that was due earlier");
+}
+
 async fn come_back(load: Load) {
     let folder = Folder::new();
     let stage = Stage::with(governed(folder.journal())).await;
@@ -113,16 +127,7 @@ async fn come_back(load: Load) {
         assert_gone(&stage, load, *instant).await;
     }
     assert_gone(&stage, load, load.ends()).await;
-    let mut all = Vec::new();
-    for key in 0..load.keys {
-        let gone = went_on(&stage.handle, key).await;
-        let slot = |nth: usize| (load.begins(key) + nth as i64 * SECOND) * 1_000;
-        let names: Vec<(String, i64)> = gone.iter().map(|(name, at, _)| (name.clone(), *at)).collect();
-        assert_eq!(names, (0..load.each).map(|nth| (format!("e-{nth}"), slot(nth))).collect::<Vec<_>>(), "key {key}");
-        all.extend(gone.into_iter().map(|(_, at, position)| (position, at)));
-    }
-    all.sort_unstable();
-    assert!(all.is_sorted_by_key(|(_, at)| *at), "one came back before another that was due earlier");
+    assert_each_at_its_slot(&stage.handle, load).await;
     stage.close().await;
 }
 

@@ -67,6 +67,11 @@ async fn go_on(stage: &Stage) {
     assert_eq!(waiting.iter().map(|it| it.event.event().id.as_str()).collect::<Vec<_>>(), ["e4"]);
     let approved = stage.handle.approve(waiting[0].position, Principal::user("ana"), "known").await.unwrap();
     assert_eq!(approved.event_state, Some(Processed));
+    come_back(stage).await;
+}
+
+/// e2, then e5, ahead of e6.
+async fn come_back(stage: &Stage) {
     stage.go_to(1_000).await;
     assert_eq!(states(stage, ["e2", "e5"]).await, [Some(Processed), Some(Deferred)]);
     assert_eq!(outcome(&stage.submit(by_ana("e6")).await), (Some(Deferred), Some(1_000), Some(3_000)));
@@ -74,6 +79,10 @@ async fn go_on(stage: &Stage) {
     assert_eq!(states(stage, ["e5", "e6"]).await, [Some(Deferred), Some(Deferred)]);
     stage.go_to(2_000).await;
     assert_eq!(states(stage, ["e5", "e6"]).await, [Some(Processed), Some(Deferred)]);
+    assert_lives(stage).await;
+}
+
+async fn assert_lives(stage: &Stage) {
     assert_eq!(life(stage, "e2").await, [(Pending, 400), (Deferred, 400), (Pending, 1_000), (Processed, 1_000)]);
     assert_eq!(life(stage, "e4").await, [(Pending, 400), (Escalated, 400), (Processed, 999)]);
 }
