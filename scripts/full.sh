@@ -15,6 +15,9 @@ full() {
 
 full REGIE_KILLS 200 kill # kill -9 at random moments of a run under load (10 in CI)
 
+printf '\n== Governance: 10,000 racers in 100 rounds, 100,000 returns, a cut at every step\n'
+scripts/governance.sh
+
 printf '\n== Power loss, 100,000 images (600 in CI)\n'
 scripts/power_loss.sh
 printf '\n== Faulty disk, 20 calls of each scenario and kind (1 in CI; scripts/faulty_disk.sh tries all, for hours)\n'

@@ -9,6 +9,7 @@ use regie_core::governance::{Ask, AskId, Ruling, Who};
 use regie_journal::{Conflict, Placed, StoreError, Turn};
 use tokio::sync::oneshot;
 
+use crate::busy::UnderWay;
 use crate::faults::FaultPoint;
 use crate::journal::{Appended, Batch, JournalHandle};
 use crate::life::{Life, Twin};
@@ -89,6 +90,8 @@ pub struct ToPolicy {
     pub freed: Vec<FreedPlace>,
     /// Whether a lane has died, with whose end it is unknown what became of its asks.
     pub forget: bool,
+    /// Counts what was settled as under way: somebody who waits for a place may go on by it.
+    pub under_way: Option<UnderWay>,
 }
 
 /// What the policy actor answers, in one message; none to what it has forgotten.
@@ -217,6 +220,7 @@ impl Lane {
         if !asks.is_empty() || !settled.is_empty() || !freed.is_empty() {
             self.send_to_policy();
         }
+        self.to_policy.under_way = None;
         if !self.turns.is_empty() {
             self.send_batch(ctx);
         }
@@ -272,6 +276,11 @@ impl Lane {
                 self.settle(ask, result.is_ok());
             }
             if result.is_ok() {
+                let tells = ask.is_some() || !freed.is_empty();
+                // Before it is answered, so that nobody finds all at rest between this and who goes on by it.
+                if tells && self.to_policy.under_way.is_none() {
+                    self.to_policy.under_way = Some(self.life.under_way());
+                }
                 self.to_policy.freed.extend(freed);
                 counted.add(tally);
             }

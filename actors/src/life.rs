@@ -88,6 +88,11 @@ impl Life {
         (Self { line: Arc::new(Lifeline { view, busy, over: Some(over) }), faults }, ended)
     }
 
+    /// Counts something of the part as under way.
+    pub fn under_way(&self) -> UnderWay {
+        self.line.busy.begin()
+    }
+
     /// Panics here if a test wants it.
     pub fn maybe(&self, point: FaultPoint) {
         self.faults.maybe_in(point, &self.line.view.name);

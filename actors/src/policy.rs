@@ -274,7 +274,8 @@ impl Actor for Policy {
 impl Handler<ToPolicy> for Policy {
     type Result = ();
 
-    fn handle(&mut self, ToPolicy { asks, settled, freed, forget }: ToPolicy, ctx: &mut Self::Context) {
+    fn handle(&mut self, told: ToPolicy, ctx: &mut Self::Context) {
+        let ToPolicy { asks, settled, freed, forget, under_way: _until_told } = told;
         self.life.maybe(FaultPoint::PolicyTold);
         if forget {
             self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told

@@ -1,6 +1,6 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
-//! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `durable`, `bytes`,
+//! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`, `bytes`,
 //! `recovery`, `restart`, `growth`, `overload`. `docs/performance.md` tells what the floors are and how the figures came to be.
 
 mod actix_floor;
@@ -8,6 +8,7 @@ mod bytes;
 mod disk_floor;
 mod durable;
 mod events;
+mod governed;
 mod growth;
 mod measure;
 mod memory_turns;
@@ -49,8 +50,9 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("memory-turns", memory_turns::figures),
+    ("governed", governed::figures),
     ("durable", durable::figures),
     ("bytes", bytes::figures),
     ("recovery", recovery::figures),

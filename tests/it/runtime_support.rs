@@ -25,11 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs a future to its end on a thread of its own, or panics when it takes too long: a test hangs never.
 #[track_caller]
 pub(crate) fn within<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    within_at_most(PATIENCE, work)
+}
+
+/// The same for work that may take longer.
+#[track_caller]
+pub(crate) fn within_at_most<T: Send + 'static>(most: Duration, work: impl Future<Output = T> + Send + 'static) -> T {
     let (done, result) = channel();
     let thread = std::thread::spawn(move || drop(done.send(futures::executor::block_on(work))));
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(most) {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("not done within {PATIENCE:?}: something hangs"),
+        Err(RecvTimeoutError::Timeout) => panic!("not done within {most:?}: something hangs"),
         Err(RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
     }
 }

@@ -55,16 +55,29 @@ impl Drop for Watch {
 async fn watch(settings: &Settings, handle: &Handle, by: Option<Principal>) {
     let Some(path) = settings.policies.as_deref() else { return };
     let mut asked = Asked::listen();
-    let mut seen = mark(path);
+    let mut looks = Looks::default();
     loop {
         let wanted = matches!(select(pin!(asked.wait()), pin!(tokio::time::sleep(LOOK))).await, Either::Left(_));
         let now = mark(path);
-        if !wanted && now == seen {
-            continue;
+        if (looks.at(now) || wanted) && put_in_force(settings, handle, by.clone(), wanted).await {
+            looks.done = now; // otherwise it is tried again
         }
-        if put_in_force(settings, handle, by.clone(), wanted).await {
-            seen = now; // otherwise it is tried again
-        }
+    }
+}
+
+/// What the looks at the file have seen.
+#[derive(Default)]
+struct Looks {
+    /// What is done with. None in the beginning: the file may have changed since it was read for the start.
+    done: Option<Mark>,
+    last: Option<Mark>,
+}
+
+impl Looks {
+    /// Whether the file is to be read: it is another, and is written to no more. Half of a file may well be a set too.
+    fn at(&mut self, now: Option<Mark>) -> bool {
+        let rests = std::mem::replace(&mut self.last, now) == now;
+        rests && now != self.done
     }
 }
 
@@ -98,7 +111,9 @@ async fn put_in_force(settings: &Settings, handle: &Handle, by: Option<Principal
 }
 
 /// What tells that a file is another than before.
-fn mark(path: &Path) -> Option<(SystemTime, u64)> {
+type Mark = (SystemTime, u64);
+
+fn mark(path: &Path) -> Option<Mark> {
     let about = std::fs::metadata(path).ok()?;
     Some((about.modified().ok()?, about.len()))
 }
@@ -125,5 +140,30 @@ impl Asked {
             return;
         }
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_length(bytes: u64) -> Option<Mark> {
+        Some((SystemTime::UNIX_EPOCH, bytes))
+    }
+
+    #[test]
+    fn a_file_is_read_when_it_is_another_and_rests() {
+        let mut looks = Looks::default();
+        assert!(!looks.at(of_length(7)));
+        assert!(looks.at(of_length(7)), "whether it is what was read for the start is not known");
+        looks.done = of_length(7);
+        let read = [of_length(7), of_length(0), of_length(3), of_length(9), of_length(9)].map(|now| looks.at(now));
+        assert_eq!(read, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_put_in_force_is_read_again() {
+        let mut looks = Looks::default();
+        assert_eq!([of_length(7); 3].map(|now| looks.at(now)), [false, true, true]);
     }
 }
