@@ -1,6 +1,7 @@
 //! Property and table tests of the rules, a module a theme.
 
 mod asking;
+mod backtest;
 mod cloudevents;
 mod entity;
 mod escalation;
