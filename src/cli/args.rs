@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
+use super::policy::args::PolicyCommand;
 use crate::config::{Clock, Layer};
 use regie_journal::Durability;
 
@@ -40,6 +41,9 @@ pub(super) enum Command {
     Head(PlainArgs),
     /// Prints the state of an entity, now or at an instant
     State(StateArgs),
+    /// Checks a policy file, and tries one on an event or on history
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 /// What every command takes.
@@ -63,6 +67,9 @@ pub(super) struct RunArgs {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+    /// The policy file; the run follows it when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(super) policies: Option<PathBuf>,
     /// What time it is: the machine's, or the events' own [default: system]
     #[arg(long, value_name = "CLOCK")]
     pub(super) clock: Option<ClockArg>,
@@ -246,7 +253,8 @@ impl RunArgs {
             DurabilityArg::Relaxed => Durability::Relaxed,
         });
         let shards = self.shards.map(usize::from);
-        Layer { clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
+        let policies = self.policies.clone();
+        Layer { policies, clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
     }
 }
 
@@ -258,7 +266,7 @@ pub(super) fn principal(word: &str) -> Principal {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
 }
 

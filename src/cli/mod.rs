@@ -15,6 +15,7 @@ mod log;
 mod open;
 #[cfg(feature = "otel")]
 mod otel;
+mod policy;
 mod query;
 mod run;
 mod screen;
@@ -66,6 +67,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
+        Command::Policy(command) => policy::policy(&command),
     }
 }
 
