@@ -15,6 +15,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+mod control;
 pub mod prelude;
 pub mod reasoning;
 pub mod runtime;

@@ -98,6 +98,14 @@ impl Clock {
         }
     }
 
+    /// How many wait for a driven clock to go on: who drives it can wait until they do.
+    pub fn waiters(&self) -> usize {
+        match &self.0 {
+            Kind::System(_) => 0,
+            Kind::Driven { time, .. } => time.receiver_count(),
+        }
+    }
+
     /// A time limit that runs from now: of the same time as [`Clock::sleep`].
     pub fn limit(&self, limit: Duration) -> TimeLimit {
         TimeLimit { limit, deadline: self.now().after(limit), is_up: self.sleep(limit) }

@@ -23,6 +23,7 @@
 pub mod agent;
 pub mod busy;
 pub mod clock;
+pub mod door;
 pub mod entry;
 pub mod faults;
 pub mod gate;

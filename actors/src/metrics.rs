@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 use regie_core::event::LifeState;
+use regie_core::governance::{Judgement, PolicyOutcome};
 use regie_core::workflow::{Fact, Record};
 use tokio::sync::oneshot;
 
@@ -49,6 +50,8 @@ fn place(state: LifeState) -> usize {
 pub struct Tally {
     /// By event type.
     pub types: BTreeMap<Arc<str>, Lives>,
+    /// What each policy has said, by its name, in the order of passed, discarded, deferred, escalated.
+    pub policies: BTreeMap<Arc<str>, [u64; 4]>,
     /// Turns: rows of the journal.
     pub turns: u64,
     /// Records.
@@ -74,6 +77,7 @@ impl Tally {
                 Fact::Started { .. } => self.started += 1,
                 Fact::Finished { .. } => self.finished += 1,
                 Fact::Parked { .. } => self.parked += 1,
+                Fact::Judged { judgement, .. } => self.judged(judgement),
                 Fact::Received { .. } => {
                     let Some((kind, _)) = kind_of(record.sequence) else { continue };
                     let lives = self.types.entry(Arc::clone(&kind)).or_default();
@@ -94,6 +98,25 @@ impl Tally {
         }
     }
 
+    fn judged(&mut self, judgement: &Judgement) {
+        for decision in &judgement.decisions {
+            let place = match decision.outcome {
+                PolicyOutcome::Discarded => 1,
+                PolicyOutcome::Deferred => 2,
+                PolicyOutcome::Escalated => 3,
+                _ => 0,
+            };
+            match self.policies.get_mut(decision.policy.as_str()) {
+                Some(said) => said[place] += 1,
+                None => {
+                    let mut said = [0; 4];
+                    said[place] = 1;
+                    self.policies.insert(decision.policy.as_str().into(), said);
+                }
+            }
+        }
+    }
+
     /// Whether there is nothing to count.
     pub fn is_empty(&self) -> bool {
         self.records == 0
@@ -103,6 +126,10 @@ impl Tally {
     pub fn add(&mut self, other: Tally) {
         for (kind, lives) in other.types {
             self.types.entry(kind).or_default().add(&lives);
+        }
+        for (policy, said) in other.policies {
+            let mine = self.policies.entry(policy).or_default();
+            mine.iter_mut().zip(said).for_each(|(mine, theirs)| *mine += theirs);
         }
         self.turns += other.turns;
         self.records += other.records;

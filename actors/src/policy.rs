@@ -143,12 +143,14 @@ impl Policy {
         self.unanswered.clear();
         self.answers.clear();
         self.holding.clear();
-        let (fence, readers, set) = (self.journal.fence(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
+        let (journal, readers, set) =
+            (self.journal.clone(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
         let lanes = Arc::clone(&self.lanes.borrow());
         let void = join_all(lanes.iter().flatten().map(|lane| lane.send(Void)).collect::<Vec<_>>());
         let read = async move {
             let _ = void.await; // a lane that is dead appends nothing
-            let _ = fence.await;
+            // Set up only now: what the lanes handed over when they were told must lie before it.
+            let _ = journal.fence().await;
             readers.run(move |reader| read_governor(&set, reader)).await
         };
         ctx.spawn(read.into_actor(self).map(move |governor, policy, ctx| match governor {

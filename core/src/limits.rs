@@ -144,6 +144,17 @@ pub const MODES_COUNTED: usize = 64;
 /// Bytes of a chat model's answer that are read at most.
 pub const CHAT_ANSWER_BYTES: usize = 512 * 1024;
 
+/// Bytes of one line that is said to the local socket: a decision with the longest reason has a tenth of it.
+pub const CONTROL_LINE_BYTES: usize = 64 * 1024;
+/// Bytes of one line that it says: an event's whole life with its decisions.
+pub const CONTROL_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Connections to the local socket that are served at once; those after them wait in the system's queue.
+pub const CONTROL_CONNECTIONS: usize = 64;
+/// How long a peer of the local socket may take to say what it wants, and then to take its answer.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody who has asked over the local socket waits for the answer.
+pub const CONTROL_ANSWER: Duration = Duration::from_secs(60);
+
 /// How long `wait` waits for a workflow's end unless told otherwise.
 pub const WAIT: Duration = Duration::from_secs(300);
 

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
+use super::escalations::EscalationsArgs;
 use super::policy::args::PolicyCommand;
 use crate::config::{Clock, Layer};
 use regie_journal::Durability;
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
 
 const AFTER: &str = "\
 Exit codes: 0 done, 1 verify found a break, 2 wrong use or configuration, 3 nothing there, \
-4 some lines could not be taken, 5 the journal cannot be used, 130 interrupted.
+4 some was refused, 5 the journal cannot be used, 6 it is not known whether it was done, 130 interrupted.
 
 Environment: REGIE_CONFIG, REGIE_DB, REGIE_POLICIES, REGIE_CLOCK, REGIE_DURABILITY, REGIE_SHARDS, \
 REGIE_ADMISSION, REGIE_IN_FLIGHT, REGIE_MAX_BYTES; REGIE_LOG (error, warn, info, debug, trace) and REGIE_LOG_FORMAT (json); NO_COLOR.";
@@ -44,6 +45,8 @@ pub(super) enum Command {
     /// Checks a policy file, and tries one on an event or on history
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Lists the events that wait for a person, and takes decisions over them
+    Escalations(EscalationsArgs),
 }
 
 /// What every command takes.
@@ -157,6 +160,19 @@ pub(super) struct StateArgs {
 /// Which events are meant; all conditions together.
 #[derive(Args, Debug, Default)]
 pub(super) struct FilterArgs {
+    #[command(flatten)]
+    pub(super) which: WhichArgs,
+    /// In this state now
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<StateArg>,
+    /// The runtime's own too
+    #[arg(long)]
+    pub(super) own: bool,
+}
+
+/// Which events are meant, of those that a command is about anyway.
+#[derive(Args, Debug, Default)]
+pub(super) struct WhichArgs {
     /// Of this correlation
     #[arg(long, value_name = "ID")]
     pub(super) correlation: Option<String>,
@@ -169,9 +185,6 @@ pub(super) struct FilterArgs {
     /// Of this session
     #[arg(long, value_name = "KEY")]
     pub(super) session: Option<String>,
-    /// In this state now
-    #[arg(long, value_name = "STATE")]
-    pub(super) state: Option<StateArg>,
     /// Stamped then or later (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) from: Option<Timestamp>,
@@ -181,9 +194,6 @@ pub(super) struct FilterArgs {
     /// About this entity or touching it
     #[arg(long, num_args = 2, value_names = ["TYPE", "ID"])]
     pub(super) entity: Option<Vec<String>>,
-    /// The runtime's own too
-    #[arg(long)]
-    pub(super) own: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -221,6 +231,15 @@ impl From<StateArg> for LifeState {
     }
 }
 
+impl From<ClockArg> for Clock {
+    fn from(clock: ClockArg) -> Self {
+        match clock {
+            ClockArg::System => Self::System,
+            ClockArg::Event => Self::Event,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum DurabilityArg {
     /// An answer survives power loss
@@ -244,10 +263,7 @@ impl RunArgs {
 
     /// The settings that these flags give.
     pub(super) fn layer(&self) -> Layer {
-        let clock = self.clock.map(|it| match it {
-            ClockArg::System => Clock::System,
-            ClockArg::Event => Clock::Event,
-        });
+        let clock = self.clock.map(Into::into);
         let durability = self.durability.map(|it| match it {
             DurabilityArg::Strict => Durability::Strict,
             DurabilityArg::Relaxed => Durability::Relaxed,

@@ -19,6 +19,8 @@ pub(super) enum Exit {
     Nothing,
     /// Some lines could not be taken.
     Partly,
+    /// What was asked for was refused.
+    Refused,
     /// The journal took no more, or what it answered could not be told.
     Refusing,
     /// It was interrupted.
@@ -31,7 +33,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Broken => 1,
             Exit::Nothing => 3,
-            Exit::Partly => 4,
+            Exit::Partly | Exit::Refused => 4,
             Exit::Refusing => 5,
             Exit::Interrupted => 130,
         })
@@ -53,6 +55,12 @@ pub(super) enum Failure {
     /// The runtime did not start.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// Another process owns the journal, and cannot be asked.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What was asked for may have been done, or not.
+    #[error("{0}")]
+    Unknown(String),
     /// What it prints cannot be written.
     #[error("cannot write the output ({0})")]
     Output(#[from] io::Error),
@@ -68,7 +76,8 @@ impl Failure {
         ExitCode::from(match self {
             Failure::Output(_) if self.is_closed_pipe() => 0,
             Failure::Usage(_) | Failure::Config(_) => 2,
-            Failure::Journal(_) | Failure::Start(_) | Failure::Output(_) => 5,
+            Failure::Journal(_) | Failure::Start(_) | Failure::Unreachable(_) | Failure::Output(_) => 5,
+            Failure::Unknown(_) => 6,
         })
     }
 }

@@ -9,6 +9,7 @@
 //! A binary of your own gives the builder its handlers, agents and policies first; reading commands need none of them.
 
 mod args;
+mod escalations;
 mod exit;
 mod head;
 mod log;
@@ -68,6 +69,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
         Command::Policy(command) => policy::policy(&command),
+        Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }
 

@@ -10,7 +10,7 @@ use regie_journal::{Reader, StoredEvent};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{FilterArgs, QueryArgs};
+use super::args::{FilterArgs, QueryArgs, WhichArgs};
 use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::{Screen, Tone, counted, plain};
@@ -48,6 +48,11 @@ pub(super) fn query(args: &QueryArgs) -> Result<Exit, Failure> {
 
 /// The filter that the flags give.
 pub(super) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
+    Ok(Filter { state: args.state.map(Into::into), own: args.own, ..which(&args.which)? })
+}
+
+/// The same without the flags that not every command has.
+pub(super) fn which(args: &WhichArgs) -> Result<Filter, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {
@@ -63,10 +68,8 @@ pub(super) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
         kind: args.kind.clone(),
         session: args.session.clone(),
         entity,
-        state: args.state.map(Into::into),
         from: args.from,
         to: args.to,
-        own: args.own,
         ..Filter::default()
     })
 }
@@ -160,7 +163,7 @@ fn cells(stored: &StoredEvent) -> [(String, Tone); 6] {
 }
 
 /// A time to the second, in UTC: the rest is in `--json`.
-fn short(time: Timestamp) -> String {
+pub(super) fn short(time: Timestamp) -> String {
     time.to_chrono().format("%Y-%m-%d %H:%M:%S").to_string()
 }
 

@@ -16,6 +16,9 @@
 //! # drop(builder);
 //! ```
 
+#[cfg(feature = "chat")]
+pub mod chat;
+
 pub use regie_actors::reasoner::{
     ActorReasoner, BlockingReasoner, ModeCounts, Question, Reasoner, ReasonerLimits, Reply, RuleReasoner,
 };

@@ -17,6 +17,8 @@ use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
 use super::handle::Handle;
+#[cfg(unix)]
+use crate::control::Control;
 
 /// Where the journal is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +87,7 @@ pub struct Setup {
 }
 
 /// Builds a runtime. Without anything said: a journal in memory, Strict, the system's clock, a shard per core, no policies.
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     setup: Setup,
@@ -95,6 +98,7 @@ pub struct Builder {
     reasoners: Vec<ReasonerSpec>,
     keep: Keep,
     grace: Duration,
+    control: bool,
     faults: Faults,
 }
 
@@ -116,6 +120,7 @@ impl Builder {
             reasoners: Vec::new(),
             keep: Keep::default(),
             grace: Duration::from_secs(10),
+            control: true,
             faults: Faults::default(),
         }
     }
@@ -217,6 +222,13 @@ impl Builder {
         self
     }
 
+    /// Whether a runtime over a journal in files listens on a local socket beside it, where commands such as
+    /// `regie escalations approve` reach it; it does unless said. Only the same user may speak there.
+    pub fn control(mut self, listens: bool) -> Self {
+        self.control = listens;
+        self
+    }
+
     /// Faults on purpose, for tests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -253,6 +265,11 @@ impl Builder {
                 ..SqliteOptions::at(path)
             }),
         };
+        #[cfg(unix)]
+        let files = match &place {
+            Place::Files(options) if self.control => Some(options.path.clone()),
+            _ => None,
+        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let running = system::start(Settings {
             place,
@@ -268,27 +285,44 @@ impl Builder {
             grace: self.grace,
             faults: self.faults,
         });
-        Ok(Runtime(running.await?))
+        let running = running.await?;
+        Ok(Runtime {
+            #[cfg(unix)]
+            control: files.and_then(|journal| {
+                let handle = Handle::new(Arc::clone(&running.core));
+                Control::open(handle, &running.core.pool, &journal)
+            }),
+            running,
+        })
     }
 }
 
 /// A running runtime. Dropping it ends it in good order, without waiting; [`Runtime::shutdown`] waits and tells.
-pub struct Runtime(Running);
+pub struct Runtime {
+    /// Dropped before the rest: its socket must be gone before somebody else may own the journal.
+    #[cfg(unix)]
+    control: Option<Control>,
+    running: Running,
+}
 
 impl Runtime {
     /// A handle: as many as you like, on any thread.
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.0.core))
+        Handle::new(Arc::clone(&self.running.core))
     }
 
     /// What opening the journal found worth saying, such as an index that was rebuilt and why.
     pub fn notes(&self) -> &[OpenNote] {
-        &self.0.notes
+        &self.running.notes
     }
 
     /// Takes nothing more, finishes what is under way, and closes the journal last. Loses nothing: what agents still owe
     /// when the grace is over goes on at the next start.
     pub async fn shutdown(self) -> Shutdown {
-        self.0.shutdown().await
+        #[cfg(unix)]
+        if let Some(control) = self.control {
+            control.close().await;
+        }
+        self.running.shutdown().await
     }
 }

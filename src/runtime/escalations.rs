@@ -1,5 +1,6 @@
 //! Events that wait for a person: listing them, and deciding.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState, Princip
 use regie_core::governance::{Lapse, PolicyDecision, Verdict};
 use regie_core::query::Filter;
 use regie_core::workflow::{Command, Fact, Record};
-use regie_journal::{Reader, StoreError, StoredEvent};
+use regie_journal::{Reader, StoreError, StoredEvent, StoredRecord};
 use tokio::sync::oneshot;
 
 use super::handle::Handle;
@@ -74,11 +75,15 @@ impl Handle {
     }
 
     async fn resolve(&self, position: u64, approved: bool, by: Principal, why: &str) -> Result<EventResult, Reason> {
-        let record = self.core.readers.run(move |reader| reader.record(position)).await?;
-        let received = record.filter(|stored| receives(&stored.record));
-        let Some(stored) = received else { return Err(Reason::NoEvent { position }) };
+        let stored = self.received_at(position).await?;
         let command = Command::Resolve { event: stored.record.sequence, approved, by, why: why.to_string() };
         self.command(stored.correlation, command).await?.ok_or(Reason::Lost)
+    }
+
+    /// The record at a position, which received an event.
+    pub(crate) async fn received_at(&self, position: u64) -> Result<StoredRecord, Reason> {
+        let record = self.core.readers.run(move |reader| reader.record(position)).await?;
+        record.filter(|stored| receives(&stored.record)).ok_or(Reason::NoEvent { position })
     }
 
     /// Sends a command that is no event, past admission: people and operators send few.
@@ -118,31 +123,68 @@ pub fn escalations(reader: &mut Reader, filter: Filter) -> Result<Vec<Escalation
         waiting.push(event);
         ControlFlow::Continue(())
     })?;
-    let mut escalations = Vec::with_capacity(waiting.len());
-    for StoredEvent { incoming, position, sequence, .. } in waiting {
-        let records = reader.load(&incoming.event().correlation_id, sequence - 1)?;
-        let mut found = None;
-        for stored in &records {
-            found = escalated(&stored.record, sequence).or(found);
-        }
-        let kept = records.iter().flat_map(|stored| &stored.record.facts);
-        let kept = kept.filter(|fact| matches!(fact, Fact::Kept { event } if *event == sequence)).count() > 0;
-        // Resolved between the two readings.
-        let Some((since, reason, lapses, decisions)) = found else { continue };
-        let lapses = lapses.filter(|_| !kept);
-        escalations.push(Escalation { event: incoming, position, sequence, since, reason, lapses, decisions });
+    let mut told = BTreeMap::new();
+    for (correlation, sequences) in by_correlation(&waiting) {
+        told.extend(waits_in(reader, &correlation, &sequences)?);
     }
-    Ok(escalations)
+    // Who is not told of was resolved between the two readings.
+    let told_of = |StoredEvent { incoming, position, sequence, .. }: StoredEvent| {
+        let Escalated { since, reason, lapses, decisions } = told.remove(&position)?;
+        Some(Escalation { event: incoming, position, sequence, since, reason, lapses, decisions })
+    };
+    Ok(waiting.into_iter().filter_map(told_of).collect())
 }
 
-type Escalated = (Timestamp, String, Option<(Timestamp, Lapse)>, Vec<PolicyDecision>);
+/// The sequences and positions of events, by correlation: the records of one are read once, however many of it wait.
+fn by_correlation(waiting: &[StoredEvent]) -> BTreeMap<CorrelationId, BTreeMap<u64, u64>> {
+    let mut sequences: BTreeMap<_, BTreeMap<u64, u64>> = BTreeMap::new();
+    for stored in waiting {
+        let correlation = stored.incoming.event().correlation_id.clone();
+        sequences.entry(correlation).or_default().insert(stored.sequence, stored.position);
+    }
+    sequences
+}
+
+struct Escalated {
+    since: Timestamp,
+    reason: String,
+    lapses: Option<(Timestamp, Lapse)>,
+    decisions: Vec<PolicyDecision>,
+}
+
+/// What the records of a correlation tell of those of its events that wait, by position.
+fn waits_in(
+    reader: &mut Reader,
+    correlation: &str,
+    sequences: &BTreeMap<u64, u64>,
+) -> Result<BTreeMap<u64, Escalated>, StoreError> {
+    let first = sequences.keys().next().copied().unwrap_or(1);
+    let mut waits = BTreeMap::new();
+    for stored in reader.load(correlation, first.saturating_sub(1))? {
+        for fact in &stored.record.facts {
+            match fact {
+                Fact::Moved { event, to: LifeState::Escalated, reason, .. } => {
+                    if let Some(position) = sequences.get(event) {
+                        waits.insert(*position, escalated(&stored.record, *event, reason));
+                    }
+                }
+                Fact::Moved { event, .. } => {
+                    sequences.get(event).map(|position| waits.remove(position));
+                }
+                // Its time is up, and it still waits.
+                Fact::Kept { event } => {
+                    let kept = sequences.get(event).and_then(|position| waits.get_mut(position));
+                    kept.into_iter().for_each(|kept| kept.lapses = None);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(waits)
+}
 
 /// What the record that escalated an event tells of that.
-fn escalated(record: &Record, event: u64) -> Option<Escalated> {
-    let reason = record.facts.iter().find_map(|fact| match fact {
-        Fact::Moved { event: moved, to: LifeState::Escalated, reason, .. } if *moved == event => Some(reason.clone()),
-        _ => None,
-    })?;
+fn escalated(record: &Record, event: u64, reason: &str) -> Escalated {
     let judgement = record.facts.iter().find_map(|fact| match fact {
         Fact::Judged { event: judged, judgement } if *judged == event => Some(judgement),
         _ => None,
@@ -151,5 +193,6 @@ fn escalated(record: &Record, event: u64) -> Option<Escalated> {
         Some(Verdict::EscalatedUntil { until, then, .. }) => Some((*until, *then)),
         _ => None,
     };
-    Some((record.at, reason, lapses, judgement.map(|judgement| judgement.decisions.clone()).unwrap_or_default()))
+    let decisions = judgement.map(|judgement| judgement.decisions.clone()).unwrap_or_default();
+    Escalated { since: record.at, reason: reason.to_string(), lapses, decisions }
 }

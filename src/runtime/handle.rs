@@ -77,14 +77,20 @@ impl Handle {
     }
 
     /// Waits for room, lets the event in, and gives its answer as a future. Events that one caller enqueues one after
-    /// another enter in that order.
+    /// another enter in that order. Of several callers who wait, the more pressing events go first, and those of one key (the
+    /// actor, or else the session, or else the correlation) in turn with those of others: nobody is kept out for good.
     ///
     /// # Errors
     /// Only once the runtime is shutting down, or a part of it was given up; the event is handed back.
     pub async fn enqueue(&self, event: Incoming) -> Result<Answer, Refused> {
-        match Arc::clone(&self.core.admission).acquire_owned().await {
-            Ok(permit) => Ok(self.send(event, Until::Judged, permit)),
-            Err(_) => Err(Refused { reason: self.closed(), event: Box::new(event) }),
+        let free = (!self.core.door.has_waiting()).then(|| Arc::clone(&self.core.admission).try_acquire_owned());
+        if let Some(Ok(permit)) = free {
+            return Ok(self.send(event, Until::Judged, permit));
+        }
+        let priority = self.policies().priority_of(event.event(), self.core.clock.now());
+        match self.core.door.wait(priority, &fair_key(event.event())).await {
+            Some(permit) => Ok(self.send(event, Until::Judged, permit)),
+            None => Err(Refused { reason: self.closed(), event: Box::new(event) }),
         }
     }
 
@@ -156,5 +162,14 @@ impl Handle {
             under_way: Some(self.core.busy.begin()),
         });
         Answer { answer, event: Some(handed_back) }
+    }
+}
+
+/// By whom room is shared: the actor, or else the session, or else the correlation.
+fn fair_key(event: &Event) -> String {
+    match (&event.actor, &event.session_key) {
+        (Some(actor), _) => actor.to_string(),
+        (None, Some(session)) => session.clone(),
+        (None, None) => event.correlation_id.to_string(),
     }
 }

@@ -52,6 +52,26 @@ impl TypeMetrics {
     }
 }
 
+impl TypeMetrics {
+    /// How many of those that came in went on, from 0 to 1; nothing while none came in.
+    pub fn acceptance_rate(&self) -> Option<f64> {
+        (self.received > 0).then(|| self.processed.max(0) as f64 / self.received as f64)
+    }
+}
+
+/// How often one policy has said what since the start: each decision that the journal took counts, a return's too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyMetrics {
+    /// Events might go on.
+    pub passed: u64,
+    /// Events were stopped.
+    pub discarded: u64,
+    /// Events were put off.
+    pub deferred: u64,
+    /// Events were left to a person.
+    pub escalated: u64,
+}
+
 /// Counts of one agent since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgentMetrics {
@@ -96,6 +116,8 @@ pub struct Metrics {
     pub events: TypeMetrics,
     /// By event type.
     pub by_type: BTreeMap<String, TypeMetrics>,
+    /// By policy.
+    pub by_policy: BTreeMap<String, PolicyMetrics>,
     /// Submits of events that were known.
     pub duplicates: u64,
     /// Entries that were refused.
@@ -145,6 +167,10 @@ pub struct Metrics {
     pub uptime: Duration,
 }
 
+fn policy([passed, discarded, deferred, escalated]: [u64; 4]) -> PolicyMetrics {
+    PolicyMetrics { passed, discarded, deferred, escalated }
+}
+
 /// One part of the runtime, and what ails it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
@@ -169,6 +195,7 @@ impl Handle {
         let tally = self.core.metrics.ask(Count).await.unwrap_or_default();
         let mut metrics = Metrics {
             by_type: tally.types.iter().map(|(kind, lives)| (kind.to_string(), TypeMetrics::of(lives))).collect(),
+            by_policy: tally.policies.iter().map(|(name, said)| (name.to_string(), policy(*said))).collect(),
             turns: tally.turns,
             records: tally.records,
             workflows_started: tally.opened,

@@ -12,6 +12,6 @@ mod wait;
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
 pub use escalations::{Escalation, escalations};
 pub use handle::{Answer, Handle};
-pub use metrics::{AgentMetrics, Health, Metrics, Part, TypeMetrics};
+pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
 pub use time::Drained;
 pub use wait::{Ending, StepOutput, Waited};

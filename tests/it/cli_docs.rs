@@ -21,9 +21,23 @@ fn help(arguments: &[&str]) -> String {
 }
 
 fn commands() -> Vec<String> {
-    let help = help(&[]);
-    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap().to_string();
-    list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_string).collect()
+    commands_in(&help(&[]))
+}
+
+/// The commands that a help lists; none where it lists none.
+fn commands_in(help: &str) -> Vec<String> {
+    let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
+    let lines = list.split("\n\n").next().unwrap_or_default().lines();
+    let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    names.map(str::to_string).collect()
+}
+
+/// The flags of a command, or of all that it consists of.
+fn flags_of(command: &str) -> BTreeSet<String> {
+    let whole = help(&[command]);
+    let parts = commands_in(&whole);
+    let of_parts = parts.iter().flat_map(|part| flags_of_help(&help(&[command, part])));
+    flags_of_help(&whole).into_iter().chain(of_parts).collect()
 }
 
 /// Flags of one long name each, from lines that begin with one.
@@ -55,7 +69,7 @@ fn every_flag_is_in_the_docs_and_the_reverse() {
     for command in commands() {
         let told: BTreeSet<String> =
             flags_of_docs(&section(&page, &format!("regie {command}"))).union(&common).cloned().collect();
-        assert_eq!(told, flags_of_help(&help(&[&command])), "{command}");
+        assert_eq!(told, flags_of(&command), "{command}");
     }
 }
 
@@ -94,6 +108,14 @@ fn every_key_of_the_json_output_is_in_the_docs() {
         let missing: Vec<&String> =
             output.as_object().unwrap().keys().filter(|key| !told.contains(&format!("`{key}`"))).collect();
         assert!(missing.is_empty(), "{command}: {missing:?}");
+    }
+}
+
+#[test]
+fn every_key_of_an_event_that_waits_is_in_the_docs() {
+    let told = section(&page(), "regie escalations");
+    for key in crate::cli_escalations::listed(&crate::cli_escalations::one())[0].as_object().unwrap().keys() {
+        assert!(told.contains(&format!("`{key}`")), "{key}");
     }
 }
 

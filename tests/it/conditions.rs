@@ -60,6 +60,10 @@ fn a_condition_stops_what_it_is_about_and_lets_pass_what_lacks_the_field() {
         assert!(plain.policy_decisions[0].observed["error"].text().contains("null has no fields"), "{plain:?}");
         let stopped = stage.submit(amount(note_by("bob", "b", "b"), 20_000)).await;
         assert_eq!((stopped.event_state, stopped.policy_decisions.len()), (Some(Discarded), 1));
+        let metrics = stage.handle.metrics().await;
+        let said = metrics.by_policy["too-much"];
+        assert_eq!((said.passed, said.discarded, metrics.by_policy["one-a-second"].passed), (1, 1, 1));
+        assert_eq!(metrics.events.acceptance_rate(), Some(0.5));
         stage.close().await;
     });
 }

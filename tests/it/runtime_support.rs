@@ -151,7 +151,7 @@ impl Folder {
         let image = Folder::new();
         for file in std::fs::read_dir(self.0.path()).unwrap().map(|file| file.unwrap()) {
             let name = file.file_name().into_string().unwrap();
-            if !name.ends_with("-shm") && !name.ends_with("-lock") {
+            if !["-shm", "-lock", "-socket"].iter().any(|end| name.ends_with(end)) {
                 std::fs::copy(file.path(), image.0.path().join(name)).unwrap();
             }
         }
@@ -283,4 +283,14 @@ impl Gate {
     pub(crate) fn came(&self) -> usize {
         self.0.0.lock().unwrap().0
     }
+}
+
+/// A policy that cannot judge orders: each of them is parked, and waits for a person.
+pub(crate) fn cannot_judge_orders() -> Policy {
+    Policy::veto("fragile", pattern("order.>"), "bad", |_| panic!("cannot judge this"))
+}
+
+/// An order of somebody; its id is unique within its correlation.
+pub(crate) fn order(by: &str, correlation: &str, id: &str) -> EventBuilder {
+    event("order.placed", correlation, id).actor(Principal::user(by))
 }

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
 use regie_core::limits;
-use regie_core::workflow::{Command, Fact, State, first_answer, is_judged_in, judged_later, moves_in};
+use regie_core::workflow::{self as core, Command, Fact, Record, State, first_answer, is_judged_in, judged_later};
 use regie_journal::{Reader, StoreError, StoredRecord};
 
 use super::Shard;
@@ -281,14 +281,6 @@ fn whole_life(reader: &mut Reader, correlation: &CorrelationId, sequence: u64) -
         }
         _ => None,
     });
-    let mut result = first_answer(incoming.ok_or_else(missing)?.event(), &first.record, first.position);
-    for later in records {
-        if is_judged_in(&later.record, sequence) {
-            judged_later(&mut result, &later.record, sequence);
-        } else {
-            result.state_transitions.extend(moves_in(&later.record, sequence));
-        }
-    }
-    result.event_state = result.state_transitions.last().map(|last| last.to);
-    Ok(result)
+    let later: Vec<Record> = records.map(|stored| stored.record).collect();
+    Ok(core::whole_life(incoming.ok_or_else(missing)?.event(), &first.record, first.position, &later))
 }

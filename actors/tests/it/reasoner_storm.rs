@@ -44,7 +44,7 @@ async fn behave(clock: Clock, request: Request) -> Reply {
     let mark = request.view.value()["payload"].as_u64().unwrap();
     match dice(mark, 2, 4) {
         0 => pending().await,
-        1 | 2 => clock.sleep(Duration::from_millis(dice(mark, 3, 2 * LONGEST_MS))).await,
+        1 | 2 => clock.limit(Duration::from_millis(dice(mark, 3, 2 * LONGEST_MS))).is_up.await,
         _ => {}
     }
     conduct(mark).1(mark)

@@ -106,7 +106,7 @@ fn echo_after(
 ) -> Thinks<impl Fn(Request) -> futures::future::BoxFuture<'static, Reply> + use<>> {
     let (clock, present) = (stage.clock.clone(), present.clone());
     Thinks(move |request: Request| {
-        let pause = clock.sleep(Duration::from_millis(after_ms));
+        let pause = clock.limit(Duration::from_millis(after_ms)).is_up;
         let here = present.enter();
         async move {
             pause.await;

@@ -68,7 +68,7 @@ pub(crate) struct UnderWay {
 pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) reasoners: Reasoners,
-    pool: tokio::runtime::Handle,
+    pub(crate) pool: tokio::runtime::Handle,
 }
 
 impl Stage {
@@ -77,7 +77,7 @@ impl Stage {
     pub(crate) fn play<P: Future<Output = ()>>(play: impl FnOnce(Stage) -> P + Send + 'static) {
         let (done, result) = channel();
         let thread = std::thread::spawn(move || {
-            let pool = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+            let pool = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let clock = Clock::manual(Timestamp::from_millis(0));
             let stage = Stage { clock, reasoners: Reasoners::default(), pool: pool.handle().clone() };
             System::new().block_on(play(stage));

@@ -185,9 +185,9 @@ mod tests {
     #[test]
     fn the_last_of_a_burst_goes_on_and_the_others_are_overtaken() {
         let mut key = Debounce::default();
-        [(1, 0), (2, 200), (3, 290), (4, 300)].into_iter().for_each(|(event, now)| {
+        for (event, now) in [(1, 0), (2, 200), (3, 290), (4, 300)] {
             put(&mut key, event, now);
-        });
+        }
         assert_eq!(back(&key, 1, 100), DebounceRuling::Free);
         key.unbook(&who(1));
         assert_eq!(back(&key, 4, 400), DebounceRuling::Free);

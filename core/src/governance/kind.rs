@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::debounce::DebounceRule;
 use super::decision::Lapse;
 use super::file;
+use super::label::LabelRule;
 use super::rate::RateRule;
 use super::stateless::{FilterRule, ReasonRule, When};
 use super::window::WindowRule;
@@ -90,6 +91,8 @@ pub enum PolicyKind {
     Reason(ReasonRule),
     /// Says which signals of reasoners count.
     Filter(FilterRule),
+    /// Gives events a priority, or a class of retention.
+    Label(LabelRule),
     /// At most one event of a key goes on within a window.
     Cooldown {
         /// How long after one event the next may go on.
@@ -147,6 +150,7 @@ impl PolicyKind {
             PolicyKind::Escalate { .. } => "escalate",
             PolicyKind::Reason(_) => "reason",
             PolicyKind::Filter(_) => "signals",
+            PolicyKind::Label(rule) => rule.label.told().0,
             PolicyKind::Cooldown { .. } => "cooldown",
             PolicyKind::Window { .. } => "window",
             PolicyKind::Rate { .. } => "rate",
@@ -158,15 +162,16 @@ impl PolicyKind {
     /// The order in which the kinds are looked at: a stopped event spends nothing of those after it.
     pub(super) fn rank(&self) -> u8 {
         match self {
-            PolicyKind::Veto { .. } => 0,
-            PolicyKind::Escalate { .. } => 1,
-            PolicyKind::Reason(_) => 2,
-            PolicyKind::Filter(_) => 3,
-            PolicyKind::Debounce { .. } => 4,
-            PolicyKind::Window { .. } => 5,
-            PolicyKind::Rate { .. } => 6,
-            PolicyKind::Cooldown { .. } => 7,
-            PolicyKind::Concurrency { .. } => 8,
+            PolicyKind::Label(_) => 0,
+            PolicyKind::Veto { .. } => 1,
+            PolicyKind::Escalate { .. } => 2,
+            PolicyKind::Reason(_) => 3,
+            PolicyKind::Filter(_) => 4,
+            PolicyKind::Debounce { .. } => 5,
+            PolicyKind::Window { .. } => 6,
+            PolicyKind::Rate { .. } => 7,
+            PolicyKind::Cooldown { .. } => 8,
+            PolicyKind::Concurrency { .. } => 9,
         }
     }
 
@@ -175,6 +180,7 @@ impl PolicyKind {
         let condition = match self {
             PolicyKind::Veto { when } | PolicyKind::Escalate { when, .. } => Some(&when.condition),
             PolicyKind::Reason(rule) => Some(&rule.when),
+            PolicyKind::Label(rule) => Some(&rule.when),
             _ => None,
         };
         condition.into_iter()
@@ -197,9 +203,11 @@ impl PolicyKind {
     /// What it counts by, if it holds state.
     pub fn key(&self) -> Option<KeyKind> {
         match self {
-            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => {
-                None
-            }
+            PolicyKind::Veto { .. }
+            | PolicyKind::Escalate { .. }
+            | PolicyKind::Reason(_)
+            | PolicyKind::Filter(_)
+            | PolicyKind::Label(_) => None,
             PolicyKind::Cooldown { key, .. }
             | PolicyKind::Window { key, .. }
             | PolicyKind::Rate { key, .. }
@@ -218,6 +226,7 @@ impl PolicyKind {
             }),
             PolicyKind::Reason(rule) => rule.describe(),
             PolicyKind::Filter(rule) => rule.describe(),
+            PolicyKind::Label(rule) => rule.describe(),
             PolicyKind::Cooldown { window, key, mode } => {
                 serde_json::json!({"kind": "cooldown", "window": text(*window), "key": key, "mode": mode})
             }
@@ -244,6 +253,7 @@ impl PolicyKind {
         };
         match self {
             PolicyKind::Veto { .. } | PolicyKind::Filter(_) => Ok(()),
+            PolicyKind::Label(rule) => rule.check(),
             PolicyKind::Escalate { lapse, .. } => {
                 lapse.map_or(Ok(()), |(after, _)| length("the time to decide", after, limits::PERIOD_MAX))
             }
@@ -277,6 +287,7 @@ impl PolicyKind {
             PolicyKind::Escalate { .. } => "a person decides".into(),
             PolicyKind::Reason(rule) => format!("'{}' is asked first", rule.reasoner),
             PolicyKind::Filter(_) => "signals are filtered".into(),
+            PolicyKind::Label(rule) => rule.reason(),
             PolicyKind::Cooldown { window, .. } => format!("at most one in {}", text(*window)),
             PolicyKind::Window { rule, .. } => match rule.at_most {
                 None => format!("open {}", rule.calendar.in_short()),

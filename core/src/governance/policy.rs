@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::debounce::DebounceRule;
 use super::decision::{Lapse, PolicyDecision, PolicyOutcome};
 use super::kind::{CooldownMode, KeyKind, PolicyKind};
+use super::label::LabelRule;
 use super::rate::RateRule;
 use super::stateless::{FilterRule, ReasonRule, When};
 use super::window::WindowRule;
@@ -19,6 +20,10 @@ use crate::{Digest, Json, Timestamp};
 pub struct Policy {
     pub(super) name: String,
     pub(super) pattern: Pattern,
+    /// Where it is an override: the pattern of the policy that it is one of.
+    pub(super) within: Option<Pattern>,
+    /// Types that overrides are about.
+    pub(super) except: Vec<Pattern>,
     pub(super) reason: String,
     pub(super) order: i32,
     pub(super) kind: PolicyKind,
@@ -84,14 +89,27 @@ impl Policy {
         Self::with_its_reason(name, pattern, PolicyKind::Concurrency { limit, key })
     }
 
+    /// A policy that gives events of a pattern a priority or a class of retention.
+    pub fn label(name: &str, pattern: Pattern, rule: LabelRule) -> Self {
+        Self::with_its_reason(name, pattern, PolicyKind::Label(rule))
+    }
+
     fn with_its_reason(name: &str, pattern: Pattern, kind: PolicyKind) -> Self {
         let reason = kind.reason();
         Self::new(name, pattern, &reason, kind)
     }
 
     pub(super) fn new(name: &str, pattern: Pattern, reason: &str, kind: PolicyKind) -> Self {
-        let mut policy =
-            Self { name: name.into(), pattern, reason: reason.into(), order: 0, kind, version: String::new() };
+        let mut policy = Self {
+            name: name.into(),
+            pattern,
+            within: None,
+            except: Vec::new(),
+            reason: reason.into(),
+            order: 0,
+            kind,
+            version: String::new(),
+        };
         policy.version = Digest::of(policy.describe().text().as_bytes()).short();
         policy
     }
@@ -101,6 +119,19 @@ impl Policy {
         self.order = order;
         self.version = Digest::of(self.describe().text().as_bytes()).short();
         self
+    }
+
+    /// The same for some of its types: about those of `within` alone, and not about those of `except`.
+    pub(super) fn narrowed(mut self, within: Option<Pattern>, except: Vec<Pattern>) -> Self {
+        (self.within, self.except) = (within, except);
+        self.version = Digest::of(self.describe().text().as_bytes()).short();
+        self
+    }
+
+    /// Whether it is about events of a type.
+    pub fn is_about(&self, kind: &str) -> bool {
+        let within = self.within.as_ref().is_none_or(|within| within.matches(kind));
+        self.pattern.matches(kind) && within && !self.except.iter().any(|except| except.matches(kind))
     }
 
     /// The policy's name.
@@ -139,6 +170,11 @@ impl Policy {
         let whole = serde_json::json!({
             "name": self.name, "match": self.pattern, "reason": self.reason, "order": self.order, "does": what,
         });
+        let mut whole: serde_json::Value = whole;
+        if self.within.is_some() || !self.except.is_empty() {
+            whole["within"] = serde_json::json!(self.within);
+            whole["except"] = serde_json::json!(self.except);
+        }
         whole.into()
     }
 

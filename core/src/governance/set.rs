@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::condition::Condition;
 use super::file::{self, PolicyFileError};
 use super::kind::PolicyKind;
+use super::label::{Label, LabelRule};
 use super::policy::Policy;
-use crate::Digest;
-use crate::event::Event;
+use crate::event::{Event, Priority};
+use crate::expr::View;
 use crate::limits;
+use crate::{Digest, Timestamp};
 
 /// Why some policies make no set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,7 +155,7 @@ impl PolicySet {
 
     /// The policies that are about events of such a type, in the order in which they are looked at.
     pub(super) fn matching<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = (usize, &'a Policy)> {
-        self.policies.iter().enumerate().filter(|(_, policy)| policy.pattern.matches(&event.kind))
+        self.policies.iter().enumerate().filter(|(_, policy)| policy.is_about(&event.kind))
     }
 
     /// How often an event may be put off without a promised place, before a person decides.
@@ -176,6 +178,18 @@ impl PolicySet {
         self
     }
 
+    /// How pressing an event is: as the first policy says that gives it a priority, else as it says itself.
+    pub fn priority_of(&self, event: &Event, now: Timestamp) -> Priority {
+        let given = self.matching(event).find_map(|(_, policy)| match &policy.kind {
+            PolicyKind::Label(LabelRule { label: Label::Priority(priority), when }) => {
+                let view = View::new().event(event).now(now);
+                when.holds(event, &view).unwrap_or(false).then_some(*priority)
+            }
+            _ => None,
+        });
+        given.unwrap_or(event.priority)
+    }
+
     /// The names of the reasoners that are asked, each once.
     pub fn reasoners(&self) -> BTreeSet<&str> {
         let named = self.policies.iter().filter_map(|policy| match &policy.kind {
@@ -188,7 +202,7 @@ impl PolicySet {
 
 fn want(policy: &Policy, event: &Event) -> Option<String> {
     let key = policy.kind.key()?;
-    if policy.pattern.matches(&event.kind) { key.of(event) } else { None }
+    if policy.is_about(&event.kind) { key.of(event) } else { None }
 }
 
 fn check(policy: &Policy, before: &[Policy]) -> Result<(), PolicySetError> {

@@ -11,11 +11,12 @@ use super::condition::{Condition, ENTITY, SIGNAL, SIGNALS, WORKFLOW, filter_scop
 use super::decision::{Lapse, PolicyDecision, PolicyOutcome, Verdict};
 use super::file::duration_text;
 use super::kind::PolicyKind;
+use super::label::LabelRule;
 use super::policy::Policy;
 use super::set::PolicySet;
 use crate::event::Event;
 use crate::expr::{ExprError, Program, View};
-use crate::reasoning::{Ask, Mode, Outcome, Reasoning, Sieve, Signal, SignalFilter, sift};
+use crate::reasoning::{Ask, Mode, Outcome, Reasoning, Sieve, Signal, SignalCondition, SignalFilter, sift};
 use crate::{Json, Timestamp, limits};
 
 /// What becomes of an event whose condition cannot be told: no such key, types that do not fit.
@@ -279,11 +280,11 @@ impl PolicySet {
             }
             program.truth(&view).map_err(|error| error.to_string())
         };
-        let conditions: Vec<Option<Box<dyn Fn(&Signal) -> Result<bool, String> + '_>>> = rules
+        let conditions: Vec<Option<Box<SignalCondition<'_>>>> = rules
             .iter()
             .map(|rule| {
                 let program = rule.when.as_ref()?;
-                Some(Box::new(move |signal: &Signal| holds(program, signal)) as Box<dyn Fn(&Signal) -> _>)
+                Some(Box::new(move |signal: &Signal| holds(program, signal)) as Box<SignalCondition<'_>>)
             })
             .collect();
         let sieves: Vec<Sieve<'_>> = rules
@@ -349,12 +350,26 @@ impl Judging<'_> {
                 self.condition(policy, when, PolicyOutcome::Escalated, || escalated(reason, *lapse, now))
             }
             PolicyKind::Reason(rule) => self.answered(policy, rule),
+            PolicyKind::Label(rule) => {
+                self.label(policy, rule);
+                false
+            }
             PolicyKind::Filter(_) => false,
             kind => {
                 let key = kind.key().filter(|_| !self.waits).and_then(|key| key.of(self.seen.event));
                 self.preliminary.wants.extend(key.map(|key| Want { policy: at, key }));
                 false
             }
+        }
+    }
+
+    /// What an event is given is told once, where its condition holds.
+    fn label(&mut self, policy: &Policy, rule: &LabelRule) {
+        if !self.seen.answered && rule.when.holds(self.seen.event, &self.view).unwrap_or(false) {
+            let mut decision = policy.decision(PolicyOutcome::Passed, self.seen.now);
+            let (name, value) = rule.label.told();
+            decision.observed.insert(name.into(), Json::of(value));
+            self.preliminary.decisions.push(decision);
         }
     }
 

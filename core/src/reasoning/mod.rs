@@ -17,5 +17,5 @@ pub use filter::{Filtered, Sieve, Sifted, SignalCondition, SignalFilter, sift};
 pub use mode::{Mode, ModeError};
 pub use outcome::{Outcome, ReasonError, Refused};
 pub use request::{Ask, Request, Sight, SightError, time_limit};
-pub use rules::{Rule, RuleCondition, Rules};
+pub use rules::{Rule, RuleCondition, RuleError, Rules};
 pub use signal::{Confidence, ConfidenceError, Signal, SignalDraft};

@@ -63,6 +63,39 @@ fn tell(answer: &mut EventResult, record: &Record, event: u64) {
     }
 }
 
+/// The answer to an event with its whole life, from the record that received it and those of its correlation after that.
+/// An error that it got over, because somebody let it go on and its handler took it then, is none any more.
+pub fn whole_life<'a>(
+    event: &Event,
+    received: &Record,
+    position: u64,
+    later: impl IntoIterator<Item = &'a Record>,
+) -> EventResult {
+    let mut answer = first_answer(event, received, position);
+    let name = format!("event {}", event.id);
+    for record in later {
+        if is_judged_in(record, received.sequence) {
+            judged_later(&mut answer, record, received.sequence);
+            continue;
+        }
+        let moves = moves_in(record, received.sequence);
+        if moves.last().is_some_and(|last| last.to.is_end()) {
+            answer.error = None;
+        }
+        answer.state_transitions.extend(moves);
+        for fact in &record.facts {
+            match fact {
+                Fact::Parked { input, error, .. } if *input == name => {
+                    answer.error = Some(ErrorInfo::new("poison", error));
+                }
+                _ => {}
+            }
+        }
+    }
+    answer.event_state = answer.state_transitions.last().map(|last| last.to);
+    answer
+}
+
 /// The moves of an event in one record; the record that received it begins with its coming in.
 pub fn moves_in(record: &Record, event: u64) -> Vec<Move> {
     let mut moves: Vec<Move> = Vec::new();

@@ -235,8 +235,7 @@ impl Place<'_> {
         if self.state.skips() {
             return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
         }
-        let open =
-            self.state.open().get(&sequence).ok_or_else(|| Refusal::NotEscalated { event: sequence, state: None })?;
+        let open = self.state.open().get(&sequence).ok_or(Refusal::NotEscalated { event: sequence, state: None })?;
         let incoming = open.event().map_err(|error| Refusal::Broken { why: error.to_string() })?;
         self.handle(sequence, incoming.event(), Some(approval))
     }

@@ -14,7 +14,7 @@ mod record;
 mod registry;
 mod state;
 
-pub use answer::{first_answer, is_judged_in, judged_later, moves_in};
+pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};
 pub use command::{Command, Context, Poison, Refusal};
 pub use decide::{Turn, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};

@@ -2,7 +2,7 @@
 
 use regie_core::event::{LifeState, Principal};
 use regie_core::governance::{Judgement, Lapse, Verdict};
-use regie_core::workflow::{Command, Definitions, Fact, Owed, Refusal, moves_in, next_due, pending};
+use regie_core::workflow::{Command, Definitions, Fact, Owed, Refusal, moves_in, next_due, pending, whole_life};
 
 use crate::helpers::{Desk, at, event, submit};
 use crate::toy::{Do, asks, toys};
@@ -125,4 +125,18 @@ fn it_waits_over_a_snapshot_and_a_replay_too() {
     let saved = desk.state.save(&desk.definitions).expect("it can be told");
     let restored = regie_core::workflow::State::restore(&saved, 1, desk.state.digest, &Definitions::default());
     assert_eq!(restored.map(|state| pending(&state)), Some(pending(&desk.state)));
+}
+
+#[test]
+fn the_answer_with_its_whole_life_tells_an_error_until_the_event_has_got_over_it() {
+    let mut desk = Desk::new(toys());
+    let refused = event("toy.go", "e").payload(asks(&[Do::Refuse]));
+    let incoming = refused.clone().build().expect("a good event");
+    let received = desk.take(&submit(refused)).expect("it is parked").record;
+    let mut later = Vec::new();
+    for (approved, state, is_wrong) in [(true, LifeState::Escalated, true), (false, LifeState::Discarded, false)] {
+        later.push(desk.take(&resolve(approved)).expect("it waits").record);
+        let answer = whole_life(incoming.event(), &received, 1, &later);
+        assert_eq!((answer.event_state, answer.error.is_some()), (Some(state), is_wrong));
+    }
 }

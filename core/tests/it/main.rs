@@ -2,6 +2,7 @@
 
 mod asking;
 mod backtest;
+mod calendar;
 mod cloudevents;
 mod entity;
 mod escalation;
@@ -19,7 +20,10 @@ mod handlers;
 mod helpers;
 mod illegal_facts;
 mod loop_random;
+mod places;
 mod policy_file;
+mod policy_kinds;
+mod policy_schema;
 mod reasoning;
 mod signal_filter;
 mod token_bucket;

@@ -3,17 +3,16 @@
 use regie_core::event::{LifeState, Priority};
 use rusqlite::Connection;
 
-use super::batch::{Batch, EventEntry};
+use super::batch::Batch;
 use super::dictionary::{self, Dictionary, Room};
-use super::granted;
-use super::schema;
+use super::{granted, identities, schema};
 
 /// Writes a batch; in a transaction of the caller's.
 pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
     correlations(connection, batch)?;
     turns(connection, batch)?;
     events(connection, dictionary, batch)?;
-    identities(connection, batch)?;
+    identities::write(connection, batch)?;
     moves(connection, batch)?;
     granted::write(connection, &batch.grants)?;
     schema::cover(connection, batch.head)
@@ -64,7 +63,7 @@ fn turns(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
 }
 
 fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     let mut insert = connection.prepare_cached(sql)?;
     let mut touches = Vec::new();
     for entry in &batch.events {
@@ -91,21 +90,13 @@ fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -
             state_number(entry.state),
             brief.caused,
             brief.own,
+            entry.identity.0,
         ])?;
     }
     touches.sort_unstable();
     touches.dedup();
     let mut insert = connection.prepare_cached("INSERT INTO touches VALUES (?1, ?2, ?3)")?;
     touches.iter().try_for_each(|touch| insert.execute(*touch).map(drop))
-}
-
-fn identities(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let key = |entry: &EventEntry| (entry.number.cast_signed(), entry.identity.0, entry.position.cast_signed());
-    let mut found: Vec<_> = batch.events.iter().map(key).collect();
-    found.sort_unstable();
-    // The first one has the name, should a faulty writer ever have let in a second.
-    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO identities VALUES (?1, ?2, ?3)")?;
-    found.iter().try_for_each(|identity| insert.execute(*identity).map(drop))
 }
 
 /// Events are named by the sequence of the record that received them: the turn that holds it tells its position.

@@ -5,7 +5,7 @@ use regie_core::event::{CorrelationId, Identity, LifeState};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 pub(crate) use super::apply::state_of as state_named;
-use super::granted;
+use super::{granted, identities};
 use crate::error::StoreError;
 use crate::grants::Grants;
 use crate::plan::Known;
@@ -58,9 +58,7 @@ pub(crate) fn names(connection: &Connection, each: &mut dyn FnMut(&str)) -> Resu
 
 /// The position of the record that received an event.
 pub(crate) fn find(connection: &Connection, correlation: &str, identity: Identity) -> Result<Option<u64>, StoreError> {
-    let sql = "SELECT position FROM identities WHERE identity = ?2
-        AND correlation = (SELECT number FROM correlations WHERE name = ?1)";
-    one(connection, sql, (correlation, identity.0), |row| unsigned(row, 0))
+    identities::find(connection, correlation, identity).map_err(errors::indexing)
 }
 
 /// The present state of the event that was received at a position.

@@ -4,6 +4,7 @@ mod apply;
 mod batch;
 pub(crate) mod dictionary;
 mod granted;
+mod identities;
 mod indexer;
 pub(crate) mod lookup;
 pub(crate) mod open;

@@ -9,10 +9,11 @@ use crate::store::Head;
 /// `RegX`, in SQLite's header.
 const APPLICATION: i32 = i32::from_be_bytes(*b"RegX");
 /// The version of these tables. Another one is rebuilt, so that there is nothing to migrate.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 // Positions, numbers and sequences are the journal's. Names of types, actors, sessions and entities are numbers of the
-// dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted.
+// dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted. Each of
+// its rows costs a page, in a long journal; so `identities` has those of long correlations alone: see `identities.rs`.
 const TABLES: &str = "
 CREATE TABLE covers (one INTEGER PRIMARY KEY CHECK (one = 1), journal BLOB NOT NULL, position INTEGER NOT NULL,
     head BLOB NOT NULL) STRICT;
@@ -24,7 +25,8 @@ CREATE TABLE turns (correlation INTEGER NOT NULL, sequence INTEGER NOT NULL, pos
     records INTEGER NOT NULL, PRIMARY KEY (correlation, sequence)) STRICT, WITHOUT ROWID;
 CREATE TABLE events (position INTEGER PRIMARY KEY, correlation INTEGER NOT NULL, sequence INTEGER NOT NULL,
     stamped INTEGER NOT NULL, recorded INTEGER NOT NULL, kind INTEGER NOT NULL, actor INTEGER, session INTEGER,
-    priority INTEGER NOT NULL, state INTEGER NOT NULL, caused INTEGER NOT NULL, own INTEGER NOT NULL) STRICT;
+    priority INTEGER NOT NULL, state INTEGER NOT NULL, caused INTEGER NOT NULL, own INTEGER NOT NULL,
+    identity BLOB NOT NULL) STRICT;
 CREATE INDEX events_stamped ON events (stamped);
 CREATE INDEX events_kind ON events (kind, stamped);
 CREATE INDEX events_actor ON events (actor, stamped) WHERE actor IS NOT NULL;

@@ -5,7 +5,7 @@ use regie_core::governance::{Booking, Grant, Judgement, PolicyDecision, PolicyOu
 use regie_core::workflow::Fact;
 use regie_journal::{Booked, Journal, Opened, Taken};
 
-use crate::helpers::{OpenedExt, Place, Story, at};
+use crate::helpers::{OpenedExt, Place, Story, at, moved};
 
 fn judged(event: u64, grant: Grant) -> Fact {
     let decision = PolicyDecision {
@@ -23,11 +23,6 @@ fn judged(event: u64, grant: Grant) -> Fact {
 
 fn taken(key: &str, seconds: i64) -> Fact {
     judged(1, Grant::Taken { key: key.into(), at: at(seconds) })
-}
-
-/// The event of a correlation's first record moves: what follows is about that.
-fn moved(event: u64) -> Fact {
-    Fact::Moved { event, to: LifeState::Pending, reason: "so".into(), by: None }
 }
 
 fn booking(key: &str, seconds: i64) -> Booking {
@@ -60,7 +55,9 @@ fn a_place_is_booked_until_it_is_released() {
         opened.catch_up();
         opened
             .writer
-            .append(&[story.facts("a", vec![moved(1), Fact::Released { booking: booking("ana", 5) }])])
+            .append(&[
+                story.facts("a", vec![moved(1, LifeState::Pending), Fact::Released { booking: booking("ana", 5) }])
+            ])
             .unwrap();
         let (places, position) = opened.reader().bookings().unwrap();
         assert_eq!(places, [Booked { booking: booking("ana", 6), correlation: "b".into(), event: 1, burst: None }]);

@@ -2,12 +2,13 @@
 
 use std::fs;
 
-use regie_core::event::{EntityRef, LifeState, Principal};
+use regie_core::event::{EntityRef, Identity, LifeState, Principal};
+use regie_core::limits;
 use regie_core::query::{Filter, Stats};
 use regie_journal::{Opened, Turn};
 use rusqlite::Connection;
 
-use crate::helpers::{OpenedExt, Place, Story, assert_rebuilt, at, event, events, moved};
+use crate::helpers::{OpenedExt, Place, Story, assert_rebuilt, at, event, events, moved, received};
 
 fn turns(story: &mut Story) -> Vec<Turn> {
     let mut turns = story.events(7, 5);
@@ -140,4 +141,45 @@ fn an_index_that_is_behind_catches_up_without_a_word() {
     assert_eq!(opened.notes, []);
     assert_eq!(opened.readers.indexed(), 56);
     assert_eq!(told(&mut opened).0.events, 55);
+}
+
+/// A turn that takes in so many events from a number on, a record each.
+fn many(story: &mut Story, from: u64, count: u64) -> Turn {
+    let facts = |nth: u64| {
+        let incoming = event("long", &format!("e{nth}")).build().unwrap();
+        vec![received(&incoming, false), moved(nth, LifeState::Processed)]
+    };
+    story.records("long", (from..from + count).map(facts).collect())
+}
+
+#[test]
+fn identities_are_found_in_short_correlations_and_in_long_ones_and_written_for_long_ones_alone() {
+    let (place, mut story) = (Place::new(), Story::default());
+    let short = limits::KNOWN_EVENTS as u64;
+    let mut opened = place.open();
+    let other = [story.event("short", "e1")];
+    opened.writer.append(&other).unwrap();
+    let rows = || {
+        let index = Connection::open(place.beside("-index")).unwrap();
+        index.query_row("SELECT count(*) FROM identities", [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+    };
+    let assert_found = |opened: &mut Opened, count: u64| {
+        let mut reader = opened.reader();
+        let mut find =
+            |name: &str, nth: u64| reader.find(name, Identity::of("regie:local", &format!("e{nth}"))).unwrap();
+        assert!([1, 2, short - 1, count].iter().all(|nth| find("long", *nth) == Some(nth + 1)), "{count}");
+        assert_eq!((find("long", count + 1), find("short", 1), find("short", 2)), (None, Some(1), None));
+    };
+    // Up to the last that is short; over it in the midst of a turn; then on.
+    for (from, to) in [(1, short - 2), (short - 1, short), (short + 1, short + 3), (short + 4, short + 4)] {
+        opened.writer.append(&[many(&mut story, from, to - from + 1)]).unwrap();
+        if to >= short {
+            assert_found(&mut opened, to);
+        }
+        assert_eq!(rows(), if to > short { to } else { 0 });
+    }
+    opened.close();
+    fs::remove_file(place.beside("-index")).unwrap();
+    assert_found(&mut place.open(), short + 4);
+    assert_eq!(rows(), short + 4);
 }

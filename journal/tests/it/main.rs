@@ -4,6 +4,7 @@ mod appending;
 mod chains;
 mod conformance;
 mod full;
+mod governors;
 mod grants;
 mod helpers;
 mod index;

@@ -75,7 +75,7 @@ fn needed(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The builder with what the settings say; what they do not say stays as it was.
-fn configured(builder: Builder, settings: &Settings) -> Result<Builder, Failure> {
+pub(in crate::cli) fn configured(builder: Builder, settings: &Settings) -> Result<Builder, Failure> {
     Ok(builder.configured(Setup {
         journal: Some(JournalConfig::Sqlite { path: settings.db.clone(), max_bytes: settings.max_bytes }),
         durability: settings.durability,

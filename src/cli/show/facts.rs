@@ -2,6 +2,7 @@
 
 use regie_core::event::{CorrelationId, LifeState, Principal};
 use regie_core::governance::{Booking, Judgement};
+use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
 use regie_core::{Digest, Json, Timestamp};
 use serde::Serialize;
@@ -16,6 +17,7 @@ pub(super) enum FactJson<'a> {
     Received { event_id: String, emitted: bool },
     Judged { event_sequence: u64, judgement: &'a Judgement },
     Released { booking: &'a Booking },
+    Freed { policy: &'a str, key: &'a str, event_sequence: u64 },
     Moved { event_sequence: u64, to: LifeState, reason: &'a str, by: Option<&'a Principal> },
     Started { definition: &'a str, version: u32 },
     Noted { data: &'a Json },
@@ -24,6 +26,8 @@ pub(super) enum FactJson<'a> {
     Parked { input: &'a str, attempts: u32, error: &'a str },
     Finished { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
     PolicySet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
+    Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
+    Kept { event_sequence: u64 },
     Other { text: String },
 }
 
@@ -60,10 +64,13 @@ impl<'a> FactJson<'a> {
             Fact::Received { emitted, .. } => Self::Received { event_id: story.name_of(sequence), emitted: *emitted },
             Fact::Judged { event, judgement } => Self::Judged { event_sequence: *event, judgement },
             Fact::Released { booking } => Self::Released { booking },
+            Fact::Freed { policy, key, event } => Self::Freed { policy, key, event_sequence: *event },
             Fact::Moved { event, to, reason, by } => {
                 Self::Moved { event_sequence: *event, to: *to, reason, by: by.as_ref() }
             }
             Fact::PolicySet { digest, text, by } => Self::PolicySet { digest: *digest, text, by: by.as_ref() },
+            Fact::Reasoned { event, reasonings } => Self::Reasoned { event_sequence: *event, reasonings },
+            Fact::Kept { event } => Self::Kept { event_sequence: *event },
             other => Self::of_run(other),
         }
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use regie_core::event::Event;
 use regie_core::governance::{Judgement, PolicyDecision, PolicyOutcome};
+use regie_core::reasoning::{Outcome, Reasoning};
 use regie_core::workflow::{Fact, RunEnd};
 use regie_core::{Json, Timestamp};
 use regie_journal::StoredRecord;
@@ -97,6 +98,10 @@ impl Page<'_> {
                 let told = format!("the place at {} under {} is free again", booking.slot, booking.policy);
                 self.labelled("booking", Tone::Faint, &told)
             }
+            Fact::Freed { policy, event, .. } => {
+                let told = format!("{}'s place under {policy} is free again", story.name_of(*event));
+                self.labelled("place", Tone::Faint, &told)
+            }
             Fact::Moved { event, to, reason, by } => {
                 let at = stored.record.at;
                 let which = if *event == stored.record.sequence { String::new() } else { story.name_of(*event) + ": " };
@@ -112,6 +117,8 @@ impl Page<'_> {
                 let lines = counted(text.lines().count() as u64, "line");
                 self.labelled("set", Tone::Plain, &format!("policies {} in force ({lines}){by}", digest.short()))
             }
+            Fact::Reasoned { reasonings, .. } => reasonings.iter().try_for_each(|reasoning| self.reasoning(reasoning)),
+            Fact::Kept { .. } => self.labelled("waits", Tone::Doubtful, "for a person, without end"),
             other => self.run_fact(other),
         }
     }
@@ -183,6 +190,24 @@ impl Page<'_> {
         let observed: Vec<String> =
             decision.observed.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();
         if observed.is_empty() { Ok(()) } else { self.labelled("", Tone::Faint, &observed.join(", ")) }
+    }
+
+    fn reasoning(&mut self, reasoning: &Reasoning) -> io::Result<()> {
+        let Reasoning { reasoner, mode, outcome, elapsed_ms, policy, .. } = reasoning;
+        let tone = if *outcome == Outcome::Ok { Tone::Good } else { Tone::Doubtful };
+        let told = format!("{reasoner} ({}) for {policy}: {outcome}, {elapsed_ms} ms", mode.as_str());
+        self.labelled("asked", tone, &told)?;
+        for signal in &reasoning.signals {
+            let told = format!("{} {}: {}", signal.kind, signal.confidence, signal.rationale);
+            self.labelled("signal", Tone::Plain, &told)?;
+        }
+        for filtered in &reasoning.filtered {
+            let signal = &filtered.signal;
+            let told =
+                format!("{} {}, dropped by {}: {}", signal.kind, signal.confidence, filtered.policy, filtered.why);
+            self.labelled("signal", Tone::Faint, &told)?;
+        }
+        Ok(())
     }
 
     /// A label and what it tells, wrapped beside it.

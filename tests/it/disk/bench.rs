@@ -106,7 +106,7 @@ impl Bench {
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let entries = std::fs::read_dir(self.disk()).unwrap().map(|entry| entry.unwrap());
         let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
-        let kept = named.filter(|(name, _)| !name.ends_with("-shm") && !name.ends_with("-lock"));
+        let kept = named.filter(|(name, _)| !["-shm", "-lock", "-socket"].iter().any(|end| name.ends_with(end)));
         kept.map(|(name, path)| (name, std::fs::read(path).unwrap())).collect()
     }
 }

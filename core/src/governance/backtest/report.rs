@@ -303,7 +303,7 @@ impl Tally {
             return TYPES;
         }
         let others = self.rows.len() == TYPES;
-        let fits = |policy: &Policy| others || policy.pattern.matches(&event.kind);
+        let fits = |policy: &Policy| others || policy.is_about(&event.kind);
         let ids = self.with_ids.then(BTreeMap::new);
         let places = self.set.policies().enumerate().filter(|(_, policy)| fits(policy)).map(|(at, _)| at);
         let said = |place| Said { place, last: 0, report: TypeReport { ids: ids.clone(), ..TypeReport::default() } };
@@ -353,7 +353,7 @@ impl PolicyReport {
 fn would_decide(policy: &Policy, event: &Event) -> bool {
     match &policy.kind {
         PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } => true,
-        PolicyKind::Reason(_) | PolicyKind::Filter(_) => false,
+        PolicyKind::Reason(_) | PolicyKind::Filter(_) | PolicyKind::Label(_) => false,
         kind => kind.key().is_some_and(|key| key.of(event).is_some()),
     }
 }

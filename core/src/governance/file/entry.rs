@@ -16,7 +16,7 @@ use crate::governance::policy::Policy;
 use crate::governance::rate::RateRule;
 use crate::limits;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) name: Spanned<String>,
@@ -52,6 +52,35 @@ pub(super) struct Entry {
     pub(super) min_confidence: Option<Spanned<f64>>,
     pub(super) allow: Option<Vec<Spanned<String>>>,
     pub(super) deny: Option<Vec<Spanned<String>>>,
+    pub(super) priority: Option<Spanned<String>>,
+    pub(super) class: Option<Spanned<String>>,
+    #[serde(rename = "override")]
+    overrides: Option<Vec<Spanned<Override>>>,
+}
+
+/// What is otherwise for some types of a policy's pattern.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Override {
+    #[serde(rename = "match")]
+    pattern: Spanned<String>,
+    /// The policy is not about these types at all.
+    #[serde(default)]
+    off: bool,
+    reason: Option<String>,
+    mode: Option<Spanned<String>>,
+    window: Option<Spanned<String>>,
+    at_most: Option<Spanned<i64>>,
+    rate: Option<Spanned<i64>>,
+    per: Option<Spanned<String>>,
+    burst: Option<Spanned<i64>>,
+    wait: Option<Spanned<String>>,
+    max: Option<Spanned<String>>,
+    limit: Option<Spanned<Limit>>,
+    when: Option<Spanned<String>>,
+    timeout: Option<Spanned<String>>,
+    then: Option<Spanned<String>>,
+    min_confidence: Option<Spanned<f64>>,
 }
 
 /// How many at once, or how long an answer may take.
@@ -63,7 +92,9 @@ pub(super) enum Limit {
 }
 
 /// The kinds that a file can hold, and what each takes besides what all take.
-const KINDS: [(&str, &[&str]); 9] = [
+const KINDS: [(&str, &[&str]); 11] = [
+    ("priority", &["priority", "when"]),
+    ("retention", &["class", "when"]),
     ("veto", &["when", "on_error"]),
     ("escalate", &["when", "on_error", "timeout", "then"]),
     ("reason", &["reasoner", "mode", "limit", "when", "on_failure", "retry_after"]),
@@ -75,10 +106,56 @@ const KINDS: [(&str, &[&str]); 9] = [
     ("concurrency", &["limit"]),
 ];
 
-pub(super) fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
+/// The policies of an entry: itself, and one for each of its overrides. Of several overrides that are about a type the first
+/// counts.
+pub(super) fn policies(entry: &Spanned<Entry>) -> Result<Vec<Policy>, Fault> {
+    let Some(overrides) = &entry.get_ref().overrides else { return Ok(vec![policy(entry)?]) };
+    let within = pattern_of(&entry.get_ref().pattern)?;
+    let (mut policies, mut except) = (Vec::new(), Vec::new());
+    for other in overrides {
+        let pattern = pattern_of(&other.get_ref().pattern)?;
+        if !other.get_ref().off {
+            let narrowed = policy(&Spanned::new(other.span(), other.get_ref().over(entry.get_ref())))?;
+            policies.push(narrowed.narrowed(Some(within.clone()), except.clone()));
+        }
+        except.push(pattern);
+    }
+    policies.insert(0, policy(entry)?.narrowed(None, except));
+    Ok(policies)
+}
+
+impl Override {
+    /// The entry with what is otherwise.
+    fn over(&self, entry: &Entry) -> Entry {
+        let mut over = entry.clone();
+        let name = format!("{}@{}", entry.name.get_ref(), self.pattern.get_ref());
+        over.name = Spanned::new(entry.name.span(), name);
+        over.pattern.clone_from(&self.pattern);
+        over.reason = self.reason.clone().or(over.reason);
+        over.mode = self.mode.clone().or(over.mode);
+        over.window = self.window.clone().or(over.window);
+        over.at_most = self.at_most.clone().or(over.at_most);
+        over.rate = self.rate.clone().or(over.rate);
+        over.per = self.per.clone().or(over.per);
+        over.burst = self.burst.clone().or(over.burst);
+        over.wait = self.wait.clone().or(over.wait);
+        over.max = self.max.clone().or(over.max);
+        over.limit = self.limit.clone().or(over.limit);
+        over.when = self.when.clone().or(over.when);
+        over.timeout = self.timeout.clone().or(over.timeout);
+        over.then = self.then.clone().or(over.then);
+        over.min_confidence = self.min_confidence.clone().or(over.min_confidence);
+        over
+    }
+}
+
+fn pattern_of(text: &Spanned<String>) -> Result<Pattern, Fault> {
+    Pattern::parse(text.get_ref()).map_err(|error| (text.span().start, error.to_string()))
+}
+
+fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
     let here = entry.get_ref();
-    let pattern =
-        Pattern::parse(here.pattern.get_ref()).map_err(|error| (here.pattern.span().start, error.to_string()))?;
+    let pattern = pattern_of(&here.pattern)?;
     let kind = here.kind.get_ref().as_str();
     let Some((_, takes)) = KINDS.iter().find(|(name, _)| *name == kind) else {
         let known = KINDS.map(|(name, _)| format!("'{name}'")).join(", ");
@@ -94,6 +171,8 @@ pub(super) fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
         "escalate" => stateless::escalate(here, &at)?,
         "reason" => stateless::reason(here, &at)?,
         "signals" => stateless::signals(here, &pattern)?,
+        "priority" => stateless::label(here, &at)?,
+        "retention" => at.needed("class", &here.class).and_then(|_| stateless::label(here, &at))?,
         "cooldown" => here.cooldown(&at)?,
         "window" => window::kind(here, &at)?,
         "rate" => here.rate(&at)?,
@@ -198,6 +277,8 @@ impl Entry {
             ("min_confidence", start(&self.min_confidence)),
             ("allow", first(&self.allow)),
             ("deny", first(&self.deny)),
+            ("priority", start(&self.priority)),
+            ("class", start(&self.class)),
         ];
         all.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
     }

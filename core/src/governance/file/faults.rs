@@ -59,7 +59,7 @@ fn entries(text: &str, value: Spanned<DeValue<'_>>) -> Vec<PolicyFileError> {
             }
         };
         let of_name = twice(&entry, &names).map_or(Ok(()), Err);
-        let fault = of_name.and_then(|()| entry::policy(&entry).map(drop));
+        let fault = of_name.and_then(|()| entry::policies(&entry).map(drop));
         all.extend(fault.map_err(|(at, why)| place(text, at, why)).err());
         names.push(entry.get_ref().name.get_ref().clone());
     }

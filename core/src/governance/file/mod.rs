@@ -12,7 +12,6 @@ use toml::Spanned;
 pub(super) use self::duration::duration_text;
 use self::entry::Entry;
 pub(super) use self::faults::faults;
-use super::policy::Policy;
 use super::set::PolicySet;
 use crate::limits;
 
@@ -50,11 +49,11 @@ pub(super) fn parse(text: &str) -> Result<PolicySet, PolicyFileError> {
     })?;
     let mut policies = Vec::with_capacity(file.policy.len());
     for entry in &file.policy {
-        policies.push(entry::policy(entry).map_err(|(at, why)| place(text, at, why))?);
+        policies.extend(entry::policies(entry).map_err(|(at, why)| place(text, at, why))?);
     }
     // What is left are the faults of a set, which are about names.
-    let name_of = |policy: &Policy| policy.name().to_string();
-    let names: Vec<String> = policies.iter().map(name_of).collect();
+    let name_of = |entry: &Spanned<Entry>| entry.get_ref().name.get_ref().clone();
+    let names: Vec<String> = file.policy.iter().map(name_of).collect();
     let most = file.max_deferrals.as_ref().map(entry::count).transpose();
     let most = most.map_err(|(at, why)| place(text, at, why))?;
     let set = PolicySet::with_text(policies, text.to_string()).map_err(|error| {

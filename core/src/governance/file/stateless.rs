@@ -4,11 +4,12 @@ use toml::Spanned;
 
 use super::Fault;
 use super::entry::{At, Entry, length};
-use crate::event::Pattern;
+use crate::event::{Pattern, Priority};
 use crate::expr::ExprError;
 use crate::governance::condition::Condition;
 use crate::governance::decision::Lapse;
 use crate::governance::kind::PolicyKind;
+use crate::governance::label::{Label, LabelRule};
 use crate::governance::stateless::{FilterRule, OnError, OnFailure, ReasonRule, When};
 use crate::limits;
 use crate::reasoning::{Confidence, Mode, SignalFilter};
@@ -99,6 +100,23 @@ pub(super) fn signals(entry: &Entry, events: &Pattern) -> Result<PolicyKind, Fau
         |text: &Spanned<String>| FilterRule::condition(text.get_ref()).map_err(|error| inside(text, &error));
     let when = entry.when.as_ref().map(condition).transpose()?;
     Ok(PolicyKind::Filter(FilterRule { filter, when }))
+}
+
+pub(super) fn label(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
+    let when = match &entry.when {
+        None => Condition::Always,
+        Some(text) => Condition::cel(text.get_ref()).map_err(|error| inside(text, &error))?,
+    };
+    let label = match &entry.class {
+        Some(class) => Label::Retention(class.get_ref().clone()),
+        None => {
+            let priority = at.needed("priority", &entry.priority)?;
+            let known = Priority::ALL.into_iter().find(|known| known.as_str() == priority.get_ref());
+            let why = || (priority.span().start, format!("'{}' is none of P0, P1, P2 and P3", priority.get_ref()));
+            Label::Priority(known.ok_or_else(why)?)
+        }
+    };
+    Ok(PolicyKind::Label(LabelRule { label, when }))
 }
 
 fn when(entry: &Entry, at: &At<'_>) -> Result<When, Fault> {

@@ -23,9 +23,11 @@ impl KeyState {
     /// The empty state of a policy's key; none where the policy holds no state.
     pub(super) fn of(kind: &PolicyKind) -> Option<Self> {
         match kind {
-            PolicyKind::Veto { .. } | PolicyKind::Escalate { .. } | PolicyKind::Reason(_) | PolicyKind::Filter(_) => {
-                None
-            }
+            PolicyKind::Veto { .. }
+            | PolicyKind::Escalate { .. }
+            | PolicyKind::Reason(_)
+            | PolicyKind::Filter(_)
+            | PolicyKind::Label(_) => None,
             PolicyKind::Cooldown { .. } => Some(Self::Cooldown(Cooldown::default())),
             PolicyKind::Window { .. } => Some(Self::Window(Window::default())),
             PolicyKind::Rate { .. } => Some(Self::Rate(Rate::default())),

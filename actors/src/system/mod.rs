@@ -1,5 +1,7 @@
 //! Starts and stops everything: threads, arbiters, actors, in the order in which they need each other.
 
+mod settings;
+
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,26 +12,24 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::FutureExt;
 use futures::future::{Either, select};
-use regie_core::event::Principal;
-use regie_core::governance::{Governor, PolicySet};
+use regie_core::governance::Governor;
 use regie_core::limits;
-use regie_core::reasoning::Refused;
 use regie_core::workflow::{DecodeError, Definitions, Record};
-use regie_journal::{Journal, OpenNote, Opened, Reader, SqliteOptions, StoreError};
+use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
 use crate::busy::Busy;
 use crate::clock::Clock;
+use crate::door::Door;
 use crate::entry::{Places, Router, hash_of, shard_of};
-use crate::faults::Faults;
 use crate::in_force::{Current, InForce};
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::lane::Ways;
 use crate::life::PartView;
 use crate::metrics::{Metrics, ShardView};
-use crate::orchestrator::{AwaitEnd, Directory, Keep, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
+use crate::orchestrator::{AwaitEnd, Directory, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
 use crate::parts;
 use crate::policy::{Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
@@ -38,77 +38,10 @@ use crate::reasoner::{ReasonerSpec, Reasoners};
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
 
+pub use settings::{Place, Settings, Shutdown, StartError};
+
 /// Threads that read the journal for wakes, duplicates and queries.
 const READERS: usize = 4;
-
-/// Where the journal is.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// In memory: gone with the process.
-    Memory,
-    /// In files.
-    Files(SqliteOptions),
-}
-
-/// What a system is made of.
-pub struct Settings {
-    /// Where the journal is.
-    pub place: Place,
-    /// How many shards; at least one.
-    pub shards: usize,
-    /// What tells the time.
-    pub clock: Clock,
-    /// The policies in force.
-    pub policies: PolicySet,
-    /// Who put them in force.
-    pub policies_by: Option<Principal>,
-    /// The handlers.
-    pub definitions: Definitions,
-    /// The agents.
-    pub agents: Vec<AgentSpec>,
-    /// The reasoners.
-    pub reasoners: Vec<ReasonerSpec>,
-    /// Events that may be under way at once.
-    pub admission: usize,
-    /// How many workflows are kept in memory.
-    pub keep: Keep,
-    /// How long shutdown waits for what is under way outside.
-    pub grace: Duration,
-    /// Faults on purpose, for tests.
-    pub faults: Faults,
-}
-
-/// Why a system did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] StoreError),
-    /// The operating system gave no thread.
-    #[error("the system gives no thread: {0}")]
-    Thread(#[from] std::io::Error),
-    /// Two handlers of one name and version.
-    #[error("two handlers have the name and version '{0}'")]
-    HandlerTwice(String),
-    /// Two agents of one name.
-    #[error("two agents have the name '{0}'")]
-    AgentTwice(String),
-    /// Two reasoners of one name.
-    #[error("two reasoners have the name '{0}'")]
-    ReasonerTwice(String),
-    /// A reasoner takes longer than reasoners may.
-    #[error("the reasoner '{name}' has {why}: see ReasonerLimits::allow_longer")]
-    ReasonerLimit {
-        /// Which.
-        name: String,
-        /// What it would take.
-        why: Refused,
-    },
-    /// It ended while it was starting.
-    #[error("the runtime ended while it was starting")]
-    Ended,
-}
 
 /// A running system, as handles use it. Cheap to clone through an `Arc`.
 pub struct Core {
@@ -118,6 +51,8 @@ pub struct Core {
     pub ends: watch::Receiver<Places<AwaitEnd>>,
     /// Places among those who may be under way.
     pub admission: Arc<Semaphore>,
+    /// Where those wait for whom there is no place.
+    pub door: Door,
     /// How many there are.
     pub admitted_at_most: usize,
     /// Counts what is under way.
@@ -154,17 +89,6 @@ pub struct Core {
     pub pool: tokio::runtime::Handle,
     /// When it started.
     pub started: Instant,
-}
-
-/// How a shutdown went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shutdown {
-    /// How long it took.
-    pub took: Duration,
-    /// What was still under way outside when its grace was over. It is owed in the journal, and goes on at the next start.
-    pub left_owed: usize,
-    /// What went wrong while closing; what was answered is durable all the same.
-    pub error: Option<StoreError>,
 }
 
 /// A running system, to be stopped.
@@ -405,6 +329,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let core = Core {
         router,
         ends,
+        door: Door::keep(Arc::clone(&permits), pool.handle()),
         admission: permits,
         admitted_at_most: admission,
         busy,
@@ -461,7 +386,7 @@ fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {
 }
 
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_time().build()
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_all().build()
 }
 
 /// In event time, the clock goes on from where the journal's latest record was decided.

@@ -1,0 +1,95 @@
+//! What a system is made of, why one does not start, and how one ended.
+
+use std::time::Duration;
+
+use regie_core::event::Principal;
+use regie_core::governance::PolicySet;
+use regie_core::reasoning::Refused;
+use regie_core::workflow::Definitions;
+use regie_journal::{SqliteOptions, StoreError};
+
+use crate::agent::AgentSpec;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::orchestrator::Keep;
+use crate::reasoner::ReasonerSpec;
+
+/// Where the journal is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In memory: gone with the process.
+    Memory,
+    /// In files.
+    Files(SqliteOptions),
+}
+
+/// What a system is made of.
+pub struct Settings {
+    /// Where the journal is.
+    pub place: Place,
+    /// How many shards; at least one.
+    pub shards: usize,
+    /// What tells the time.
+    pub clock: Clock,
+    /// The policies in force.
+    pub policies: PolicySet,
+    /// Who put them in force.
+    pub policies_by: Option<Principal>,
+    /// The handlers.
+    pub definitions: Definitions,
+    /// The agents.
+    pub agents: Vec<AgentSpec>,
+    /// The reasoners.
+    pub reasoners: Vec<ReasonerSpec>,
+    /// Events that may be under way at once.
+    pub admission: usize,
+    /// How many workflows are kept in memory.
+    pub keep: Keep,
+    /// How long shutdown waits for what is under way outside.
+    pub grace: Duration,
+    /// Faults on purpose, for tests.
+    pub faults: Faults,
+}
+
+/// Why a system did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// The operating system gave no thread.
+    #[error("the system gives no thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// Two handlers of one name and version.
+    #[error("two handlers have the name and version '{0}'")]
+    HandlerTwice(String),
+    /// Two agents of one name.
+    #[error("two agents have the name '{0}'")]
+    AgentTwice(String),
+    /// Two reasoners of one name.
+    #[error("two reasoners have the name '{0}'")]
+    ReasonerTwice(String),
+    /// A reasoner takes longer than reasoners may.
+    #[error("the reasoner '{name}' has {why}: see ReasonerLimits::allow_longer")]
+    ReasonerLimit {
+        /// Which.
+        name: String,
+        /// What it would take.
+        why: Refused,
+    },
+    /// It ended while it was starting.
+    #[error("the runtime ended while it was starting")]
+    Ended,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long it took.
+    pub took: Duration,
+    /// What was still under way outside when its grace was over. It is owed in the journal, and goes on at the next start.
+    pub left_owed: usize,
+    /// What went wrong while closing; what was answered is durable all the same.
+    pub error: Option<StoreError>,
+}

@@ -1,0 +1,92 @@
+//! Having a decision taken: by this process where nobody owns the journal, else by the one that does.
+
+use std::time::{Duration, Instant};
+
+use regie_actors::clock::Clock as RuntimeClock;
+use regie_journal::StoreError;
+
+use crate::cli::exit::Failure;
+use crate::cli::open;
+use crate::cli::run::configured;
+use crate::config::{Clock, Settings};
+#[cfg(unix)]
+use crate::control::{self, Unheard};
+use crate::control::{Answer, Ask, perform};
+use crate::{Builder, ClockKind, StartError};
+
+/// How long an owner is looked for that cannot be reached: it may be starting or ending just now.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Asks the one who owns the journal, whoever that is.
+pub(super) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<Answer, Failure> {
+    let began = Instant::now();
+    loop {
+        let owner = match by_ourselves(settings, builder.clone(), ask) {
+            Err(Failure::Start(StartError::Journal(StoreError::Owned { owner, .. }))) => owner,
+            done => return done,
+        };
+        let why = match by_owner(settings, ask)? {
+            Ok(Answer::Refused(error)) if error.code == "closing" => error.message,
+            Ok(Answer::Refused(error)) if error.code == "lost" => return Err(lost(settings, ask, &error.message)),
+            Ok(answer) => return Ok(answer),
+            Err(why) => why,
+        };
+        if began.elapsed() > PATIENCE {
+            return Err(unreachable(settings, owner, &why));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Opens the journal for this alone. Its clock fires no timers: what is deferred or lapses elsewhere waits for a `run`,
+/// with its policies and handlers. What agents owe goes out, as at any start.
+fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answer, Failure> {
+    // It goes on from the latest decision, however old the events are.
+    let clock = RuntimeClock::event_time();
+    if settings.clock == Clock::System {
+        clock.advance_to(RuntimeClock::system().now());
+    }
+    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock));
+    futures::executor::block_on(async {
+        let runtime = builder.start().await?;
+        runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
+        let answer = perform(&runtime.handle(), ask.clone()).await;
+        runtime.shutdown().await;
+        Ok(answer)
+    })
+}
+
+/// What the owner says, or why nobody was asked.
+#[cfg(unix)]
+fn by_owner(settings: &Settings, ask: &Ask) -> Result<Result<Answer, String>, Failure> {
+    match control::ask(&settings.db, ask) {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(Unheard::Nobody { socket, why }) => Ok(Err(format!("{}: {why}", socket.display()))),
+        Err(Unheard::Unknown { why }) => Err(lost(settings, ask, &why)),
+    }
+}
+
+#[cfg(not(unix))]
+fn by_owner(_: &Settings, _: &Ask) -> Result<Result<Answer, String>, Failure> {
+    Ok(Err("there are no local sockets here".into()))
+}
+
+fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
+    let Ask::Resolve(decision) = ask;
+    Failure::Unknown(format!(
+        "the process that owns {} was asked, and gave no answer ({why}): it is not known whether the decision was \
+         recorded. 'regie show {}' tells; to ask again is safe, for an event is decided once",
+        settings.db.display(),
+        decision.correlation_id.as_deref().unwrap_or("CORRELATION")
+    ))
+}
+
+fn unreachable(settings: &Settings, owner: Option<u32>, why: &str) -> Failure {
+    let owner = owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    Failure::Unreachable(format!(
+        "{} is owned by another process{owner} that cannot be asked ({why}): decide from within it, or end it and ask again",
+        settings.db.display()
+    ))
+}
