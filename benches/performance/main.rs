@@ -1,9 +1,10 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
 //! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `durable`, `bytes`,
-//! `recovery`, `restart`, `growth`, `overload`. `docs/performance.md` tells what the floors are and how the figures came to be.
+//! `recovery`, `restart`, `growth`, `overload`, `backtest`. `docs/performance.md` tells what the floors are and how the figures came to be.
 
 mod actix_floor;
+mod backtest;
 mod bytes;
 mod disk_floor;
 mod durable;
@@ -49,7 +50,7 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("memory-turns", memory_turns::figures),
     ("durable", durable::figures),
     ("bytes", bytes::figures),
@@ -57,6 +58,7 @@ const PARTS: [Part; 7] = [
     ("restart", restart::figures),
     ("growth", growth::figures),
     ("overload", overload::figures),
+    ("backtest", backtest::figures),
 ];
 
 fn main() {

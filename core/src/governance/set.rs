@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::Condition;
+use super::condition::{Condition, ENTITY};
 use super::file::{self, PolicyFileError};
 use super::kind::PolicyKind;
 use super::label::{Label, LabelRule};
@@ -141,6 +141,16 @@ impl PolicySet {
     /// Whether a policy with state has a say over this event.
     pub fn is_stateful_for(&self, event: &Event) -> bool {
         self.policies.iter().any(|policy| want(policy, event).is_some())
+    }
+
+    /// Whether what becomes of an event depends on others, or sets a timer: a policy with state has a say, one that looks at
+    /// its entity, an escalation whose time runs out, or a reasoner whose silence puts it off. In event time it must be answered
+    /// before the next enters.
+    pub fn needs_order(&self, event: &Event) -> bool {
+        self.matching(event).any(|(_, policy)| match &policy.kind {
+            PolicyKind::Escalate { lapse: Some(_), .. } | PolicyKind::Reason(_) => true,
+            kind => kind.uses(ENTITY) || kind.key().is_some_and(|key| key.of(event).is_some()),
+        })
     }
 
     /// Whether conditions have a say: they see when an event was.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use regie_core::governance::backtest::{Counts, Fate, PolicyReport, Report, TypeReport};
 
 use super::backtest::{Against, Difference, Outcome};
-use crate::cli::screen::{Look, Tone, counted, grouped, plain};
+use crate::cli::screen::{Look, Tone, counted, grouped, plain, wrap};
 use crate::cli::table::{Column, Table};
 
 /// What holds an event back, with the colour of each.
@@ -26,8 +26,11 @@ fn head(out: &mut dyn Write, look: Look, outcome: &Outcome) -> io::Result<()> {
     let report = &outcome.report;
     writeln!(out, "{}{}", counted(report.events, "event"), span(report))?;
     let more = [(report.known, "known"), (report.refused, "refused"), (outcome.unreadable, "unreadable")];
-    let more: Vec<String> =
-        more.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", grouped(*count))).collect();
+    let more: Vec<String> = more
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", grouped(*count)))
+        .collect();
     if !more.is_empty() {
         writeln!(out, "{}", more.join(", "))?;
     }
@@ -102,10 +105,14 @@ fn examples(out: &mut dyn Write, look: Look, policy: &PolicyReport) -> io::Resul
             for example in report.examples.get(&fate).into_iter().flatten() {
                 let key = example.key.as_deref().filter(|key| !key.is_empty());
                 let key = key.map_or(String::new(), |key| format!(", key {}", plain(key)));
-                let left = example.remaining_ms.map_or(String::new(), |left| format!(", {} ms too early", grouped(left)));
+                let left =
+                    example.remaining_ms.map_or(String::new(), |left| format!(", {} ms too early", grouped(left)));
                 let (id, correlation) = (plain(&example.id), plain(&example.correlation_id));
                 let what = format!("{} {} of {}", fate.as_str(), plain(kind), correlation);
-                writeln!(out, "  {}  {id}: {what}{key}{left}", example.timestamp)?;
+                let line = format!("{}  {id}: {what}{key}{left}", example.timestamp);
+                for (nth, line) in wrap(&line, look.readable() - 4).iter().enumerate() {
+                    writeln!(out, "{}{line}", if nth == 0 { "  " } else { "    " })?;
+                }
             }
         }
     }
@@ -114,11 +121,15 @@ fn examples(out: &mut dyn Write, look: Look, policy: &PolicyReport) -> io::Resul
 
 fn differences(out: &mut dyn Write, look: Look, against: &Against) -> io::Result<()> {
     let count = against.differences.len() as u64;
-    let title = format!("Under the other set {} otherwise", if count == 1 { "1 event fares" } else { "events fare" });
     if count == 0 {
         return writeln!(out, "\nUnder the other set every event fares the same");
     }
-    writeln!(out, "\n{} ({})", look.paint(Tone::Strong, &title), grouped(count))?;
+    let title = format!(
+        "Under the other set {} {} otherwise",
+        counted(count, "event"),
+        if count == 1 { "fares" } else { "fare" }
+    );
+    writeln!(out, "\n{}", look.paint(Tone::Strong, &title))?;
     for ((policies, other), count) in against.moves() {
         writeln!(out, "  {:>9} {} -> {}", grouped(count), policies.as_str(), other.as_str())?;
     }
