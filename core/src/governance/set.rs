@@ -143,14 +143,14 @@ impl PolicySet {
         self.policies.iter().any(|policy| want(policy, event).is_some())
     }
 
-    /// Whether what becomes of an event depends on others, or sets a timer: a policy with state has a say, one that looks at
-    /// its entity, an escalation whose time runs out, or a reasoner whose silence puts it off. In event time it must be answered
-    /// before the next enters.
+    /// In event time: whether such an event must be answered before the next one enters, for what is said of it depends on
+    /// what was said of others before, or takes time.
     pub fn needs_order(&self, event: &Event) -> bool {
-        self.matching(event).any(|(_, policy)| match &policy.kind {
-            PolicyKind::Escalate { lapse: Some(_), .. } | PolicyKind::Reason(_) => true,
-            kind => kind.uses(ENTITY) || kind.key().is_some_and(|key| key.of(event).is_some()),
-        })
+        let waits = |policy: &Policy| match &policy.kind {
+            PolicyKind::Reason(_) | PolicyKind::Escalate { lapse: Some(_), .. } => true,
+            kind => kind.uses(ENTITY),
+        };
+        self.is_stateful_for(event) || self.matching(event).any(|(_, policy)| waits(policy))
     }
 
     /// Whether conditions have a say: they see when an event was.

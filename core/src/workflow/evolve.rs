@@ -94,11 +94,12 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         Verdict::EscalatedUntil { until, then, .. } => (Some(*until), Some(*then)),
         _ => (None, None),
     };
+    open.asked_under = judgement.set;
     open.asks = match &judgement.verdict {
         Verdict::Asking { asks } => asks.clone(),
         _ => Vec::new(),
     };
-    if matches!(judgement.verdict, Verdict::Deferred { .. }) {
+    if matches!(judgement.verdict, Verdict::Deferred { .. } | Verdict::Waiting { .. }) {
         open.deferrals += u32::from(!judgement.is_promised(open.booked_by.as_deref()));
         open.booked_by = judgement.booking().map(|booking| booking.policy.clone());
     }

@@ -158,6 +158,11 @@ impl Scenario {
         }
     }
 
+    /// Whether the journal is latched shut before it begins.
+    pub(crate) fn begins_latched(&self) -> bool {
+        matches!(self.before, Before::Latched(..))
+    }
+
     pub(crate) fn only_reads(&self) -> bool {
         matches!(self.act, Act::Read(_))
     }
