@@ -1,9 +1,13 @@
 //! Backtests on real logs against plain loops in Python, and against `regie run --clock event` on any number of shards.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use flate2::read::GzDecoder;
+use regie::core::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{Place, event, lines, with};
@@ -69,10 +73,15 @@ fn sorted((accepted, held_back, not_subject): (Value, Value, Value)) -> (Vec<Str
 
 /// Policies of one kind, each with what the plain loops are told: of the type, the key, and the kind's own.
 fn assert_equal(name: &str, kind: &str, policy: &str, arguments: &[&str]) {
-    let Some(path) = log(name) else { return };
-    let Some(reference) = reference(&path, arguments) else { return };
+    if let Some(path) = log(name) {
+        assert_equal_over(&path, (name, kind), policy, arguments);
+    }
+}
+
+fn assert_equal_over(path: &Path, (name, kind): (&str, &str), policy: &str, arguments: &[&str]) {
+    let Some(reference) = reference(path, arguments) else { return };
     let policy = format!("[[policy]]\nname = \"p\"\n{policy}\n");
-    let (wanted, found) = (sorted(reference), sorted(backtested(&path, &policy)));
+    let (wanted, found) = (sorted(reference), sorted(backtested(path, &policy)));
     println!("{name}, {kind}: {} accepted, {} held back", wanted.0.len(), wanted.1.len());
     assert!(!wanted.0.is_empty() && !wanted.1.is_empty(), "{name}: the log tries nothing");
     assert!(wanted == found, "{name}, {kind}: {} and {} held back", wanted.1.len(), found.1.len());
@@ -100,33 +109,54 @@ fn a_cooldown_says_of_each_log_what_plain_loops_say() {
     }
 }
 
-/// The first four logs that are longer than half a year go over changes of the clock; within the others' no zone has one.
+/// A log as if it had been so many seconds later, or earlier.
+fn moved(place: &Place, log: &Path, seconds: i64) -> PathBuf {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    let lines = BufReader::new(GzDecoder::new(std::fs::File::open(log).unwrap())).lines();
+    let lines = lines.map(|line| {
+        let mut event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let at = Timestamp::parse(text(&event["timestamp"])).unwrap();
+        let at = if seconds < 0 { at.before(by) } else { at.after(by) };
+        event["timestamp"] = json!(at.to_string());
+        format!("{event}\n")
+    });
+    place.file("moved.jsonl", lines.collect::<String>())
+}
+
+/// Each log goes over a change of its zone's clock; two are moved there, for they are too short: one by eleven weeks, the other
+/// to the very hour.
 #[test]
 fn a_session_window_says_of_each_log_what_plain_loops_say_over_changes_of_the_clock_too() {
     let rows = [
-        ("running_example", "Europe/Berlin", "09:00", "13:30", "mon-fri", "01234", 3),
-        ("env_permit_receipt", "Europe/Amsterdam", "09:00", "16:30", "mon-thu", "0123", 2),
-        ("helpdesk", "Europe/Rome", "08:30", "17:30", "mon-fri", "01234", 5),
-        ("jira_apache", "America/New_York", "22:00", "06:00", "mon-fri", "01234", 4),
-        ("ocel_order", "Australia/Lord_Howe", "18:15", "03:45", "sun-thu", "60123", 1),
-        ("bitstamp_first_hour", "Asia/Kathmandu", "05:50", "06:20", "mon-sun", "0123456", 900),
+        ("running_example", 77 * 86_400, "Europe/Berlin", "10:00", "14:30", "mon-fri", "01234", 3),
+        ("env_permit_receipt", 0, "Europe/Amsterdam", "09:00", "16:30", "mon-thu", "0123", 2),
+        ("helpdesk", 0, "Europe/Rome", "08:30", "17:30", "mon-fri", "01234", 5),
+        ("jira_apache", 0, "America/New_York", "22:00", "06:00", "mon-fri", "01234", 4),
+        ("ocel_order", 0, "Australia/Lord_Howe", "18:15", "03:45", "sun-thu", "60123", 1),
+        ("bitstamp_first_hour", -2_849_400, "Europe/Berlin", "01:40", "03:15", "mon-sun", "0123456", 5_000),
     ];
-    for (name, zone, start, end, days, digits, most) in rows {
-        let key = key(name);
-        let most = most.to_string();
+    for (name, seconds, zone, start, end, days, digits, most) in rows {
+        let Some(path) = log(name) else { continue };
+        let (key, most, place) = (key(name), most.to_string(), Place::new());
+        let path = if seconds == 0 { path } else { moved(&place, &path, seconds) };
         let policy = format!(
             "kind = \"window\"\nmatch = \">\"\nkey = \"{key}\"\nmode = \"discard\"\nzone = \"{zone}\"\nstart = \"{start}\"\n\
              end = \"{end}\"\ndays = [\"{days}\"]\nat_most = {most}"
         );
-        assert_equal(name, zone, &policy, &[">", key, "window", zone, start, end, digits, &most]);
+        assert_equal_over(&path, (name, zone), &policy, &[">", key, "window", zone, start, end, digits, &most]);
     }
 }
 
+/// Three in a second, of the shortest log: an interval that is no whole number of microseconds.
 #[test]
 fn a_rate_says_of_each_log_what_plain_loops_say() {
     for name in LOGS {
-        // Three do not divide a second: the interval between two is no whole number of microseconds.
-        let (key, per, burst) = (key(name), if name == "bitstamp_first_hour" { "1" } else { "7200" }, "2");
+        let (key, burst) = (key(name), "2");
+        let per = match name {
+            "running_example" => "172800",
+            "bitstamp_first_hour" => "1",
+            _ => "7200",
+        };
         let policy = format!(
             "kind = \"rate\"\nmatch = \">\"\nkey = \"{key}\"\nmode = \"discard\"\nrate = 3\nper = \"{per}s\"\nburst = {burst}"
         );
@@ -147,6 +177,9 @@ fn the_help_desks_resolutions_cooled_by_actor_come_to_the_figures_of_the_scenari
     assert_eq!(counts, [4_645, 338, 338, 0]);
     assert_eq!(report["verdicts"], json!({"accepted": 21_010, "deferred": 0, "discarded": 338, "escalated": 0}));
     assert!(!place.path("regie.db").exists(), "a backtest touches no journal");
+    let policy = policy.split_once("name = \"p\"\n").unwrap().1;
+    let arguments = ["helpdesk.resolve_ticket", "actor", "cooldown-discard", "60"];
+    assert_equal("helpdesk", "the scenario", policy, &arguments);
 }
 
 /// All kinds together over every type, so that they meet at one event.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::runtime_support::{Stage, at, note_by, one_a_second, set, within};
 use crate::support::{Place, Ran, event, gzipped, lines, with};
 
-const GAP: &str = "[[policy]]\nname = \"gap\"\nkind = \"cooldown\"\nmatch = \"note\"\nwindow = \"60s\"\nmode = \"defer\"\n";
+const GAP: &str =
+    "[[policy]]\nname = \"gap\"\nkind = \"cooldown\"\nmatch = \"note\"\nwindow = \"60s\"\nmode = \"defer\"\n";
 
 fn note(id: &str, time: &str) -> Value {
     event(id, "note", &format!("of-{id}"), &format!("2026-03-02T{time}Z"))
@@ -32,7 +33,12 @@ fn explained(place: &Place, events: &[Value], more: &[&str]) -> Vec<Value> {
 fn a_good_file_is_told_as_a_table_and_a_bad_one_with_every_fault() {
     let place = Place::new();
     place.file("good.toml", GAP);
-    place.run(&["policy", "check", "good.toml"]).succeeds().tells(&["gap", "cooldown", "at most one in 1m", "1 policy"]);
+    place.run(&["policy", "check", "good.toml"]).succeeds().tells(&[
+        "gap",
+        "cooldown",
+        "at most one in 1m",
+        "1 policy",
+    ]);
     let json = place.run(&["policy", "check", "good.toml", "--json"]).succeeds().json();
     assert_eq!((&json["policies"][0]["name"], &json["max_deferrals"]), (&json!("gap"), &json!(100)));
     place.file("bad.toml", format!("{}{GAP}{GAP}", GAP.replace("60s", "soon").replace("gap", "first")));
@@ -109,9 +115,16 @@ fn files_are_read_in_the_order_given_and_may_be_zipped() {
     let place = three();
     let report = backtest(&place, &["--events", "a.jsonl", "b.jsonl.gz", "--json", "--ids"]).succeeds().json();
     let ids = &report["policies"][0]["types"]["note"]["ids"];
-    assert_eq!((ids["deferred"].clone(), report["known"].clone(), report["waiting"].clone()), (json!(["b", "c"]), json!(1), json!(2)));
+    assert_eq!(
+        (ids["deferred"].clone(), report["known"].clone(), report["waiting"].clone()),
+        (json!(["b", "c"]), json!(1), json!(2))
+    );
     let report = backtest(&place, &["--events", "b.jsonl.gz", "a.jsonl", "--json", "--ids"]).succeeds().json();
-    assert_eq!(report["policies"][0]["types"]["note"]["ids"]["accepted"], json!(["c"]), "a is late and meets c's window");
+    assert_eq!(
+        report["policies"][0]["types"]["note"]["ids"]["accepted"],
+        json!(["c"]),
+        "a is late and meets c's window"
+    );
 }
 
 #[test]
@@ -126,13 +139,22 @@ fn another_set_is_compared_event_by_event() {
     assert_eq!(differences, &[wanted]);
     let told = backtest(&three(), &["--events", "a.jsonl", "--against", "q.toml"]).succeeds();
     told.tells(&["Under the other set 1 event fares otherwise", "deferred -> accepted"]);
-    backtest(&three(), &["--events", "a.jsonl", "--against", "p.toml"]).succeeds().tells(&["every event fares the same"]);
+    backtest(&three(), &["--events", "a.jsonl", "--against", "p.toml"])
+        .succeeds()
+        .tells(&["every event fares the same"]);
 }
 
 #[test]
 fn bad_lines_are_told_and_the_rest_is_tried() {
     let place = three();
-    place.file("bad.jsonl", format!("{}nonsense\n{}", lines(&[note("a", "09:00:00")]), lines(&[with(note("o", "09:00:01"), json!({"correlation_id": "regie/own"}))])));
+    place.file(
+        "bad.jsonl",
+        format!(
+            "{}nonsense\n{}",
+            lines(&[note("a", "09:00:00")]),
+            lines(&[with(note("o", "09:00:01"), json!({"correlation_id": "regie/own"}))])
+        ),
+    );
     let told = backtest(&place, &["--events", "bad.jsonl", "--json"]).exits(4);
     let report = told.json();
     assert_eq!(["events", "unreadable", "refused"].map(|key| report[key].clone()), [json!(1), json!(1), json!(1)]);
@@ -154,11 +176,20 @@ fn what_is_told_of_reasoners_says_where_signals_come_from() {
 fn every_key_of_the_json_output_is_in_the_docs() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md")).unwrap();
     let section = page.split("\n## regie policy\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let report = backtest(&three(), &["--events", "a.jsonl", "--against", "q.toml", "--json", "--ids"]).succeeds().json();
+    let report =
+        backtest(&three(), &["--events", "a.jsonl", "--against", "q.toml", "--json", "--ids"]).succeeds().json();
     let of_type = &report["policies"][0]["types"]["note"];
     let explained = &explained(&after_one(GAP), &[note("b", "09:00:12")], &[])[0];
     let difference = &report["against"]["differences"][0];
-    let parts = [&report, &report["policies"][0], of_type, &of_type["examples"]["deferred"][0], difference, &difference["policies"], explained];
+    let parts = [
+        &report,
+        &report["policies"][0],
+        of_type,
+        &of_type["examples"]["deferred"][0],
+        difference,
+        &difference["policies"],
+        explained,
+    ];
     let keys = parts.iter().flat_map(|part| part.as_object().unwrap().keys());
     let missing: Vec<&String> = keys.filter(|key| !section.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -169,7 +200,8 @@ fn the_policy_flag_of_a_run_wins_over_the_environment() {
     let place = Place::new().with("REGIE_POLICIES", "none.toml");
     place.file("p.toml", GAP);
     place.file("two.jsonl", lines(&[note("a", "09:00:00"), note("b", "09:00:30")]));
-    let report = place.run(&["run", "two.jsonl", "--clock", "event", "--policies", "p.toml", "--json"]).succeeds().json();
+    let report =
+        place.run(&["run", "two.jsonl", "--clock", "event", "--policies", "p.toml", "--json"]).succeeds().json();
     assert_eq!(report["states"]["deferred"], json!(1), "{report}");
 }
 
@@ -194,9 +226,16 @@ fn a_program_may_ask_what_would_become_of_an_event_and_nothing_is_spent() {
         stage.go_to(400).await;
         for _ in 0..3 {
             let foreseen = stage.handle.check(&by_ana("e2").build().unwrap()).await.unwrap();
-            assert!(matches!(verdict(&foreseen), Verdict::Deferred { until, .. } if *until == at(1_000)), "{foreseen:?}");
+            assert!(
+                matches!(verdict(&foreseen), Verdict::Deferred { until, .. } if *until == at(1_000)),
+                "{foreseen:?}"
+            );
         }
-        assert_eq!(stage.submit(by_ana("e2")).await.deferred_until, Some(at(1_000)), "the slot was given back each time");
+        assert_eq!(
+            stage.submit(by_ana("e2")).await.deferred_until,
+            Some(at(1_000)),
+            "the slot was given back each time"
+        );
         let known = stage.handle.check(&by_ana("e1").build().unwrap()).await.unwrap();
         assert!(matches!(known, Foreseen::Known(Some(_))), "{known:?}");
         stage.close().await;

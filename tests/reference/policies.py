@@ -122,7 +122,8 @@ def main():
     accepts = KINDS[kind](*arguments)
     told = {"accepted": [], "held_back": [], "not_subject": 0}
     now = None
-    with gzip.open(log, "rt", encoding="utf-8") as lines:
+    opened = gzip.open if log.endswith(".gz") else open
+    with opened(log, "rt", encoding="utf-8") as lines:
         for line in lines:
             event = json.loads(line)
             stamp = micros(event["timestamp"])

@@ -1,8 +1,8 @@
 //! A set tried on history: first verdicts, returns that take their slots, late stamps, what conditions see.
 
 use regie_core::event::{EntityRef, Event, EventBuilder, Incoming, Principal};
-use regie_core::governance::Verdict;
 use regie_core::governance::backtest::{Backtest, Fate, First, Report, Taken, Tally};
+use regie_core::governance::{PolicySet, Verdict};
 use regie_core::reasoning::{Confidence, Mode, Outcome, Reasoning, Signal};
 
 use crate::helpers::{at, policies};
@@ -199,8 +199,8 @@ fn a_concurrency_limit_stops_nobody_for_work_is_over_at_once() {
 
 #[test]
 fn an_event_that_is_put_off_too_often_is_escalated_and_nothing_of_it_stays_booked() {
-    let set = format!("max_deferrals = 0\n{DEFER}");
-    let mut backtest = Backtest::new(policies(&set));
+    let set = PolicySet::parse(DEFER).expect("a good policy file").with_most_deferrals(0);
+    let mut backtest = Backtest::new(set.into());
     let mut take = |id: &str, millis| match backtest.take(&built(note(id, millis)), &[]) {
         Taken::Judged(judgement) => judgement.verdict,
         other => panic!("{other:?}"),

@@ -2,6 +2,7 @@
 //! names and enums could tell.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use regie_core::governance::PolicySet;
@@ -154,7 +155,7 @@ fn the_schema_takes_each_field_where_the_parser_does_and_with_the_same_values() 
             }
         }
     }
-    assert!(taken > 60 && refused > 300, "{taken} taken, {refused} refused");
+    assert!(taken > 40 && refused > 800, "{taken} taken, {refused} refused");
 }
 
 #[test]
@@ -199,16 +200,49 @@ fn the_schema_takes_what_goes_together_as_the_parser_does() {
     assert!(!assert_alike(&schema, "policies = []\n"));
 }
 
-#[test]
-fn the_examples_are_as_the_schema_has_it() {
-    let schema = Schema::read();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let sample = std::fs::read_to_string(format!("{root}/examples/data/policies.toml")).expect("the sample");
-    assert!(schema.takes(&sample));
-    let page = std::fs::read_to_string(format!("{root}/docs/governance.md")).expect("the page");
-    let blocks: Vec<&str> = page.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
-    assert!(blocks.len() >= 3, "{blocks:?}");
-    for block in blocks.iter().filter(|block| block.contains("[[policy]]")) {
-        assert!(assert_alike(&schema, block), "{block}");
+/// Every policy file in the repository's pages, examples and tests, with where it is: whole files, blocks, raw texts in code.
+fn policy_files() -> Vec<(String, String)> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let folders = ["docs", "examples", "tests", "benches", "core/tests", "core/src", "journal/tests", "actors/tests"];
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).filter(|it| it.exists()).collect();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let (begin, end) = match path.extension().and_then(|it| it.to_str()) {
+                Some("toml") => ("", "\0"),
+                Some("md") => ("\n```toml\n", "\n```"),
+                Some("rs") => ("r#\"", "\"#"),
+                _ => continue,
+            };
+            let parts = if begin.is_empty() { vec![text.as_str()] } else { text.split(begin).skip(1).collect() };
+            let parts = parts.into_iter().filter_map(|part| part.split(end).next());
+            let parts = parts.filter(|part| part.contains("[[policy]]"));
+            found.extend(parts.map(|part| (path.display().to_string(), part.to_string())));
+        }
     }
+    found
+}
+
+#[test]
+fn every_policy_file_of_pages_examples_and_tests_is_as_the_schema_has_it() {
+    let schema = Schema::read();
+    let files = policy_files();
+    let mut taken = 0;
+    for (path, file) in &files {
+        let parsed = PolicySet::parse(file);
+        assert!(parsed.is_ok() || path.ends_with(".rs"), "{path}: {parsed:?}"); // in code some are bad, or parts
+        if parsed.is_ok() {
+            assert!(schema.takes(file), "{path}: {file}");
+            taken += 1;
+        }
+    }
+    println!("{taken} of {} are policy files", files.len());
+    let of = |end: &str| files.iter().filter(|(path, _)| path.ends_with(end)).count();
+    assert!(of("policies.toml") == 1 && of("governance.md") >= 3 && taken >= 15, "{taken} of {}", files.len());
 }
