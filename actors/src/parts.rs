@@ -37,7 +37,9 @@ pub(crate) fn metrics(seat: Seat<Addr<Metrics>>) -> Raise {
 pub(crate) fn policy(
     governor: Governor,
     sources: Sources,
-    (seat, sets, checks): (Seat<Recipient<ToPolicy>>, Seat<Recipient<Enact>>, Seat<Recipient<Check>>),
+    seat: Seat<Recipient<ToPolicy>>,
+    sets: Seat<Recipient<Enact>>,
+    checks: Seat<Recipient<Check>>,
 ) -> Raise {
     let mut governor = Some(governor);
     Box::new(move |life| {

@@ -133,7 +133,7 @@ fn a_session_window_says_of_each_log_what_plain_loops_say_over_changes_of_the_cl
         ("helpdesk", 0, "Europe/Rome", "08:30", "17:30", "mon-fri", "01234", 5),
         ("jira_apache", 0, "America/New_York", "22:00", "06:00", "mon-fri", "01234", 4),
         ("ocel_order", 0, "Australia/Lord_Howe", "18:15", "03:45", "sun-thu", "60123", 1),
-        ("bitstamp_first_hour", -2_849_400, "Europe/Berlin", "01:40", "03:15", "mon-sun", "0123456", 5_000),
+        ("bitstamp_first_hour", -2_849_400, "Europe/Berlin", "01:40", "03:15", "mon-sun", "0123456", 9_000),
     ];
     for (name, seconds, zone, start, end, days, digits, most) in rows {
         let Some(path) = log(name) else { continue };

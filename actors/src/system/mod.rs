@@ -309,7 +309,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     };
     let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
-    supervised.add("policy".into(), parts::policy(governor, sources, (policy_seat, set_seat, check_seat)));
+    supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
     for spec in specs {
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
