@@ -26,7 +26,7 @@ pub use regie_actors::refused::{Reason, Refused};
 pub use regie_actors::system::{Shutdown, StartError};
 pub use regie_core as core;
 pub use regie_journal as journal;
-pub use runtime::{Answer, Builder, ClockKind, Handle, JournalConfig, Metrics, Runtime};
+pub use runtime::{Answer, Builder, ClockKind, Foreseen, Handle, JournalConfig, Metrics, Runtime};
 
 /// Starts to build a runtime.
 ///

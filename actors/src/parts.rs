@@ -15,7 +15,7 @@ use crate::gate::{Gate, Gates, Work};
 use crate::lane::ToPolicy;
 use crate::metrics::{Metrics, Tally};
 use crate::orchestrator::Raise;
-use crate::policy::{Enact, Policy, Sources};
+use crate::policy::{Check, Enact, Policy, Sources};
 use crate::pool::ReaderPool;
 use crate::post::Seat;
 use crate::timers::Timers;
@@ -37,13 +37,16 @@ pub(crate) fn metrics(seat: Seat<Addr<Metrics>>) -> Raise {
 pub(crate) fn policy(
     governor: Governor,
     sources: Sources,
-    (seat, sets): (Seat<Recipient<ToPolicy>>, Seat<Recipient<Enact>>),
+    seat: Seat<Recipient<ToPolicy>>,
+    sets: Seat<Recipient<Enact>>,
+    checks: Seat<Recipient<Check>>,
 ) -> Raise {
     let mut governor = Some(governor);
     Box::new(move |life| {
         let policy = Policy::new(governor.take(), sources.clone(), life).start();
         seat.send_replace(Some(policy.clone().recipient()));
-        sets.send_replace(Some(policy.recipient()));
+        sets.send_replace(Some(policy.clone().recipient()));
+        checks.send_replace(Some(policy.recipient()));
         ready(()).boxed_local()
     })
 }

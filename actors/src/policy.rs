@@ -51,6 +51,10 @@ pub struct Policy {
     /// Places that were freed while the state was read: the reading may lack that.
     freed_late: Vec<FreedPlace>,
     unanswered: HashMap<AskId, WayBack>,
+    /// Who only wants to know. Their ids are taken from the end: those of the shards begin at the other.
+    checks: HashMap<AskId, oneshot::Sender<Ruling>>,
+    /// How many wanted to know so far.
+    checked: u64,
     /// Answers that go back together, each to its lane.
     answers: Vec<(WayBack, AskId, Ruling)>,
     /// Asks that were answered here, and are not settled.
@@ -98,6 +102,8 @@ impl Policy {
             called: HashSet::new(),
             freed_late: Vec::new(),
             unanswered: HashMap::new(),
+            checks: HashMap::new(),
+            checked: 0,
             answers: Vec::new(),
             holding: HashSet::new(),
             waiting: Vec::new(),
@@ -110,7 +116,7 @@ impl Policy {
     fn think(&mut self, ctx: &mut Context<Self>, rules: impl FnOnce(&mut Governor) -> Vec<Settled>) {
         let Some(governor) = &mut self.governor else { return };
         match catch_unwind(AssertUnwindSafe(|| rules(governor))) {
-            Ok(settled) => self.answer(settled),
+            Ok(settled) => self.answer(settled, ctx),
             Err(_) => {
                 tracing::error!("the policies' state panicked; it is read anew");
                 self.read_anew(ctx);
@@ -118,13 +124,24 @@ impl Policy {
         }
     }
 
-    fn answer(&mut self, settled: Vec<Settled>) {
+    fn answer(&mut self, settled: Vec<Settled>, ctx: &mut Context<Self>) {
         for (ask, ruling) in settled {
+            if let Some(reply) = self.checks.remove(&ask) {
+                let _ = reply.send(ruling); // who asked may have gone
+                self.release(ask, ctx);
+                continue;
+            }
             self.holding.insert(ask);
             if let Some(way_back) = self.unanswered.remove(&ask) {
                 self.answers.push((way_back, ask, ruling));
             }
         }
+    }
+
+    /// Gives back what somebody would have been granted who only wanted to know.
+    fn release(&mut self, check: AskId, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        self.think(ctx, |governor| governor.forget(check, now));
     }
 
     /// One message a lane: answers cross threads gathered.
@@ -149,6 +166,7 @@ impl Policy {
         // Whoever waits is told by the loss of the way back.
         self.unanswered.clear();
         self.answers.clear();
+        self.checks.clear();
         self.holding.clear();
         let (journal, readers, set) =
             (self.journal.clone(), self.readers.clone(), Arc::clone(&self.enacts.borrow().set));
@@ -324,6 +342,31 @@ impl Handler<Enact> for Policy {
             policy.keep_promises(ctx); // a limit may be wider now
             Ok(())
         }))
+    }
+}
+
+/// What the policies with state would say to an ask now. Nothing is granted: what it would have got is given back at once.
+/// Nothing comes back while their state is being read.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Option<Ruling>")]
+pub struct Check(pub Ask);
+
+impl Handler<Check> for Policy {
+    type Result = ResponseActFuture<Self, Option<Ruling>>;
+
+    fn handle(&mut self, Check(mut ask): Check, ctx: &mut Self::Context) -> Self::Result {
+        if self.governor.is_none() {
+            return Box::pin(ready(None).into_actor(self));
+        }
+        ask.id = AskId(u64::MAX - self.checked);
+        self.checked += 1;
+        let (reply, ruling) = oneshot::channel();
+        self.checks.insert(ask.id, reply);
+        let now = self.clock.now();
+        self.think(ctx, |governor| governor.ask(ask, now).into_iter().collect());
+        self.send_answers();
+        self.keep_promises(ctx);
+        Box::pin(ruling.into_actor(self).map(|ruling, _, _| ruling.ok()))
     }
 }
 

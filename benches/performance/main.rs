@@ -1,9 +1,11 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
-//! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`, `bytes`,
-//! `recovery`, `restart`, `growth`, `overload`. `docs/performance.md` tells what the floors are and how the figures came to be.
+//! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`,
+//! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`. `docs/performance.md` tells what the floors are and how
+//! the figures came to be.
 
 mod actix_floor;
+mod backtest;
 mod bytes;
 mod disk_floor;
 mod durable;
@@ -59,6 +61,7 @@ const PARTS: [Part; 8] = [
     ("restart", restart::figures),
     ("growth", growth::figures),
     ("overload", overload::figures),
+    ("backtest", backtest::figures),
 ];
 
 fn main() {

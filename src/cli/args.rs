@@ -7,6 +7,7 @@ use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
 use super::escalations::EscalationsArgs;
+use super::policy::args::PolicyCommand;
 use crate::config::{Clock, Layer};
 use regie_journal::Durability;
 
@@ -41,6 +42,9 @@ pub(super) enum Command {
     Head(PlainArgs),
     /// Prints the state of an entity, now or at an instant
     State(StateArgs),
+    /// Checks a policy file, and tries one on an event or on history
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Lists the events that wait for a person, and takes decisions over them
     Escalations(EscalationsArgs),
 }
@@ -66,6 +70,9 @@ pub(super) struct RunArgs {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+    /// The policy file; the run follows it when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(super) policies: Option<PathBuf>,
     /// What time it is: the machine's, or the events' own [default: system]
     #[arg(long, value_name = "CLOCK")]
     pub(super) clock: Option<ClockArg>,
@@ -262,7 +269,8 @@ impl RunArgs {
             DurabilityArg::Relaxed => Durability::Relaxed,
         });
         let shards = self.shards.map(usize::from);
-        Layer { clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
+        let policies = self.policies.clone();
+        Layer { policies, clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
     }
 }
 
@@ -274,7 +282,7 @@ pub(super) fn principal(word: &str) -> Principal {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
 }
 

@@ -16,6 +16,7 @@ mod log;
 mod open;
 #[cfg(feature = "otel")]
 mod otel;
+mod policy;
 mod query;
 mod run;
 mod screen;
@@ -67,6 +68,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
+        Command::Policy(command) => policy::policy(&command),
         Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }

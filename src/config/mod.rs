@@ -27,3 +27,5 @@ pub use settings::{DEFAULT_DB, DEFAULT_IN_FLIGHT, Settings};
 
 #[cfg(feature = "cli")]
 pub(crate) use keys::SHARDS_MAX;
+#[cfg(feature = "cli")]
+pub(crate) use settings::policies_in;

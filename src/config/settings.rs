@@ -60,7 +60,8 @@ impl Settings {
         let layer = flags.over(environment).over(below);
         // A policy file is looked at even when the rest is at fault, so that everything is told at once.
         if !faults.is_empty() {
-            faults.extend(layer.policies.as_deref().and_then(|path| policies_of(path, &layer.policies_at).err()));
+            let policies = layer.policies.as_deref().and_then(|path| policies_of(path, &layer.policies_at).err());
+            faults.extend(policies.into_iter().flatten());
         }
         Faults(faults).none()?;
         Ok(Settings {
@@ -79,18 +80,28 @@ impl Settings {
     /// Reads the policy file, if one is named: whole, or not at all.
     pub fn policy_set(&self) -> Result<Option<PolicySet>, Faults> {
         let read = self.policies.as_deref().map(|path| policies_of(path, &self.policies_at));
-        read.transpose().map_err(|fault| Faults(vec![fault]))
+        read.transpose().map_err(Faults)
     }
 }
 
-fn policies_of(path: &Path, named_at: &Option<Place>) -> Result<PolicySet, Fault> {
+/// Reads a policy file: whole, or every fault of it that can be told.
+#[cfg(feature = "cli")]
+pub(crate) fn policies_in(path: &Path) -> Result<PolicySet, Faults> {
+    policies_of(path, &None).map_err(Faults)
+}
+
+fn policies_of(path: &Path, named_at: &Option<Place>) -> Result<PolicySet, Vec<Fault>> {
     let text = file::text_of(path).map_err(|fault| match (named_at, &fault.place) {
         // What is wrong with the file as a whole is told where it was named.
-        (Some(place), Place::File(_)) => Fault::new(place.clone(), format!("policies: {fault}")),
-        _ => fault,
+        (Some(place), Place::File(_)) => vec![Fault::new(place.clone(), format!("policies: {fault}"))],
+        _ => vec![fault],
     })?;
-    PolicySet::parse(&text).map_err(|error| {
-        let place = Place::In { path: path.into(), line: error.line, column: error.column };
-        Fault::new(place, error.why)
+    PolicySet::parse(&text).map_err(|_| {
+        let told = PolicySet::faults(&text).into_iter();
+        told.map(|error| {
+            let place = Place::In { path: path.into(), line: error.line, column: error.column };
+            Fault::new(place, error.why)
+        })
+        .collect()
     })
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod escalations;
+mod foresee;
 mod handle;
 mod metrics;
 mod policies;
@@ -11,6 +12,9 @@ mod wait;
 
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
 pub use escalations::{Escalation, escalations};
+pub use foresee::Foreseen;
+#[cfg(feature = "cli")]
+pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
 pub use time::Drained;

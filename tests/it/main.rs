@@ -3,12 +3,14 @@
 mod acceptance;
 mod accounting;
 mod actor_agent;
+mod backtest;
 mod bad_input;
 mod bad_policies;
 mod cli_config;
 mod cli_docs;
 mod cli_escalations;
 mod cli_journal;
+mod cli_policy;
 mod cli_query;
 mod cli_run;
 mod cli_show;

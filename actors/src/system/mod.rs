@@ -31,7 +31,7 @@ use crate::life::PartView;
 use crate::metrics::{Metrics, ShardView};
 use crate::orchestrator::{AwaitEnd, Directory, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
 use crate::parts;
-use crate::policy::{Enact, Sources, read_governor};
+use crate::policy::{Check, Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
 use crate::reasoner::{Known, ReasonerSpec, Reasoners};
@@ -85,6 +85,8 @@ pub struct Core {
     pub in_force: Current,
     /// The way to the policies' state.
     pub policy: Post<Recipient<Enact>>,
+    /// The same for those who only want to know.
+    pub check: Post<Recipient<Check>>,
     /// The handlers.
     pub definitions: Arc<Definitions>,
     /// Threads for what takes time.
@@ -285,7 +287,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let (timers_seat, timers) = Post::new();
     let definitions = Arc::new(definitions);
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
-    let (set_seat, sets) = Post::new();
+    let ((set_seat, sets), (check_seat, check)) = (Post::new(), Post::new());
     let (enacts, ahead) = (Arc::new(enacts), journal.clone());
     let sources = Sources {
         enacts,
@@ -325,7 +327,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     };
     let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
-    supervised.add("policy".into(), parts::policy(governor, sources, (policy_seat, set_seat)));
+    supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
     for spec in specs {
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
@@ -366,6 +368,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         holders,
         in_force,
         policy: sets,
+        check,
         definitions,
         pool: pool.handle().clone(),
         started: Instant::now(),

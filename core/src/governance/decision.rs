@@ -193,4 +193,15 @@ impl Judgement {
     pub fn free(at: Timestamp, set: Option<Digest>) -> Self {
         Self { verdict: Verdict::Accepted, decisions: Vec::new(), set, at }
     }
+
+    /// The place that it books, if it books one.
+    pub fn booking(&self) -> Option<&Booking> {
+        self.decisions.iter().find_map(|decision| decision.grant.as_ref()?.booking())
+    }
+
+    /// Whether it puts the event off to a place that is promised, and by whom: the same policy as before, if there was one.
+    /// A promised place is no wait without end; policies that send an event from one to the other might be.
+    pub fn is_promised(&self, booked_by: Option<&str>) -> bool {
+        self.booking().is_some_and(|booking| booked_by.is_none_or(|before| before == booking.policy))
+    }
 }

@@ -32,6 +32,17 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
+    /// Its word in a policy file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyKind::All => "all",
+            KeyKind::Correlation => "correlation",
+            KeyKind::Session => "session",
+            KeyKind::Actor => "actor",
+            KeyKind::Entity => "entity",
+        }
+    }
+
     /// The key of an event, if it has one.
     pub fn of(self, event: &Event) -> Option<String> {
         match self {
@@ -132,6 +143,22 @@ impl std::fmt::Debug for PolicyKind {
 }
 
 impl PolicyKind {
+    /// What it is called in a policy file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            PolicyKind::Veto { .. } => "veto",
+            PolicyKind::Escalate { .. } => "escalate",
+            PolicyKind::Reason(_) => "reason",
+            PolicyKind::Filter(_) => "signals",
+            PolicyKind::Label(rule) => rule.label.told().0,
+            PolicyKind::Cooldown { .. } => "cooldown",
+            PolicyKind::Window { .. } => "window",
+            PolicyKind::Rate { .. } => "rate",
+            PolicyKind::Debounce { .. } => "debounce",
+            PolicyKind::Concurrency { .. } => "concurrency",
+        }
+    }
+
     /// The order in which the kinds are looked at: a stopped event spends nothing of those after it.
     pub(super) fn rank(&self) -> u8 {
         match self {

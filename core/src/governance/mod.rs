@@ -1,6 +1,7 @@
 //! Whether an event may go on, now, and why.
 
 mod ask;
+pub mod backtest;
 mod calendar;
 mod concurrency;
 mod condition;

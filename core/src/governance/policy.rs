@@ -144,12 +144,28 @@ impl Policy {
         &self.kind
     }
 
+    /// The types of events that it is about.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// What it tells whoever sent an event that it stops.
+    pub fn why(&self) -> &str {
+        &self.reason
+    }
+
+    /// The short digest of its own text.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// By kind, and within a kind by its order.
     pub(super) fn rank(&self) -> (u8, i32) {
         (self.kind.rank(), self.order)
     }
 
-    pub(super) fn describe(&self) -> Json {
+    /// Its own text: what its version is the digest of.
+    pub fn describe(&self) -> Json {
         let what = self.kind.describe();
         let whole = serde_json::json!({
             "name": self.name, "match": self.pattern, "reason": self.reason, "order": self.order, "does": what,

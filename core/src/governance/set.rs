@@ -79,6 +79,11 @@ impl PolicySet {
         file::parse(text)
     }
 
+    /// Every fault of a policy file that can be told at once, by line and column; none if it is good.
+    pub fn faults(text: &str) -> Vec<PolicyFileError> {
+        file::faults(text)
+    }
+
     pub(super) fn with_text(mut policies: Vec<Policy>, text: String) -> Result<Self, PolicySetError> {
         if policies.len() > limits::POLICIES {
             return Err(PolicySetError::TooMany { count: policies.len() });
@@ -109,6 +114,11 @@ impl PolicySet {
     /// The set as it is recorded.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The policies, in the order in which they are looked at.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.iter()
     }
 
     /// The policy at a place.

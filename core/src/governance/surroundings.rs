@@ -16,13 +16,28 @@ pub fn workflow_seen(correlation: &CorrelationId, state: &State) -> Json {
         Some(RunStatus::Completed { .. }) => "completed",
         Some(RunStatus::Failed { .. }) => "failed",
     };
+    let definition = run.map(|run| (run.definition.as_str(), run.version));
+    seen(correlation, definition, status, (state.sequence, state.open().len()))
+}
+
+/// A correlation without a run, as far as it has come: a ledger.
+pub(super) fn ledger_seen(correlation: &CorrelationId, records: u64, open: usize) -> Json {
+    seen(correlation, None, "none", (records, open))
+}
+
+fn seen(
+    correlation: &CorrelationId,
+    definition: Option<(&str, u32)>,
+    status: &str,
+    (records, open): (u64, usize),
+) -> Json {
     let seen = json!({
         "id": correlation,
-        "definition": run.map(|run| run.definition.as_str()),
-        "version": run.map(|run| run.version),
+        "definition": definition.map(|(name, _)| name),
+        "version": definition.map(|(_, version)| version),
         "status": status,
-        "records": state.sequence,
-        "open": state.open().len(),
+        "records": records,
+        "open": open,
     });
     seen.into()
 }

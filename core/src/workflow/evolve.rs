@@ -99,17 +99,13 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         Verdict::Asking { asks } => asks.clone(),
         _ => Vec::new(),
     };
-    let grants = || judgement.decisions.iter().filter_map(|it| Some((&it.policy, it.grant.as_ref()?)));
-    let booking = grants().find_map(|(_, grant)| grant.booking().cloned());
     if matches!(judgement.verdict, Verdict::Deferred { .. } | Verdict::Waiting { .. }) {
-        // A promised place is no wait without end; policies that send it from one to the other might be.
-        let by = booking.as_ref().map(|booking| booking.policy.as_str());
-        let promised = by.is_some() && open.booked_by.as_deref().is_none_or(|before| Some(before) == by);
-        open.deferrals += u32::from(!promised);
-        open.booked_by = by.map(str::to_string);
+        open.deferrals += u32::from(!judgement.is_promised(open.booked_by.as_deref()));
+        open.booked_by = judgement.booking().map(|booking| booking.policy.clone());
     }
-    open.booking = booking;
-    for (policy, grant) in grants() {
+    open.booking = judgement.booking().cloned();
+    let grants = judgement.decisions.iter().filter_map(|it| Some((&it.policy, it.grant.as_ref()?)));
+    for (policy, grant) in grants {
         if let Grant::Held { key } = grant {
             state.places.push(HeldPlace { event, policy: policy.clone(), key: key.clone() });
         }

@@ -1,6 +1,7 @@
 //! Property and table tests of the rules, a module a theme.
 
 mod asking;
+mod backtest;
 mod calendar;
 mod cloudevents;
 mod entity;
@@ -22,6 +23,7 @@ mod loop_random;
 mod places;
 mod policy_file;
 mod policy_kinds;
+mod policy_schema;
 mod reasoning;
 mod signal_filter;
 mod token_bucket;

@@ -163,3 +163,25 @@ fn an_empty_file_is_the_set_of_none() {
     let set = PolicySet::parse("# nothing yet\n").expect("a good file");
     assert_eq!((set.len(), set.digest()), (0, None));
 }
+
+#[test]
+fn every_fault_that_can_be_told_is_told_at_once_and_the_first_is_the_parsers() {
+    let bad = [with(5, "window = \"soon\""), with(3, "kind = \"cooldwn\""), with(2, ""), with(6, "keys = 1")];
+    let text = format!("max_deferrals = 0\nmost = 1\n{}\n", bad.join("\n"));
+    let faults = PolicySet::faults(&text);
+    let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column)).collect();
+    assert_eq!(places, [(1, 17), (2, 1), (7, 10), (14, 8), (21, 1), (35, 1)], "{faults:#?}");
+    let first = PolicySet::parse(&text).expect_err("a bad file");
+    assert!(faults.iter().any(|fault| fault.line == first.line), "{first}");
+    assert_eq!(PolicySet::faults(&with(1, "[[policy]]")), []);
+}
+
+#[test]
+fn what_is_no_toml_is_told_alone_and_a_name_twice_at_the_second() {
+    let good = with(1, "[[policy]]");
+    let faults = |text: String| PolicySet::faults(&text).into_iter().map(|it| it.line).collect::<Vec<_>>();
+    assert_eq!(faults(format!("{good}\nreason = \n{}", with(5, "window = \"soon\""))), [10]);
+    assert_eq!(faults(format!("{good}\n{good}\n")), [11]);
+    assert_eq!(faults(" ".repeat(limits::CONFIG_BYTES + 1)), [1]);
+    assert_eq!(faults("policy = 3\n".into()), [1]);
+}

@@ -158,6 +158,9 @@ impl<'a> Driver<'a> {
             }
         };
         let shared = event.shared();
+        if self.manner.clock == Clock::Event && self.handle.looks_back(event.event()) {
+            self.answer_all().await?;
+        }
         let alone = self.manner.clock == Clock::Event && self.reach(&event).await;
         while self.under_way.len() >= self.manner.in_flight {
             self.answer_one().await?;

@@ -14,20 +14,20 @@ use tokio::sync::mpsc;
 use super::lines::{BYTE_ORDER_MARK, Line, Lines};
 
 /// A line of a file, understood or not.
-pub(super) struct Item {
-    pub(super) place: Place,
-    pub(super) event: Result<Incoming, String>,
+pub(in crate::cli) struct Item {
+    pub(in crate::cli) place: Place,
+    pub(in crate::cli) event: Result<Incoming, String>,
 }
 
 /// Where a line stands.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) file: Arc<str>,
-    pub(super) line: u64,
+pub(in crate::cli) struct Place {
+    pub(in crate::cli) file: Arc<str>,
+    pub(in crate::cli) line: u64,
 }
 
 /// A file that is open, or standard input.
-pub(super) struct Source {
+pub(in crate::cli) struct Source {
     name: Arc<str>,
     input: Box<dyn Read + Send>,
     /// Whether it is to be unzipped even if it does not look like it.
@@ -35,11 +35,11 @@ pub(super) struct Source {
 }
 
 /// All sources with their size together, where each has one.
-pub(super) struct Sources {
-    pub(super) all: Vec<Source>,
-    pub(super) bytes: Option<u64>,
+pub(in crate::cli) struct Sources {
+    pub(in crate::cli) all: Vec<Source>,
+    pub(in crate::cli) bytes: Option<u64>,
     /// Bytes read so far, before unzipping.
-    pub(super) read: Arc<AtomicU64>,
+    pub(in crate::cli) read: Arc<AtomicU64>,
 }
 
 /// Lines handed over together, so that not each costs a hand-over between threads.
@@ -50,7 +50,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 const BATCHES: usize = 8;
 
 /// Opens every file before anything is taken, so that a wrong name changes nothing.
-pub(super) fn open(paths: &[PathBuf]) -> Result<Sources, String> {
+pub(in crate::cli) fn open(paths: &[PathBuf]) -> Result<Sources, String> {
     let read = Arc::new(AtomicU64::new(0));
     let mut bytes = Some(0_u64);
     let mut all = Vec::with_capacity(paths.len());
@@ -76,7 +76,7 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Sources, String> {
 }
 
 /// Reads all sources on a thread of their own, which ends when nobody takes its batches any more.
-pub(super) fn read(sources: Vec<Source>) -> io::Result<mpsc::Receiver<Vec<Item>>> {
+pub(in crate::cli) fn read(sources: Vec<Source>) -> io::Result<mpsc::Receiver<Vec<Item>>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     std::thread::Builder::new().name("regie-input".into()).spawn(move || {
         let mut batch = Batch { sender, items: Vec::new(), bytes: 0 };

@@ -3,7 +3,7 @@
 mod answers;
 mod deferred;
 mod drive;
-mod input;
+pub(in crate::cli) mod input;
 mod interrupt;
 mod lines;
 pub(in crate::cli) mod progress;

@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::open;
 
 /// How far the run is.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: Option<ProgressBar>,
     read: Arc<AtomicU64>,
 }
 
 impl Progress {
     /// A bar over all bytes of the input, or a count where nobody knows how many there are.
-    pub(super) fn start(bytes: Option<u64>, read: Arc<AtomicU64>) -> Self {
+    pub(in crate::cli) fn start(bytes: Option<u64>, read: Arc<AtomicU64>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| match bytes {
             Some(bytes) => ProgressBar::new(bytes).with_style(style("{bar:30} {percent:>3} %  {msg}")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}")),
@@ -29,7 +29,7 @@ impl Progress {
     }
 
     /// Tells how many events have been taken.
-    pub(super) fn at(&self, events: u64) {
+    pub(in crate::cli) fn at(&self, events: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(self.read.load(Ordering::Relaxed));
             let rate = (events as f64 / bar.elapsed().as_secs_f64().max(0.001)) as u64;
@@ -39,14 +39,14 @@ impl Progress {
     }
 
     /// Tells what is being waited for.
-    pub(super) fn says(&self, what: &'static str) {
+    pub(in crate::cli) fn says(&self, what: &'static str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what);
         }
     }
 
     /// A line on standard error, above the bar.
-    pub(super) fn tell(&self, line: &str) {
+    pub(in crate::cli) fn tell(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| open::tell(line)),
             None => open::tell(line),
@@ -54,7 +54,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn end(&self) {
+    pub(in crate::cli) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

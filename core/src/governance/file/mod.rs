@@ -2,6 +2,7 @@
 
 mod duration;
 mod entry;
+mod faults;
 mod stateless;
 mod window;
 
@@ -10,6 +11,7 @@ use toml::Spanned;
 
 pub(super) use self::duration::duration_text;
 use self::entry::Entry;
+pub(super) use self::faults::faults;
 use super::set::PolicySet;
 use crate::limits;
 
