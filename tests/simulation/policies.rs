@@ -1,4 +1,5 @@
-//! Governance: policies without state within the turn, those with state by one ask over a lane.
+//! Governance: policies without state within the turn, those with state by one ask over a lane; and other policies that come
+//! into force meanwhile.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,15 +7,31 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::Incoming;
-use regie_core::governance::{Ask, AskId, Booking, Governor, Judgement, Preliminary, Settled, Verdict, Want, Who};
+use regie_core::governance::{
+    Ask, AskId, Booking, Governor, Judgement, PolicySet, Preliminary, Seen, Settled, Verdict, Want, Who,
+};
+use regie_core::reasoning::Reasoning;
 use regie_core::workflow::Command;
 use regie_journal::Grants;
 
 use crate::simulation::disk::Disk;
-use crate::simulation::memory::{Item, Paused, Stage, ToPolicies};
-use crate::simulation::program::Program;
+use crate::simulation::four::Bug;
+use crate::simulation::memory::{Asker, Item, Paused, Stage, Task, ToPolicies};
+use crate::simulation::rules::{NONE, OTHER, USUAL};
 use crate::simulation::turn::{Step, Taking};
 use crate::simulation::world::World;
+
+/// An event that is to be judged.
+struct Subject {
+    who: Who,
+    incoming: Incoming,
+    /// The place that it comes back to.
+    returning: Option<Booking>,
+    /// What reasoners have said of it, and whether they just have.
+    said: Vec<Reasoning>,
+    answered: bool,
+    deferrals: u32,
+}
 
 impl World {
     /// What governance says of a command, or what must happen first.
@@ -25,42 +42,86 @@ impl World {
         command: &Command,
         now: Timestamp,
     ) -> Result<Judgement, Step> {
-        let set = Arc::clone(&self.program.set);
-        let mut judgement = Judgement::free(now, set.digest());
-        let who = who(taking, command);
-        let Some((mut incoming, returning)) = judged(taking, command) else { return Ok(judgement) };
-        if taking.life.state.skips() {
-            return self.give_back(taking, item, (who, returning), judgement);
+        if self.four.has(Bug::JudgesByHalfASet) {
+            taking.turn.in_force = self.program.in_force.clone();
         }
-        incoming.stamp(now);
-        let preliminary = catch_unwind(AssertUnwindSafe(|| set.preliminary(incoming.event(), now)));
+        let set = Arc::clone(&taking.turn.in_force.set);
+        let mut judgement = Judgement::free(now, set.digest());
+        let Some(mut subject) = subject(taking, command) else { return Ok(judgement) };
+        if taking.life.state.skips() {
+            return self.give_back(taking, item, subject, judgement);
+        }
+        subject.incoming.stamp(now);
+        let may_defer = subject.deferrals < set.most_deferrals() || self.four.has(Bug::DefersForEver);
+        let preliminary = self.stateless(&set, &subject, (now, may_defer));
         let Preliminary { decisions, stopped, wants } = match (preliminary, &item.poison) {
-            (Ok(preliminary), _) => preliminary,
-            (Err(_), Some(poison)) => {
+            (Some(preliminary), _) => preliminary,
+            (None, Some(poison)) => {
                 let reason = format!("poison: {}", poison.error);
                 Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() }
             }
-            (Err(_), None) => {
+            (None, None) => {
                 self.tally.count("policy: condition panics");
                 return Err(Step::Died("a policy's condition panicked".into()));
             }
         };
+        let Subject { who, returning, .. } = &subject;
         let asks = !wants.is_empty() || returning.is_some();
         if taking.turn.ask.is_some() && asks {
             return Err(Step::NextTurn);
         }
         judgement.decisions = decisions;
+        let (who, returning) = (who.clone(), returning.clone());
         match stopped {
             None if asks => {
-                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer: true });
+                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer });
                 Err(waits(taking, item, (id, judgement, true)))
             }
             None => Ok(judgement),
+            Some(stopped) if !wants.is_empty() => {
+                // That is a bug which was put in: who is stopped asks the others all the same.
+                judgement.verdict = stopped;
+                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer });
+                Err(waits(taking, item, (id, judgement, true)))
+            }
             Some(stopped) => {
                 judgement.verdict = stopped;
-                self.give_back(taking, item, (who, returning), judgement)
+                self.give_back(taking, item, subject, judgement)
             }
         }
+    }
+
+    /// What the policies without state say; nothing if one of them panics.
+    fn stateless(
+        &self,
+        set: &PolicySet,
+        subject: &Subject,
+        (now, may_defer): (Timestamp, bool),
+    ) -> Option<Preliminary> {
+        let (said, answered) = (&*subject.said, subject.answered);
+        let seen = Seen { said, answered, may_defer, ..Seen::alone(subject.incoming.event(), now) };
+        let mut preliminary = catch_unwind(AssertUnwindSafe(|| set.judge(&seen))).ok()?;
+        if self.four.has(Bug::SpendsOnVeto) && matches!(preliminary.stopped, Some(Verdict::Discarded { .. })) {
+            let mut free = subject.incoming.event().clone();
+            free.metadata.remove("ban");
+            let wants = set.judge(&Seen { event: &free, ..seen }).wants;
+            preliminary.wants = wants;
+        }
+        Some(preliminary)
+    }
+
+    /// What reasoners have said as the turn's policies let it count.
+    pub(crate) fn sifted(&self, taking: &Taking, command: &Arc<Command>, now: Timestamp) -> Arc<Command> {
+        let Command::Reasoned { event, reasonings } = &**command else { return Arc::clone(command) };
+        let Some(subject) = subject(taking, command).filter(|_| !taking.life.state.skips()) else {
+            return Arc::clone(command);
+        };
+        if self.four.has(Bug::BelievesAll) {
+            return Arc::clone(command);
+        }
+        let seen = Seen { answered: true, ..Seen::alone(subject.incoming.event(), now) };
+        let reasonings = taking.turn.in_force.set.sift(&seen, reasonings.clone());
+        Arc::new(Command::Reasoned { event: *event, reasonings })
     }
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that.
@@ -68,7 +129,7 @@ impl World {
         &mut self,
         taking: &mut Taking,
         item: &Item,
-        (who, returning): (Who, Option<Booking>),
+        Subject { who, returning, .. }: Subject,
         judgement: Judgement,
     ) -> Result<Judgement, Step> {
         if returning.is_none() {
@@ -77,7 +138,7 @@ impl World {
         if taking.turn.ask.is_some() {
             return Err(Step::NextTurn);
         }
-        let set = Arc::clone(&self.program.set);
+        let set = Arc::clone(&taking.turn.in_force.set);
         let id = self.ask(taking, |id| Ask { id, who, set, wants: Vec::new(), returning, may_defer: true });
         Err(waits(taking, item, (id, judgement, false)))
     }
@@ -113,21 +174,65 @@ impl World {
                 };
                 self.answered(settled);
             }
+            ToPolicies::Freed(policy, key, who) => {
+                let settled = self.memory.governor.freed(&policy, &key, &who, now);
+                self.answered(settled);
+            }
         }
+        self.keep_promises();
+    }
+
+    /// Those who wait and have a place now are called back.
+    pub(crate) fn keep_promises(&mut self) {
+        let promises = self.memory.governor.take_promises();
+        self.memory.promises.extend(promises);
+    }
+
+    /// One of them is.
+    pub(crate) fn call_back_again(&mut self) {
+        let nth = self.dice.below(self.memory.promises.len());
+        let promise = self.memory.promises.swap_remove(nth);
+        self.tally.count("policy: a place is free");
+        let (correlation, event) = (promise.correlation.clone(), promise.event);
+        self.enter(&correlation, Task::Command(Arc::new(Command::Return { event })), Asker::Promise(promise));
+    }
+
+    /// Somebody changes the policies; what is known of the new ones is read first.
+    pub(crate) fn read_other_policies(&mut self) {
+        if self.memory.read.is_none() {
+            let policies = self.dice.weighted(&[(4, USUAL), (4, OTHER), (1, NONE)]);
+            let in_force = policies.in_force();
+            let governor = governor(&in_force.set, &mut self.disk);
+            self.memory.read = Some((in_force, governor));
+        }
+    }
+
+    /// They come into force: turns that begin from now on are judged by them.
+    pub(crate) fn enact(&mut self) {
+        let (in_force, governor) = self.memory.read.take().expect("policies that were read");
+        self.tally.count("policy: others come into force");
+        self.say(|| format!("policies: {}", in_force.policies.most_deferrals));
+        self.memory.governor.learn(governor);
+        self.model.enacts();
+        self.program.kind.policies = in_force.policies;
+        self.program.in_force = in_force;
+        self.keep_promises();
     }
 
     /// What the policies have in memory says the same to a newcomer at any key as what the journal says of them.
     pub(crate) fn assert_policies(&mut self) {
-        let mut read = governor(&self.program, &mut self.disk);
-        let Grants { taken, booked, .. } = self.disk.reader().grants().expect("grants");
-        let booked = booked.into_iter().map(|it| it.booking.key);
-        let keys: BTreeSet<String> = taken.into_iter().map(|taken| taken.key).chain(booked).collect();
-        for (key, policy) in keys.iter().flat_map(|key| (0..self.program.set.len()).map(move |policy| (key, policy))) {
-            let (id, set) = (AskId(self.memory.number()), Arc::clone(&self.program.set));
+        let set = Arc::clone(&self.program.in_force.set);
+        let mut read = governor(&set, &mut self.disk);
+        let Grants { taken, placed, spent, booked, held, .. } = self.disk.reader().grants().expect("grants");
+        let mut keys: BTreeSet<String> = taken.into_iter().map(|it| it.key).collect();
+        keys.extend(booked.into_iter().map(|it| it.booking.key).chain(placed.into_iter().map(|it| it.key)));
+        keys.extend(spent.into_iter().map(|it| it.key).chain(held.into_iter().map(|it| it.key)));
+        for (key, policy) in keys.iter().flat_map(|key| (0..set.len()).map(move |policy| (key, policy))) {
+            let id = AskId(self.memory.number());
             let ask = Ask {
                 id,
                 who: ("nobody".into(), 1),
-                set,
+                set: Arc::clone(&set),
                 wants: vec![Want { policy, key: key.clone() }],
                 returning: None,
                 may_defer: true,
@@ -153,22 +258,27 @@ impl World {
     }
 }
 
-/// The event that a command is about, by its record.
-fn who(taking: &Taking, command: &Command) -> Who {
-    let event = if let Command::Return { event } = command { *event } else { taking.life.state.sequence + 1 };
-    (taking.correlation.clone(), event)
-}
-
-/// The event that a command is about, and the place that it comes back to.
-fn judged(taking: &Taking, command: &Command) -> Option<(Incoming, Option<Booking>)> {
-    match command {
-        Command::Submit { event, .. } => Some((event.clone(), None)),
-        Command::Return { event } => {
-            let open = taking.life.state.open().get(event)?;
-            Some((open.event().expect("it was read before"), open.booking.clone()))
+/// The event that a command would have judged; nothing where there is none.
+fn subject(taking: &Taking, command: &Command) -> Option<Subject> {
+    let (event, answer) = match command {
+        Command::Submit { event, .. } => {
+            let who = (taking.correlation.clone(), taking.life.state.sequence + 1);
+            let (incoming, said) = (event.clone(), Vec::new());
+            return Some(Subject { who, incoming, returning: None, said, answered: false, deferrals: 0 });
         }
-        _ => None,
+        Command::Return { event } => (*event, None),
+        Command::Reasoned { event, reasonings } => (*event, Some(reasonings)),
+        _ => return None,
+    };
+    let open = taking.life.state.open().get(&event)?;
+    let mut said = open.reasonings.clone();
+    if let Some(answer) = answer {
+        said.retain(|old| answer.iter().all(|new| new.policy != old.policy));
+        said.extend_from_slice(answer);
     }
+    let incoming = open.event().expect("it was read before");
+    let (who, returning, answered) = ((taking.correlation.clone(), event), open.booking.clone(), answer.is_some());
+    Some(Subject { who, incoming, returning, said, answered, deferrals: open.deferrals })
 }
 
 fn waits(taking: &mut Taking, item: &Item, (id, draft, counts): (AskId, Judgement, bool)) -> Step {
@@ -177,9 +287,9 @@ fn waits(taking: &mut Taking, item: &Item, (id, draft, counts): (AskId, Judgemen
     Step::Asks(Box::new(Paused { item, now, draft, counts, ruling: None }))
 }
 
-/// The state of the policies, as the journal has it.
-pub(crate) fn governor(program: &Program, disk: &mut Disk) -> Governor {
-    let mut governor = Governor::new(&program.set);
+/// The state of some policies, as the journal has it.
+pub(crate) fn governor(set: &PolicySet, disk: &mut Disk) -> Governor {
+    let mut governor = Governor::new(set);
     disk.reader().grants().expect("grants").tell(&mut governor);
     governor
 }
