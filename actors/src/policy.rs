@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures::future::{join_all, ready};
+use regie_core::event::CorrelationId;
 use regie_core::governance::{Ask, AskId, Governor, PolicySet, Promise, Ruling, Settled};
 use regie_core::limits;
 use regie_core::workflow::{Command, Record};
@@ -45,6 +46,10 @@ pub struct Policy {
     lanes: watch::Receiver<Places<Void>>,
     router: Router,
     busy: Busy,
+    /// Those who are told to come back, until a while after that has ended: who is told again and again holds the actor.
+    called: HashSet<(CorrelationId, u64)>,
+    /// Places that were freed while the state was read: the reading may lack that.
+    freed_late: Vec<FreedPlace>,
     unanswered: HashMap<AskId, WayBack>,
     /// Answers that go back together, each to its lane.
     answers: Vec<(WayBack, AskId, Ruling)>,
@@ -90,6 +95,8 @@ impl Policy {
             lanes,
             router,
             busy,
+            called: HashSet::new(),
+            freed_late: Vec::new(),
             unanswered: HashMap::new(),
             answers: Vec::new(),
             holding: HashSet::new(),
@@ -157,6 +164,8 @@ impl Policy {
             _ if policy.readings != this => {}
             Ok(governor) => {
                 policy.governor = Some(governor);
+                let late = std::mem::take(&mut policy.freed_late);
+                policy.free(late, ctx);
                 let waiting = std::mem::take(&mut policy.waiting);
                 policy.ask_all(waiting, ctx);
             }
@@ -184,6 +193,14 @@ impl Policy {
         self.keep_promises(ctx);
     }
 
+    /// Places are free again; told twice is once.
+    fn free(&mut self, freed: Vec<FreedPlace>, ctx: &mut Context<Self>) {
+        for FreedPlace { policy, key, who } in freed {
+            let now = self.clock.now();
+            self.think(ctx, |governor| governor.freed(&policy, &key, &who, now));
+        }
+    }
+
     /// Tells those who waited and have a place now to come back.
     fn keep_promises(&mut self, ctx: &mut Context<Self>) {
         let promises = self.governor.as_mut().map(Governor::take_promises).unwrap_or_default();
@@ -193,6 +210,9 @@ impl Policy {
     /// One is told again and again until it is taken: one that has come back already, or has no place after all, is passed
     /// over or waits on.
     fn call_back(&mut self, promise: Promise, ctx: &mut Context<Self>) {
+        if !self.called.insert((promise.correlation.clone(), promise.event)) {
+            return;
+        }
         let (reply, answer) = oneshot::channel();
         self.router.send(Entry {
             correlation: promise.correlation.clone(),
@@ -205,10 +225,13 @@ impl Policy {
             under_way: Some(self.busy.begin()),
         });
         ctx.spawn(answer.into_actor(self).map(move |answer, _, ctx| {
-            if matches!(answer, Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_) | Reason::Closing))
-            {
-                ctx.run_later(AGAIN, move |policy, ctx| policy.call_back(promise, ctx));
-            }
+            let again = matches!(&answer, Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Closing));
+            ctx.run_later(AGAIN, move |policy, ctx| {
+                policy.called.remove(&(promise.correlation.clone(), promise.event));
+                if again {
+                    policy.call_back(promise, ctx);
+                }
+            });
         }));
     }
 
@@ -248,10 +271,10 @@ impl Handler<ToPolicy> for Policy {
         for (ask, committed) in settled {
             self.settle(ask, committed, ctx);
         }
-        for FreedPlace { policy, key, who } in freed {
-            let now = self.clock.now();
-            self.think(ctx, |governor| governor.freed(&policy, &key, &who, now));
+        if self.governor.is_none() || self.enacting {
+            self.freed_late.extend_from_slice(&freed);
         }
+        self.free(freed, ctx);
         if forget {
             self.read_anew(ctx);
         }
@@ -276,12 +299,16 @@ impl Handler<Enact> for Policy {
         self.enacting = true;
         let (readers, named, readings) = (self.readers.clone(), Arc::clone(&set.set), self.readings);
         let read = async move { readers.run(move |reader| read_governor(&named, reader)).await };
-        Box::pin(read.into_actor(self).map(move |read, policy, _| {
+        Box::pin(read.into_actor(self).map(move |read, policy, ctx| {
             policy.enacting = false;
             // Read anew meanwhile, perhaps: then what was read here is not all.
             let governor = policy.governor.as_mut().filter(|_| policy.readings == readings).ok_or(EnactError::Busy)?;
             governor.learn(read?);
             policy.enacts.send_replace(set);
+            let late = std::mem::take(&mut policy.freed_late);
+            policy.free(late, ctx);
+            policy.send_answers();
+            policy.keep_promises(ctx); // a limit may be wider now
             Ok(())
         }))
     }

@@ -103,7 +103,8 @@ fn a_rejected_event_is_discarded_and_the_answer_is_there_for_programs() {
 
 #[test]
 fn who_asks_again_is_told_who_decided_and_when() {
-    let place = one();
+    // The id is of another event too, which is newer and never waited.
+    let place = waiting(vec![order("ana", "order-4", "e4"), note_by("ana", "notes", "e4")]);
     approve(&place, "e4").succeeds();
     let again = decide(&place, "reject", "e4", "ben", &[]).exits(3);
     again.tells(&["'e4' was already processed by user:ana at 20", "known"]);

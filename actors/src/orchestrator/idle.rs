@@ -35,6 +35,13 @@ impl Shard {
             });
             !events.is_empty()
         });
+        self.judgements.retain(|_, events| {
+            events.retain(|_, waiting| {
+                waiting.retain(|(entry, _)| waits(entry));
+                !waiting.is_empty()
+            });
+            !events.is_empty()
+        });
         self.view.live.store(self.slots.len() as u64, Ordering::Relaxed);
     }
 

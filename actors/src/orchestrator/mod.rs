@@ -203,6 +203,7 @@ impl Handler<Reported> for Shard {
                 // Timers are set and effects let out before anybody is answered: who then waits for rest finds them.
                 self.advance(&correlation, position, due);
                 self.let_out(&correlation, effects, ctx);
+                self.are_asked_no_more(&correlation, &judged);
                 self.ask_reasoners(&correlation, questions, ctx);
                 self.outcomes(&correlation, outcomes, ctx);
                 self.tell_judged(&correlation, &judged);

@@ -86,10 +86,14 @@ impl Shard {
         let (reply, answer) = oneshot::channel();
         self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()), ctx);
         ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
-            Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
+            Ok(Err(reason)) if reason.is_passing() => {
                 ctx.run_later(AGAIN, move |shard, ctx| shard.reasoned(out, reasonings, ctx));
             }
-            _ => {
+            answer => {
+                // Refused for good: it stays owed, and whoever waits is told why.
+                if let Ok(Err(reason)) = answer {
+                    shard.cannot_judge(&out.correlation, out.event, &reason);
+                }
                 if let Some(asked) = shard.asked.get_mut(&out.correlation) {
                     asked.remove(&out.event);
                     if asked.is_empty() {
@@ -110,6 +114,26 @@ impl Shard {
     ) {
         entry.under_way = None; // the question counts
         self.judgements.entry(correlation.clone()).or_default().entry(sequence).or_default().push((entry, status));
+    }
+
+    fn cannot_judge(&mut self, correlation: &CorrelationId, event: u64, reason: &Reason) {
+        let Some(waiting) = self.judgements.get_mut(correlation) else { return };
+        for (entry, _) in waiting.remove(&event).unwrap_or_default() {
+            entry.answer(Err(reason.clone()));
+        }
+        if waiting.is_empty() {
+            self.judgements.remove(correlation);
+        }
+    }
+
+    /// Those who have answered may be asked again at once.
+    pub(super) fn are_asked_no_more(&mut self, correlation: &CorrelationId, judged: &[u64]) {
+        if let Some(asked) = self.asked.get_mut(correlation) {
+            asked.retain(|event| !judged.contains(event));
+            if asked.is_empty() {
+                self.asked.remove(correlation);
+            }
+        }
     }
 
     /// Tells those who wait for the judgement of these events.

@@ -30,6 +30,8 @@ struct Subject {
     returning: Option<Booking>,
     /// What reasoners have said of it, and whether they just have.
     said: Vec<Reasoning>,
+    just_said: bool,
+    /// Whether the set that is in force asked them: then what it looked at before is not looked at again.
     answered: bool,
     /// How often it was put off without a promise.
     deferrals: u32,
@@ -74,7 +76,9 @@ impl Taking {
             // It cannot be judged, and that has killed the workflow often enough: a person decides.
             (None, Some(poison)) => {
                 let reason = format!("poison: {}", poison.error);
-                (None, Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() })
+                // What could not be sifted does not count.
+                let said = subject.just_said.then(Vec::new);
+                (said, Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() })
             }
             (None, None) => return Err(broken("a policy's condition panicked".into())),
         };
@@ -107,7 +111,15 @@ impl Taking {
                 let (said, returning) = (Vec::new(), None);
                 let sequence = self.body.state.sequence + 1;
                 let incoming = event.clone();
-                return Ok(Some(Subject { incoming, sequence, returning, said, answered: false, deferrals: 0 }));
+                return Ok(Some(Subject {
+                    incoming,
+                    sequence,
+                    returning,
+                    said,
+                    just_said: false,
+                    answered: false,
+                    deferrals: 0,
+                }));
             }
             Command::Return { event } => (*event, None),
             Command::Reasoned { event, reasonings } => (*event, Some(reasonings)),
@@ -120,8 +132,9 @@ impl Taking {
             said.retain(|old| answer.iter().all(|new| new.policy != old.policy));
             said.extend_from_slice(answer);
         }
-        let (returning, answered) = (open.booking.clone(), answer.is_some());
-        Ok(Some(Subject { incoming, sequence, returning, said, answered, deferrals: open.deferrals }))
+        let (returning, just_said) = (open.booking.clone(), answer.is_some());
+        let answered = just_said && open.asked_under == self.in_force.set.digest();
+        Ok(Some(Subject { incoming, sequence, returning, said, just_said, answered, deferrals: open.deferrals }))
     }
 
     /// What the policies without state say; nothing if one of them panicked.
@@ -139,18 +152,19 @@ impl Taking {
         let said = std::mem::take(&mut subject.said);
         let (workflow, entity) = (workflow.as_ref(), entity.as_ref());
         let seen = Seen { event: &event, now, workflow, entity, said: &[], answered: subject.answered, may_defer };
+        let just_said = subject.just_said;
         if set.has_code() {
             self.links.holder.takes(&self.correlation);
         }
         let asked = catch_unwind(AssertUnwindSafe(|| {
-            let said = if seen.answered { set.sift(&seen, said) } else { said };
+            let said = if just_said { set.sift(&seen, said) } else { said };
             let preliminary = set.judge(&Seen { said: &said, ..seen });
             (said, preliminary)
         }));
         if set.has_code() {
             self.links.holder.is_free();
         }
-        Ok(asked.ok().map(|(said, preliminary)| (subject.answered.then_some(said), preliminary)))
+        Ok(asked.ok().map(|(said, preliminary)| (just_said.then_some(said), preliminary)))
     }
 
     /// The event's entity as conditions see it: its state by all that was committed before now, at a position that is

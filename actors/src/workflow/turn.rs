@@ -177,7 +177,10 @@ impl Taking {
         let has_say = !self.in_force.set.is_empty() || !matches!(**command, Command::Submit { .. });
         if has_say && core::is_governed(&self.body.state, command) {
             match self.judge(item, command, now).await? {
-                Some(judged) => (judgement, said) = (Some(judged.judgement), judged.said),
+                Some(judged) => {
+                    self.governed |= !judged.judgement.decisions.is_empty();
+                    (judgement, said) = (Some(judged.judgement), judged.said);
+                }
                 None => return Ok(false),
             }
         }
@@ -210,6 +213,9 @@ impl Taking {
 
     fn taken(&mut self, item: &Item, command: &Command, turn: core::Turn, before: Option<(Arc<str>, LifeState)>) {
         let about = command.about();
+        if let Command::Reasoned { event, .. } = command {
+            self.body.asked.remove(event); // it may be asked about again in this very turn
+        }
         self.tally.count(&turn.record, |sequence| match about {
             Some(event) if event != sequence => None,
             _ => before.clone(),

@@ -1,6 +1,6 @@
 //! What policies give to events: a priority, or a class of retention. Neither stops anything.
 
-use super::condition::{Condition, SIGNALS};
+use super::condition::{Condition, ENTITY, SIGNALS, WORKFLOW};
 use crate::event::Priority;
 use crate::limits;
 
@@ -52,7 +52,9 @@ impl LabelRule {
     /// Why it cannot be, if it cannot.
     pub(super) fn check(&self) -> Result<(), String> {
         match &self.label {
-            _ if self.when.uses(SIGNALS) => Err("what an event is given cannot depend on 'signals'".into()),
+            _ if [SIGNALS, WORKFLOW, ENTITY].into_iter().any(|name| self.when.uses(name)) => {
+                Err("what an event is given depends on 'event' and 'now' alone".into())
+            }
             Label::Retention(class) if class.is_empty() || class.len() > limits::ID_BYTES => {
                 Err("a class of retention has a name of 1 to 255 bytes".into())
             }

@@ -164,8 +164,9 @@ impl Rate {
         };
         match own {
             Some(slot) if open => {
-                let spend = rule.counts_from(slot, now);
-                RateRuling::Free { at: spend.at, booked: spend.booked }
+                // If others have gone on since, from when it could go on.
+                let Spend { at, booked, .. } = rule.counts_from(slot, now);
+                RateRuling::Free { at: rule.earliest(all, at), booked }
             }
             None if open => RateRuling::Free { at: now, booked: false },
             _ if unclear => RateRuling::Unclear,
@@ -370,6 +371,16 @@ mod tests {
             key.unbook(at(slot));
         }
         assert_eq!(slot(key.rule(&rule, at(9_000), Comer::Back(at(300)))), at(9_100));
+    }
+
+    #[test]
+    fn a_return_that_finds_another_gone_on_since_counts_from_when_it_may() {
+        let (mut key, rule) = (Rate::default(), rule(10, 1));
+        [0, 200].into_iter().for_each(|slot| key.was_booked(at(slot)));
+        key.unbook(at(0)); // it came back late, and counts from then
+        key.was_spent(at(101), rule.interval(), false);
+        assert_eq!(slot(key.rule(&rule, at(200), Comer::Back(at(200)))), at(201));
+        assert_eq!(key.rule(&rule, at(205), Comer::Back(at(200))), RateRuling::Free { at: at(201), booked: true });
     }
 
     #[test]

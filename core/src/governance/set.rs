@@ -136,7 +136,10 @@ impl PolicySet {
     /// In event time: whether such an event must be answered before the next one enters, for what is said of it depends on
     /// what was said of others before, or takes time.
     pub fn needs_order(&self, event: &Event) -> bool {
-        let waits = |policy: &Policy| matches!(policy.kind, PolicyKind::Reason(_)) || policy.kind.uses(ENTITY);
+        let waits = |policy: &Policy| match &policy.kind {
+            PolicyKind::Reason(_) | PolicyKind::Escalate { lapse: Some(_), .. } => true,
+            kind => kind.uses(ENTITY),
+        };
         self.is_stateful_for(event) || self.matching(event).any(|(_, policy)| waits(policy))
     }
 

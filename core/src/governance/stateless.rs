@@ -310,7 +310,10 @@ impl PolicySet {
             let is_settled = |said: &Reasoning| {
                 said.outcome == Outcome::Ok || !matches!(rule.on_failure, OnFailure::Defer(_)) || !seen.may_defer
             };
-            if before.is_some_and(is_settled) || !rule.when.holds(seen.event, view).unwrap_or(true) {
+            if asks.len() == limits::REASONERS_PER_EVENT
+                || before.is_some_and(is_settled)
+                || !rule.when.holds(seen.event, view).unwrap_or(true)
+            {
                 continue;
             }
             asks.push(Ask {

@@ -58,7 +58,7 @@ impl Outcome {
 }
 
 /// The beginning of a text, and that there was more.
-fn cut(mut text: String) -> String {
+pub(super) fn cut(mut text: String) -> String {
     let limit = limits::REASON_TEXT_BYTES;
     if text.len() > limit {
         let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::mode::Mode;
-use super::outcome::Refused;
+use super::outcome::{Refused, cut};
 use crate::event::{CorrelationId, Event, check_shape};
 use crate::{Json, limits};
 
@@ -77,7 +77,7 @@ impl Request {
         if !self.view.text().trim_start().starts_with('{') {
             return Err(Refused::NotAnObject { why: "it is of another kind".into() });
         }
-        check_shape(self.view.text()).map_err(|error| Refused::NotAnObject { why: error.to_string() })
+        check_shape(self.view.text()).map_err(|error| Refused::NotAnObject { why: cut(error.to_string()) })
     }
 }
 

@@ -65,8 +65,8 @@ pub fn decide(
 pub fn is_governed(state: &State, command: &Command) -> bool {
     match command {
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
-        // Skipped or not: what it had booked is given back.
-        Command::Return { event } => state.open().contains_key(event),
+        // Skipped or not: what it had booked is given back. One that is not deferred comes to nothing.
+        Command::Return { event } => state.open().get(event).is_some_and(|open| open.state == LifeState::Deferred),
         Command::Reasoned { event, .. } => state.open().get(event).is_some_and(|open| !open.asks.is_empty()),
         // A person's verdict stands for the policies': it spends nothing of theirs.
         Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } => false,
@@ -233,7 +233,9 @@ impl Place<'_> {
             return Ok(vec![approval.moved(sequence, LifeState::Discarded)]);
         }
         if self.state.skips() {
-            return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
+            let reason = format!("skipped: its workflow has failed; {}", approval.why);
+            let by = approval.by.cloned();
+            return Ok(vec![Fact::Moved { event: sequence, to: LifeState::Discarded, reason, by }]);
         }
         let open = self.state.open().get(&sequence).ok_or(Refusal::NotEscalated { event: sequence, state: None })?;
         let incoming = open.event().map_err(|error| Refusal::Broken { why: error.to_string() })?;

@@ -94,13 +94,14 @@ fn judged(state: &mut State, event: u64, judgement: &Judgement) -> Result<(), St
         Verdict::EscalatedUntil { until, then, .. } => (Some(*until), Some(*then)),
         _ => (None, None),
     };
+    open.asked_under = judgement.set;
     open.asks = match &judgement.verdict {
         Verdict::Asking { asks } => asks.clone(),
         _ => Vec::new(),
     };
     let grants = || judgement.decisions.iter().filter_map(|it| Some((&it.policy, it.grant.as_ref()?)));
     let booking = grants().find_map(|(_, grant)| grant.booking().cloned());
-    if matches!(judgement.verdict, Verdict::Deferred { .. }) {
+    if matches!(judgement.verdict, Verdict::Deferred { .. } | Verdict::Waiting { .. }) {
         // A promised place is no wait without end; policies that send it from one to the other might be.
         let by = booking.as_ref().map(|booking| booking.policy.as_str());
         let promised = by.is_some() && open.booked_by.as_deref().is_none_or(|before| Some(before) == by);

@@ -35,6 +35,8 @@ pub struct OpenEvent {
     pub deferrals: u32,
     /// Who is asked about it and has not answered yet; only while it is pending.
     pub asks: Vec<reasoning::Ask>,
+    /// The set of policies that asked them.
+    pub asked_under: Option<Digest>,
     /// What reasoners have said of it.
     pub reasonings: Vec<Reasoning>,
     /// The policy that booked its last place.
@@ -64,6 +66,7 @@ impl OpenEvent {
             deferrals: 0,
             booked_by: None,
             asks: Vec::new(),
+            asked_under: None,
             reasonings: Vec::new(),
         }
     }

@@ -238,7 +238,7 @@ impl Key {
         let place = |committed: bool, slots: &[i64]| first_place(arrival(committed), slots, (now, interval, tolerance));
         if let Some(own) = own {
             if arrival(false) <= now + tolerance {
-                return Look::Free(Some(counts(own)));
+                return Look::Free(Some(counts(own).max(arrival(false) - tolerance)));
             }
             if arrival(true) <= now + tolerance {
                 return Look::Unclear;

@@ -5,6 +5,7 @@ use regie_core::governance::{Booking, Grant, Judgement, PolicyDecision, PolicyOu
 use regie_core::workflow::{Command, Definitions, Fact, HeldPlace, Record, State, evolve, pending};
 
 use super::helpers::{Desk, at, event, submit};
+use super::toy::{asks, toys};
 
 fn judgement(verdict: Verdict, grant: Grant) -> Option<Judgement> {
     let decision = PolicyDecision {
@@ -26,9 +27,9 @@ fn booking() -> Booking {
 
 #[test]
 fn an_event_holds_its_place_until_it_is_freed_and_a_snapshot_knows() {
-    let mut desk = Desk::new(Definitions::default());
+    let mut desk = Desk::new(toys());
     let held = judgement(Verdict::Accepted, Grant::Held { key: "k".into() });
-    desk.take_judged(&submit(event("a.b", "1")), held).expect("a turn");
+    desk.take_judged(&submit(event("toy.go", "1").payload(asks(&[]))), held).expect("a turn");
     let place = HeldPlace { event: 1, policy: "p".into(), key: "k".into() };
     let state = &desk.state;
     let bytes = state.save(&desk.definitions).expect("a snapshot");
@@ -66,6 +67,8 @@ fn who_waits_without_a_time_is_deferred_owes_no_timer_and_may_come_back_at_any_t
     assert_eq!(desk.state.open()[&1].state, LifeState::Deferred);
     assert_eq!(pending(&desk.state), []);
     let held = judgement(Verdict::Accepted, Grant::Held { key: "k".into() });
-    desk.take_judged(&Command::Return { event: 1 }, held).expect("a turn");
-    assert_eq!((desk.state.open().len(), desk.state.places().len()), (0, 1));
+    let turn = desk.take_judged(&Command::Return { event: 1 }, held).expect("a turn");
+    // It begins no run: its place is its own turn's.
+    assert_eq!((desk.state.open().len(), desk.state.places().len()), (0, 0));
+    assert!(matches!(turn.record.facts.last(), Some(Fact::Freed { event: 1, .. })));
 }

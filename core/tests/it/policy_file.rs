@@ -32,7 +32,7 @@ fn each_fault_of_an_entry_is_told_at_its_place() {
         (1, "[[policies]]", 1, 3, "unknown field `policies`"),
         (2, "", 1, 1, "missing field `name`"),
         (2, "name = 7", 2, 8, "expected a string"),
-        (3, "kind = \"vote\"", 3, 8, "this version knows 'veto'"),
+        (3, "kind = \"vote\"", 3, 8, "this version knows 'priority'"),
         (3, "", 1, 1, "missing field `kind`"),
         (4, "match = \"a..b\"", 4, 9, "a segment is empty"),
         (4, "match = \">.a\"", 4, 9, "'>' stands for all that follow"),

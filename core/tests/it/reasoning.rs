@@ -170,6 +170,9 @@ fn a_view_that_is_no_proper_object_is_refused() {
         asked.view = Json::parse(bad).unwrap();
         assert_eq!(asked.check().unwrap_err().word(), "not_an_object", "{bad}");
     }
+    let key = "k".repeat(50_000);
+    asked.view = Json::parse(&format!(r#"{{"{key}":1,"{key}":2}}"#)).unwrap();
+    assert!(asked.check().unwrap_err().to_string().len() < 2_000, "it is recorded, so its text is cut");
 }
 
 #[test]

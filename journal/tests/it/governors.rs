@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use regie_core::event::LifeState;
@@ -93,11 +94,13 @@ fn grant((_, policy, key, when, die): Step, nth: u32) -> Grant {
     let day = |nth: i64| at(nth * 86_400);
     match (policy, die % 2) {
         // All of a burst at its longest wait: who has come back had no later slot than those who have not.
-        ("quiet", _) => Grant::Burst { booking: booked(at(when / 8 + 30)), first: at(when / 8), nth },
+        ("quiet", _) => Grant::Burst { booking: booked(at(when / 8 + 30)), first: at(when / 8), nth: nth * 7 % 41 },
         ("open", 0) => Grant::Placed { key, opening: day(when / 8) },
         ("open", _) => Grant::Booked(booked(day(when / 8))),
         ("rate", 0) => {
-            Grant::Spent { key, at: at(when), interval: Interval { micros: 10_000_000, parts: 3 }, booked: die > 4 }
+            // A third of ten seconds is no whole number: a booked slot is that, rounded up.
+            let slot = at(0).after(Duration::from_micros((when.cast_unsigned() * 10_000_000).div_ceil(3)));
+            Grant::Spent { key, at: slot, interval: Interval { micros: 10_000_000, parts: 3 }, booked: die > 4 }
         }
         ("cool", 0) => Grant::Taken { key, at: at(when) },
         ("limit", 0) => Grant::Held { key },
@@ -162,7 +165,7 @@ fn says(governor: &mut Governor, set: &Arc<PolicySet>, standing: &[(Booking, Str
         answers.push(governor.ask(ask, at(now)).map(|(_, ruling)| ruling));
         governor.settle(id, false, at(now));
     };
-    for now in [0, 5, 20, 60, 86_400, 400_000] {
+    for now in [0, 5, 20, 60, 86_400, 2 * 86_400, 3 * 86_400, 400_000] {
         for (policy, key) in (0..NAMES.len()).flat_map(|policy| KEYS.map(|key| (policy, key))) {
             ask(policy, key, ("new", 1), None, now);
         }

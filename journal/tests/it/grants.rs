@@ -47,6 +47,23 @@ fn a_key_counts_from_the_latest_instant() {
 }
 
 #[test]
+fn places_are_counted_in_the_latest_session_alone() {
+    both(|opened| {
+        let mut story = Story::default();
+        let placed = |day: i64| judged(1, Grant::Placed { key: "ana".into(), opening: at(day) });
+        let turns = [1, 1, 2, 1, 2].map(|day| story.facts("a", vec![placed(day)]));
+        opened.writer.append(&turns[..3]).unwrap();
+        let count = |opened: &mut Opened| {
+            opened.catch_up();
+            opened.reader().grants().unwrap().placed.into_iter().map(|it| (it.opening, it.count)).collect::<Vec<_>>()
+        };
+        assert_eq!(count(opened), [(at(2), 1)]);
+        opened.writer.append(&turns[3..]).unwrap();
+        assert_eq!(count(opened), [(at(2), 2)]);
+    });
+}
+
+#[test]
 fn a_place_is_booked_until_it_is_released() {
     both(|opened| {
         let mut story = Story::default();

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use futures::future::{Either, select};
+use regie_actors::in_force::EnactError;
 use regie_core::event::Principal;
 use tokio::sync::oneshot;
 
@@ -61,28 +62,38 @@ async fn watch(settings: &Settings, handle: &Handle, by: Option<Principal>) {
         if !wanted && now == seen {
             continue;
         }
-        seen = now;
-        put_in_force(settings, handle, by.clone(), wanted).await;
+        if put_in_force(settings, handle, by.clone(), wanted).await {
+            seen = now; // otherwise it is tried again
+        }
     }
 }
 
-async fn put_in_force(settings: &Settings, handle: &Handle, by: Option<Principal>, wanted: bool) {
+/// Whether that is done with: in force, or refused for what it says.
+async fn put_in_force(settings: &Settings, handle: &Handle, by: Option<Principal>, wanted: bool) -> bool {
     let set = match settings.policy_set() {
         Ok(Some(set)) => set,
-        Ok(None) => return,
-        Err(faults) => return tell(&format!("regie: the policies stay as they are: {faults}")),
+        Ok(None) => return true,
+        Err(faults) => {
+            tell(&format!("regie: the policies stay as they are: {faults}"));
+            return true;
+        }
     };
     let before = handle.policies().digest();
     let (digest, count) = (set.digest(), set.len());
     if digest == before && !wanted {
-        return; // touched, and yet the same
+        return true; // touched, and yet the same
     }
     match handle.set_policies(set, by).await {
         Ok(()) => {
             let name = digest.map_or_else(|| "none".to_string(), |digest| digest.short());
             tell(&format!("regie: {count} policies are in force now ({name})"));
+            true
         }
-        Err(error) => tell(&format!("regie: the policies stay as they are: {error}")),
+        Err(EnactError::Busy) => false,
+        Err(error) => {
+            tell(&format!("regie: the policies stay as they are: {error}"));
+            true
+        }
     }
 }
 

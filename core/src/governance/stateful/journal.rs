@@ -95,12 +95,15 @@ impl Governor {
     }
 
     pub(super) fn was_freed(&mut self, policy: &str, key: &str, who: &Who) -> Place {
-        self.change(policy, key, |state| {
-            if let KeyState::Concurrency(limit) = state {
+        // Whether the policy is in force or not: it may be again.
+        let place = (policy.to_string(), key.to_string());
+        if let Some(key) = self.keys.get_mut(&place) {
+            if let KeyState::Concurrency(limit) = &mut key.state {
                 limit.was_freed(who);
             }
-        });
-        (policy.into(), key.into())
+            self.has_changed(&place);
+        }
+        place
     }
 
     pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) -> Place {

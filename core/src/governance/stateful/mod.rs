@@ -68,9 +68,9 @@ impl Governor {
     /// journal has of them is known here, and what is reserved on top of it too.
     pub fn learn(&mut self, read: Governor) {
         for (place, key) in read.keys {
-            self.changed.insert(place.clone());
             self.keys.entry(place).or_insert(key);
         }
+        self.changed.extend(self.keys.keys().cloned()); // a limit may be wider now
         self.kinds = read.kinds;
         self.set = read.set;
     }
@@ -78,9 +78,6 @@ impl Governor {
     /// Asks all policies at once. Nothing is answered yet if only a reservation stands in the way: the answer then comes
     /// from a later [`Governor::settle`]. What is answered holds its reservations until it is settled.
     pub fn ask(&mut self, ask: Ask, now: Timestamp) -> Option<Settled> {
-        if ask.set.digest() != self.set {
-            self.adopt(&ask.set);
-        }
         self.sweep(now);
         let mut looks = Vec::with_capacity(ask.wants.len());
         for want in &ask.wants {
@@ -158,6 +155,12 @@ impl Governor {
     }
 
     fn look(&mut self, policy: &Policy, key: &str, ask: &Ask, now: Timestamp) -> Option<Look> {
+        // Of a set that is in force no more, under whose name there is another kind by now: it has no say any more, and must
+        // not begin that one's keys anew.
+        let is_other = |kind: &PolicyKind| std::mem::discriminant(kind) != std::mem::discriminant(&policy.kind);
+        if self.kinds.get(&policy.name).is_some_and(is_other) {
+            return None;
+        }
         let place = (policy.name.clone(), key.to_string());
         let state = self.key(&place, &policy.kind)?;
         Some(Look::at(policy, state, place, (ask, now)))
