@@ -147,7 +147,7 @@ impl World {
                 self.told_question(who, (passing, is_taken));
             }
             Asker::Promise(promise) if passing => self.memory.promises.push(promise),
-            Asker::Person { event, approved } => self.tell_person((correlation, event), approved, &outcome),
+            Asker::Person { event, approved } => self.tell_person((correlation, event), approved, (&outcome, records)),
             Asker::Timer if passing => {
                 self.memory.timers.entry(correlation.clone()).or_insert(Timestamp::MIN);
             }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use regie_core::event::{CorrelationId, Principal};
-use regie_core::workflow::{Command, Refusal};
+use regie_core::event::{CorrelationId, LifeState, Principal};
+use regie_core::workflow::{self as core, Command, Fact, Refusal};
 
 use crate::simulation::memory::{Asker, Outcome, Reason, Task};
 use crate::simulation::world::World;
@@ -31,12 +31,24 @@ impl World {
         }
     }
 
-    pub(crate) fn tell_person(&mut self, (correlation, event): (&CorrelationId, u64), approved: bool, told: &Outcome) {
+    pub(crate) fn tell_person(
+        &mut self,
+        (correlation, event): (&CorrelationId, u64),
+        approved: bool,
+        (told, records): (&Outcome, &[core::Turn]),
+    ) {
+        // Their turn may have had it wait for a person after they were refused.
+        let waits_since = || {
+            let mut facts = records.iter().flat_map(|turn| &turn.record.facts);
+            facts.any(|fact| matches!(fact, Fact::Moved { event: of, to: LifeState::Escalated, .. } if *of == event))
+        };
         self.tally.count(match told {
             Outcome::Done if approved => "person: approves",
             Outcome::Done => "person: rejects",
             Outcome::Refused(Reason::Core(Refusal::NotEscalated { .. })) => {
-                self.model.does_not_wait(correlation, event);
+                if !waits_since() {
+                    self.model.does_not_wait(correlation, event);
+                }
                 "person: too late, or of no such event"
             }
             Outcome::Refused(Reason::Core(Refusal::Unsigned { .. })) => "person: without who or why",

@@ -213,7 +213,7 @@ impl World {
         self.tally.count("policy: others come into force");
         self.say(|| format!("policies: {}", in_force.policies.most_deferrals));
         self.memory.governor.learn(governor);
-        self.model.enacts();
+        self.model.enacts(in_force.policies);
         self.program.kind.policies = in_force.policies;
         self.program.in_force = in_force;
         self.keep_promises();

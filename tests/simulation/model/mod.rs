@@ -96,7 +96,8 @@ impl Model {
     }
 
     /// Other policies come into force.
-    pub(crate) fn enacts(&mut self) {
+    pub(crate) fn enacts(&mut self, policies: &'static Policies) {
+        self.kind.policies = policies;
         self.keys.others = true;
     }
 
@@ -217,7 +218,7 @@ impl Model {
         all.collect()
     }
 
-    /// A person is told that an event does not wait for one.
+    /// A person is told that an event does not wait for one, and no record of that turn has it do so since.
     pub(crate) fn does_not_wait(&self, correlation: &CorrelationId, event: u64) {
         let event = self.threads.get(correlation).and_then(|thread| thread.events.get(&event));
         assert!(event.is_none_or(|event| event.state != LifeState::Escalated), "it waits for a person");
