@@ -58,10 +58,14 @@ pub(crate) enum Bug {
     LetsAllOfABurstOn,
     /// A turn is judged by whichever policies are in force by then.
     JudgesByHalfASet,
+    /// What reasoners say to other policies is taken for an answer to those in force.
+    TrustsEarlierSets,
+    /// What is freed while other policies are read is forgotten with those.
+    ForgetsWhatIsFreedMeanwhile,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 23] = [
+pub(crate) const BUGS: [Bug; 25] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -85,6 +89,8 @@ pub(crate) const BUGS: [Bug; 23] = [
     Bug::SpendsHalf,
     Bug::LetsAllOfABurstOn,
     Bug::JudgesByHalfASet,
+    Bug::TrustsEarlierSets,
+    Bug::ForgetsWhatIsFreedMeanwhile,
 ];
 
 /// The four functions, perhaps with a bug.

@@ -233,6 +233,8 @@ pub(crate) struct Memory {
     pub(crate) promises: Vec<Promise>,
     /// Policies that come into force once what is known of them has been read.
     pub(crate) read: Option<(InForce, Governor)>,
+    /// Places that were freed since then.
+    pub(crate) freed_late: Vec<(String, String, Who)>,
     next: u64,
 }
 

@@ -29,99 +29,93 @@ struct Subject {
     returning: Option<Booking>,
     /// What reasoners have said of it, and whether they just have.
     said: Vec<Reasoning>,
+    just_said: bool,
+    /// Whether the turn's policies asked them: then what was looked at before is not looked at again.
     answered: bool,
-    deferrals: u32,
+    may_defer: bool,
 }
 
 impl World {
-    /// What governance says of a command, or what must happen first.
+    /// What governance says of a command, with what of it counts, or what must happen first.
     pub(crate) fn judge(
         &mut self,
         taking: &mut Taking,
         item: &Item,
-        command: &Command,
+        command: &Arc<Command>,
         now: Timestamp,
-    ) -> Result<Judgement, Step> {
+    ) -> Result<(Judgement, Arc<Command>), Step> {
         if self.four.has(Bug::JudgesByHalfASet) {
             taking.turn.in_force = self.program.in_force.clone();
         }
         let set = Arc::clone(&taking.turn.in_force.set);
         let mut judgement = Judgement::free(now, set.digest());
-        let Some(mut subject) = subject(taking, command) else { return Ok(judgement) };
+        let Some(mut subject) = self.subject(taking, command) else { return Ok((judgement, Arc::clone(command))) };
         if taking.life.state.skips() {
-            return self.give_back(taking, item, subject, judgement);
+            return Ok((self.give_back(taking, item, subject, judgement)?, Arc::clone(command)));
         }
         subject.incoming.stamp(now);
-        let may_defer = subject.deferrals < set.most_deferrals() || self.four.has(Bug::DefersForEver);
-        let preliminary = self.stateless(&set, &subject, (now, may_defer));
-        let Preliminary { decisions, stopped, wants } = match (preliminary, &item.poison) {
-            (Some(preliminary), _) => preliminary,
-            (None, Some(poison)) => {
-                let reason = format!("poison: {}", poison.error);
-                Preliminary { stopped: Some(Verdict::Escalated { reason }), ..Preliminary::default() }
-            }
-            (None, None) => {
-                self.tally.count("policy: condition panics");
-                return Err(Step::Died("a policy's condition panicked".into()));
-            }
-        };
-        let Subject { who, returning, .. } = &subject;
-        let asks = !wants.is_empty() || returning.is_some();
+        let (command, preliminary) = self.stateless(&set, &mut subject, (command, item, now))?;
+        let item = &Item { task: Task::Command(Arc::clone(&command)), ..item.clone() };
+        let Preliminary { decisions, stopped, wants } = preliminary;
+        let asks = !wants.is_empty() || subject.returning.is_some();
         if taking.turn.ask.is_some() && asks {
             return Err(Step::NextTurn);
         }
         judgement.decisions = decisions;
-        let (who, returning) = (who.clone(), returning.clone());
-        match stopped {
-            None if asks => {
-                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer });
-                Err(waits(taking, item, (id, judgement, true)))
+        // Who is stopped asks the others only by a bug that was put in.
+        let asks = if stopped.is_some() { !wants.is_empty() } else { asks };
+        judgement.verdict = stopped.clone().unwrap_or(judgement.verdict);
+        if asks {
+            let Subject { who, returning, may_defer, .. } = subject;
+            let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer });
+            return Err(waits(taking, item, (id, judgement, true)));
+        }
+        if stopped.is_some() {
+            judgement = self.give_back(taking, item, subject, judgement)?;
+        }
+        Ok((judgement, command))
+    }
+
+    /// What the policies without state say, over what counts of what reasoners have just said.
+    fn stateless(
+        &mut self,
+        set: &PolicySet,
+        subject: &mut Subject,
+        (command, item, now): (&Arc<Command>, &Item, Timestamp),
+    ) -> Result<(Arc<Command>, Preliminary), Step> {
+        let command_of = |said: &[Reasoning]| match &**command {
+            Command::Reasoned { event, .. } => Arc::new(Command::Reasoned { event: *event, reasonings: said.to_vec() }),
+            _ => Arc::clone(command),
+        };
+        if subject.just_said && !self.four.has(Bug::BelievesAll) {
+            let seen = Seen { answered: subject.answered, ..Seen::alone(subject.incoming.event(), now) };
+            subject.said = set.sift(&seen, std::mem::take(&mut subject.said));
+        }
+        match (self.preliminary(set, subject, now), &item.poison) {
+            (Some(preliminary), _) => Ok((command_of(&subject.said), preliminary)),
+            (None, Some(poison)) => {
+                let reason = format!("poison: {}", poison.error);
+                let stopped = Some(Verdict::Escalated { reason });
+                Ok((command_of(&[]), Preliminary { stopped, ..Preliminary::default() }))
             }
-            None => Ok(judgement),
-            Some(stopped) if !wants.is_empty() => {
-                // That is a bug which was put in: who is stopped asks the others all the same.
-                judgement.verdict = stopped;
-                let id = self.ask(taking, |id| Ask { id, who, set, wants, returning, may_defer });
-                Err(waits(taking, item, (id, judgement, true)))
-            }
-            Some(stopped) => {
-                judgement.verdict = stopped;
-                self.give_back(taking, item, subject, judgement)
+            (None, None) => {
+                self.tally.count("policy: condition panics");
+                Err(Step::Died("a policy's condition panicked".into()))
             }
         }
     }
 
-    /// What the policies without state say; nothing if one of them panics.
-    fn stateless(
-        &self,
-        set: &PolicySet,
-        subject: &Subject,
-        (now, may_defer): (Timestamp, bool),
-    ) -> Option<Preliminary> {
-        let (said, answered) = (&*subject.said, subject.answered);
-        let seen = Seen { said, answered, may_defer, ..Seen::alone(subject.incoming.event(), now) };
+    /// Nothing if one of them panics.
+    fn preliminary(&self, set: &PolicySet, subject: &Subject, now: Timestamp) -> Option<Preliminary> {
+        let Subject { answered, may_defer, .. } = *subject;
+        let seen = Seen { said: &subject.said, answered, may_defer, ..Seen::alone(subject.incoming.event(), now) };
         let mut preliminary = catch_unwind(AssertUnwindSafe(|| set.judge(&seen))).ok()?;
         if self.four.has(Bug::SpendsOnVeto) && matches!(preliminary.stopped, Some(Verdict::Discarded { .. })) {
             let mut free = subject.incoming.event().clone();
             free.metadata.remove("ban");
-            let wants = set.judge(&Seen { event: &free, ..seen }).wants;
-            preliminary.wants = wants;
+            preliminary.wants = set.judge(&Seen { event: &free, ..seen }).wants;
         }
         Some(preliminary)
-    }
-
-    /// What reasoners have said as the turn's policies let it count.
-    pub(crate) fn sifted(&self, taking: &Taking, command: &Arc<Command>, now: Timestamp) -> Arc<Command> {
-        let Command::Reasoned { event, reasonings } = &**command else { return Arc::clone(command) };
-        let Some(subject) = subject(taking, command).filter(|_| !taking.life.state.skips()) else {
-            return Arc::clone(command);
-        };
-        if self.four.has(Bug::BelievesAll) {
-            return Arc::clone(command);
-        }
-        let seen = Seen { answered: true, ..Seen::alone(subject.incoming.event(), now) };
-        let reasonings = taking.turn.in_force.set.sift(&seen, reasonings.clone());
-        Arc::new(Command::Reasoned { event: *event, reasonings })
     }
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that.
@@ -141,6 +135,34 @@ impl World {
         let set = Arc::clone(&taking.turn.in_force.set);
         let id = self.ask(taking, |id| Ask { id, who, set, wants: Vec::new(), returning, may_defer: true });
         Err(waits(taking, item, (id, judgement, false)))
+    }
+
+    /// The event that a command would have judged; nothing where there is none.
+    fn subject(&self, taking: &Taking, command: &Command) -> Option<Subject> {
+        let set = &taking.turn.in_force.set;
+        let may_defer = |deferrals| deferrals < set.most_deferrals() || self.four.has(Bug::DefersForEver);
+        let (event, answer) = match command {
+            Command::Submit { event, .. } => {
+                let who = (taking.correlation.clone(), taking.life.state.sequence + 1);
+                let (incoming, returning, said) = (event.clone(), None, Vec::new());
+                let [just_said, answered] = [false; 2];
+                return Some(Subject { who, incoming, returning, said, just_said, answered, may_defer: may_defer(0) });
+            }
+            Command::Return { event } => (*event, None),
+            Command::Reasoned { event, reasonings } => (*event, Some(reasonings)),
+            _ => return None,
+        };
+        let open = taking.life.state.open().get(&event)?;
+        let mut said = open.reasonings.clone();
+        if let Some(answer) = answer {
+            said.retain(|old| answer.iter().all(|new| new.policy != old.policy));
+            said.extend_from_slice(answer);
+        }
+        let incoming = open.event().expect("it was read before");
+        let just_said = answer.is_some();
+        let answered = just_said && (open.asked_under == set.digest() || self.four.has(Bug::TrustsEarlierSets));
+        let (who, returning, may_defer) = ((taking.correlation.clone(), event), open.booking.clone(), may_defer(open.deferrals));
+        Some(Subject { who, incoming, returning, said, just_said, answered, may_defer })
     }
 
     fn ask(&mut self, taking: &Taking, ask: impl FnOnce(AskId) -> Ask) -> AskId {
@@ -177,6 +199,10 @@ impl World {
             ToPolicies::Freed(policy, key, who) => {
                 let settled = self.memory.governor.freed(&policy, &key, &who, now);
                 self.answered(settled);
+                if self.memory.read.is_some() && !self.four.has(Bug::ForgetsWhatIsFreedMeanwhile) {
+                    self.tally.count("policy: a place is freed while others are read");
+                    self.memory.freed_late.push((policy, key, who));
+                }
             }
         }
         self.keep_promises();
@@ -216,6 +242,11 @@ impl World {
         self.model.enacts(in_force.policies);
         self.program.kind.policies = in_force.policies;
         self.program.in_force = in_force;
+        // What was read may lack what was freed since.
+        for (policy, key, who) in std::mem::take(&mut self.memory.freed_late) {
+            let settled = self.memory.governor.freed(&policy, &key, &who, self.now);
+            self.answered(settled);
+        }
         self.keep_promises();
     }
 
@@ -256,29 +287,6 @@ impl World {
             }
         }
     }
-}
-
-/// The event that a command would have judged; nothing where there is none.
-fn subject(taking: &Taking, command: &Command) -> Option<Subject> {
-    let (event, answer) = match command {
-        Command::Submit { event, .. } => {
-            let who = (taking.correlation.clone(), taking.life.state.sequence + 1);
-            let (incoming, said) = (event.clone(), Vec::new());
-            return Some(Subject { who, incoming, returning: None, said, answered: false, deferrals: 0 });
-        }
-        Command::Return { event } => (*event, None),
-        Command::Reasoned { event, reasonings } => (*event, Some(reasonings)),
-        _ => return None,
-    };
-    let open = taking.life.state.open().get(&event)?;
-    let mut said = open.reasonings.clone();
-    if let Some(answer) = answer {
-        said.retain(|old| answer.iter().all(|new| new.policy != old.policy));
-        said.extend_from_slice(answer);
-    }
-    let incoming = open.event().expect("it was read before");
-    let (who, returning, answered) = ((taking.correlation.clone(), event), open.booking.clone(), answer.is_some());
-    Some(Subject { who, incoming, returning, said, answered, deferrals: open.deferrals })
 }
 
 fn waits(taking: &mut Taking, item: &Item, (id, draft, counts): (AskId, Judgement, bool)) -> Step {

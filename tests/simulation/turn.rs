@@ -130,14 +130,13 @@ impl World {
         // Where no policy is left, what was booked or asked under earlier ones still has to be settled.
         let has_say = !taking.turn.in_force.set.is_empty() || !matches!(**command, Command::Submit { .. });
         let governed = has_say && is_governed(&taking.life.state, command);
-        let sifted = self.sifted(taking, command, now);
-        let (command, item) = (&sifted, &Item { task: Task::Command(Arc::clone(&sifted)), ..item.clone() });
-        let judgement = match governed.then(|| self.judge(taking, item, command, now)) {
+        let judged = match governed.then(|| self.judge(taking, item, command, now)) {
             None => None,
-            Some(Ok(judgement)) => Some(judgement),
+            Some(Ok(judged)) => Some(judged),
             Some(Err(step)) => return step,
         };
-        self.decide(taking, item, command, (now, judgement, asked_before))
+        let (judgement, command) = judged.map_or((None, Arc::clone(command)), |(it, command)| (Some(it), command));
+        self.decide(taking, item, &command, (now, judgement, asked_before))
     }
 
     /// Decides a judged command and takes its record into the state.
@@ -149,6 +148,7 @@ impl World {
         (now, judgement, asked_before): (Timestamp, Option<Judgement>, bool),
     ) -> Step {
         let now = judgement.as_ref().map_or(now, |judgement| judgement.at.max(now));
+        taking.turn.governed |= judgement.as_ref().is_some_and(|judgement| !judgement.decisions.is_empty());
         let stamped = stamped(command, now);
         let definitions = &self.program.definitions;
         let context = Context { now, judgement, definitions, poison: item.poison.clone() };
@@ -158,6 +158,10 @@ impl World {
                 let at = taking.turn.records.len();
                 taking.turn.records.push(turn);
                 match &*stamped {
+                    Command::Reasoned { event, .. } => {
+                        taking.life.asked.remove(event); // it may be asked about again in this very turn
+                        tell(taking, item, Outcome::Done);
+                    }
                     Command::Submit { event, .. } => {
                         taking.turn.governed = true;
                         taking.turn.done.push((item.ticket, Outcome::Recorded(event.shared(), at)));

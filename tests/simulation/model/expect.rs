@@ -82,10 +82,10 @@ pub(super) struct Made<'a> {
 /// The facts that an event must leave that comes in, returns, or was asked about.
 pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fact], made: &Made<'_>) -> Vec<Plain> {
     let event = &thread.events[&sequence];
-    let answered = !event.asks.is_empty();
+    let just_said = !event.asks.is_empty();
     let mut expected = match event.state {
         LifeState::Deferred => vec![Plain::Moved(sequence, LifeState::Pending)],
-        _ if answered => vec![Plain::Reasoned(sequence)],
+        _ if just_said => vec![Plain::Reasoned(sequence)],
         _ => vec![Plain::Received],
     };
     expected.extend(event.booking.as_ref().map(|_| Plain::Released));
@@ -98,6 +98,8 @@ pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fa
         said.retain(|old| reasonings.iter().all(|new| new.policy != old.policy));
         said.extend_from_slice(reasonings);
     }
+    // What others than the policies in force have asked is no answer to those.
+    let answered = just_said && event.judged_by == made.policies.in_force().set.digest();
     let may_defer = event.unpromised() < made.policies.most_deferrals;
     let look = Look { seen: &event.seen, said: &said, answered, may_defer, poisoned: made.poisoned };
     let foreseen = foresee(made.policies, &look);
@@ -143,27 +145,25 @@ pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Ma
     let eva = Some(Principal::user("eva"));
     let failed = thread.run.as_ref().is_some_and(|run| run.failed == Some(true));
     let kept = facts.iter().any(|fact| matches!(fact, Fact::Kept { .. }));
-    let in_person = match moved {
-        Some((_, reason, by)) if *by == eva => reason == "eva says so",
-        Some((LifeState::Discarded, reason, None)) if reason.starts_with("skipped") => {
-            assert!(failed, "skipped by a run that has not failed");
-            return vec![Plain::Moved(sequence, LifeState::Discarded)];
-        }
-        Some((_, reason, by)) => {
-            assert!(by.is_none() && reason == "nobody decided in time", "decided by {by:?}: {reason}");
-            false
-        }
-        None => !kept,
+    let skipped = "skipped: its workflow has failed; ";
+    let why = moved.map(|(_, reason, _)| reason.strip_prefix(skipped).unwrap_or(reason));
+    let in_person = match (moved, why) {
+        (Some((_, _, by)), Some("eva says so")) if *by == eva => true,
+        (Some((_, _, None)), Some("nobody decided in time")) => false,
+        (Some((_, reason, by)), _) => panic!("decided by {by:?}: {reason}"),
+        (None, _) => !kept,
     };
+    let is_skipped = moved.is_some_and(|(_, reason, _)| reason.starts_with(skipped));
     let approved = match moved {
-        Some((to, ..)) => to != LifeState::Discarded,
+        Some((to, ..)) => is_skipped || to != LifeState::Discarded,
         None => true,
     };
     if !in_person {
         assert_eq!(event.lapse, Some(approved), "event {sequence} is decided of otherwise than was said");
         assert!(event.until.is_some_and(|until| until <= made.at), "event {sequence} is decided of before its time");
     }
-    if !approved {
+    assert_eq!(is_skipped, approved && failed, "skipped by a run that has not failed, or not by one that has");
+    if !approved || is_skipped {
         return vec![Plain::Moved(sequence, LifeState::Discarded)];
     }
     let mut expected = handled(thread, sequence, made, true);

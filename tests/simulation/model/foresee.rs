@@ -159,8 +159,10 @@ pub(super) fn sift(policies: &Policies, about: &str, said: &[Reasoning]) -> Vec<
         let told =
             said.signals.iter().map(|signal| (format!("{signal:?}"), passes(&signal.kind, signal.confidence.get())));
         let (passed, dropped): (Vec<_>, Vec<_>) = told.partition(|(_, passes)| *passes);
-        let texts = |all: Vec<(String, bool)>| all.into_iter().map(|(text, _)| text).collect();
-        (said.outcome.clone(), texts(passed), texts(dropped))
+        let texts = |all: Vec<(String, bool)>| all.into_iter().map(|(text, _)| text);
+        // What did not count before does not count now.
+        let before = said.filtered.iter().map(|filtered| format!("{:?}", filtered.signal));
+        (said.outcome.clone(), texts(passed).collect(), before.chain(texts(dropped)).collect())
     });
     sifted.collect()
 }

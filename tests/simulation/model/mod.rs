@@ -177,15 +177,21 @@ impl Model {
         }
     }
 
-    /// What was said is what a reasoner gave, and of that counts what the filters let pass.
+    /// What was said is what a reasoner gave, after what was said before; of all that counts what the filters let pass.
     fn reasoned(&self, who: Who, record: &Record, reasonings: &[Reasoning]) {
         let said = self.words.get(&who).expect("nobody was asked");
-        let about = self.threads[&who.0].events[&who.1].seen.parts().1.to_string();
+        let event = &self.threads[&who.0].events[&who.1];
+        let about = event.seen.parts().1;
         let skipped =
             record.facts.iter().any(|fact| matches!(fact, Fact::Moved { reason, .. } if reason.starts_with("skipped")));
         let found = foresee::as_recorded(reasonings);
-        let sifted = |said: &Vec<Reasoning>| foresee::sift(self.turns[&who.0], &about, said) == found;
-        let is_said = said.iter().any(|said| sifted(said) || skipped && said == reasonings);
+        let sifted = |said: &Vec<Reasoning>| {
+            let mut all = event.said_before.clone();
+            all.retain(|old| said.iter().all(|new| new.policy != old.policy));
+            all.extend_from_slice(said);
+            foresee::sift(self.turns[&who.0], about, &all) == found
+        };
+        let is_said = said.iter().any(|said| if skipped { said == reasonings } else { sifted(said) });
         assert!(is_said, "nobody said so of {who:?}, or it counts what does not: {reasonings:?}");
     }
 

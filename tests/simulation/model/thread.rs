@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Lapse, Verdict};
-use regie_core::limits;
 use regie_core::reasoning::{Ask, Reasoning};
 use regie_core::workflow::{Definitions, Effect, EffectEnd, EffectKey, Fact, Record, State};
+use regie_core::{Digest, Timestamp, limits};
 
 use super::Place;
 use super::event::Seen;
@@ -50,6 +49,10 @@ pub(super) struct Event {
     /// Who is asked about it.
     pub(super) asks: Vec<Ask>,
     pub(super) said: Vec<Reasoning>,
+    /// What they had said before they spoke last.
+    pub(super) said_before: Vec<Reasoning>,
+    /// The policies of its last judgement.
+    pub(super) judged_by: Option<Digest>,
     /// Each time it was put off until an instant: the policy that promised that, if one did.
     pub(super) put_off: Vec<Option<String>>,
     pub(super) first: First,
@@ -134,7 +137,8 @@ impl Thread {
         let timestamp = seen.timestamp(record.at);
         let (state, first) = (LifeState::Pending, First { state: LifeState::Pending, until: None, moves: vec![] });
         let (raw, recorded, until, booking) = (raw.to_string(), record.at, None, None);
-        let (lapse, asks, said, put_off) = (None, Vec::new(), Vec::new(), Vec::new());
+        let (lapse, judged_by, put_off) = (None, None, Vec::new());
+        let (asks, said, said_before) = (Vec::new(), Vec::new(), Vec::new());
         let event = Event {
             raw,
             seen,
@@ -147,6 +151,8 @@ impl Thread {
             lapse,
             asks,
             said,
+            said_before,
+            judged_by,
             put_off,
             first,
         };
@@ -298,15 +304,17 @@ impl Event {
             _ => (None, None),
         };
         self.booking = booked(judgement).cloned();
+        self.judged_by = judgement.set;
         match &judgement.verdict {
             Verdict::Asking { asks } => self.asks.clone_from(asks),
-            Verdict::Deferred { .. } => self.put_off.push(self.booking.as_ref().map(|booking| booking.policy.clone())),
+            Verdict::Deferred { .. } | Verdict::Waiting { .. } => self.put_off.push(self.booking.as_ref().map(|booking| booking.policy.clone())),
             _ => {}
         }
     }
 
     /// What reasoners say; who said something before has thought better of it.
     pub(super) fn hear(&mut self, reasonings: &[Reasoning]) {
+        self.said_before.clone_from(&self.said);
         self.said.retain(|old| reasonings.iter().all(|new| new.policy != old.policy));
         self.said.extend_from_slice(reasonings);
     }
