@@ -49,6 +49,9 @@ impl Governor {
         };
         // A booking tells its policy itself.
         let policy = grant.booking().map_or(policy, |booking| &booking.policy);
+        if matches!(grant, Grant::Booked(_)) && !self.kinds.contains_key(policy) {
+            self.adrift.insert(who.clone()); // one with a time comes back then, and passes over being told
+        }
         self.change(policy, key, |state| state.granted(grant, who));
     }
 
@@ -107,6 +110,7 @@ impl Governor {
     }
 
     pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) -> Place {
+        self.adrift.remove(who);
         let place = (booking.policy.clone(), booking.key.clone());
         if let Some(key) = self.keys.get_mut(&place) {
             key.state.unbook(booking, who);

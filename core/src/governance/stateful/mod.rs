@@ -32,6 +32,8 @@ pub struct Governor {
     waits: HashMap<AskId, Place>,
     /// Keys of concurrency limits that have changed: somebody who waits there may have a place now.
     changed: BTreeSet<Place>,
+    /// Events with a place at policies that are no more, as the journal has it: they may wait for what nobody frees.
+    adrift: BTreeSet<Who>,
     swept_at: usize,
 }
 
@@ -138,15 +140,17 @@ impl Governor {
     }
 
     /// Those who waited and have a place now: each is to come back, and is told once. After a restart all are told again.
+    /// Where the limit is no more, all who wait are told: nothing is in their way, and nobody else would ever tell them.
     pub fn take_promises(&mut self) -> Vec<Promise> {
-        let mut promises = Vec::new();
+        let mut told: Vec<Who> = std::mem::take(&mut self.adrift).into_iter().collect();
         for place in std::mem::take(&mut self.changed) {
-            let Some(PolicyKind::Concurrency { limit, .. }) = self.kinds.get(&place.0) else { continue };
             let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
-            let told = key.promise(*limit).into_iter();
-            promises.extend(told.map(|(correlation, event)| Promise { correlation, event }));
+            told.extend(key.promise(match self.kinds.get(&place.0) {
+                Some(PolicyKind::Concurrency { limit, .. }) => *limit,
+                _ => u32::MAX,
+            }));
         }
-        promises
+        told.into_iter().map(|(correlation, event)| Promise { correlation, event }).collect()
     }
 
     /// Keys that are remembered.
