@@ -60,12 +60,10 @@ pub(crate) enum Bug {
     JudgesByHalfASet,
     /// What reasoners say to other policies is taken for an answer to those in force.
     TrustsEarlierSets,
-    /// What is freed while other policies are read is forgotten with those.
-    ForgetsWhatIsFreedMeanwhile,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 25] = [
+pub(crate) const BUGS: [Bug; 24] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -90,7 +88,6 @@ pub(crate) const BUGS: [Bug; 25] = [
     Bug::LetsAllOfABurstOn,
     Bug::JudgesByHalfASet,
     Bug::TrustsEarlierSets,
-    Bug::ForgetsWhatIsFreedMeanwhile,
 ];
 
 /// The four functions, perhaps with a bug.

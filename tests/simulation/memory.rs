@@ -213,6 +213,16 @@ pub(crate) enum Question {
     TellAgain(Vec<Reasoning>),
 }
 
+/// Other policies, of which it is read what they have granted before.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// When they come into force.
+    pub(crate) done: Timestamp,
+    pub(crate) in_force: InForce,
+    /// What was read, as it stood when that began.
+    pub(crate) governor: Governor,
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -231,8 +241,8 @@ pub(crate) struct Memory {
     pub(crate) said: Vec<(Who, Vec<Reasoning>)>,
     /// Places that are free, of which their events must be told again.
     pub(crate) promises: Vec<Promise>,
-    /// Policies that come into force once what is known of them has been read.
-    pub(crate) read: Option<(InForce, Governor)>,
+    /// Policies that are about to come into force.
+    pub(crate) read: Option<Reading>,
     /// Places that were freed since then.
     pub(crate) freed_late: Vec<(String, String, Who)>,
     next: u64,

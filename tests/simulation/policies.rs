@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use regie_core::Timestamp;
 use regie_core::event::Incoming;
@@ -16,7 +17,7 @@ use regie_journal::Grants;
 
 use crate::simulation::disk::Disk;
 use crate::simulation::four::Bug;
-use crate::simulation::memory::{Asker, Item, Paused, Stage, Task, ToPolicies};
+use crate::simulation::memory::{Asker, Item, Paused, Reading, Stage, Task, ToPolicies};
 use crate::simulation::rules::{NONE, OTHER, USUAL};
 use crate::simulation::turn::{Step, Taking};
 use crate::simulation::world::World;
@@ -161,7 +162,8 @@ impl World {
         let incoming = open.event().expect("it was read before");
         let just_said = answer.is_some();
         let answered = just_said && (open.asked_under == set.digest() || self.four.has(Bug::TrustsEarlierSets));
-        let (who, returning, may_defer) = ((taking.correlation.clone(), event), open.booking.clone(), may_defer(open.deferrals));
+        let (who, returning, may_defer) =
+            ((taking.correlation.clone(), event), open.booking.clone(), may_defer(open.deferrals));
         Some(Subject { who, incoming, returning, said, just_said, answered, may_defer })
     }
 
@@ -199,7 +201,7 @@ impl World {
             ToPolicies::Freed(policy, key, who) => {
                 let settled = self.memory.governor.freed(&policy, &key, &who, now);
                 self.answered(settled);
-                if self.memory.read.is_some() && !self.four.has(Bug::ForgetsWhatIsFreedMeanwhile) {
+                if self.memory.read.is_some() {
                     self.tally.count("policy: a place is freed while others are read");
                     self.memory.freed_late.push((policy, key, who));
                 }
@@ -229,13 +231,14 @@ impl World {
             let policies = self.dice.weighted(&[(4, USUAL), (4, OTHER), (1, NONE)]);
             let in_force = policies.in_force();
             let governor = governor(&in_force.set, &mut self.disk);
-            self.memory.read = Some((in_force, governor));
+            let done = self.now.after(Duration::from_millis(self.dice.between(0, 150) as u64));
+            self.memory.read = Some(Reading { done, in_force, governor });
         }
     }
 
     /// They come into force: turns that begin from now on are judged by them.
     pub(crate) fn enact(&mut self) {
-        let (in_force, governor) = self.memory.read.take().expect("policies that were read");
+        let Reading { in_force, governor, .. } = self.memory.read.take().expect("policies that were read");
         self.tally.count("policy: others come into force");
         self.say(|| format!("policies: {}", in_force.policies.most_deferrals));
         self.memory.governor.learn(governor);

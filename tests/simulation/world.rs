@@ -16,8 +16,9 @@ use crate::simulation::four::Four;
 use crate::simulation::memory::{Asker, Held, Key, Memory, Out, Question, Slot, Stage, Task};
 use crate::simulation::model::Model;
 use crate::simulation::policies::governor;
-use crate::simulation::program::{Program, WHOLE};
+use crate::simulation::program::{Kind, Program, WHOLE};
 use crate::simulation::reasoners::is_ready;
+use crate::simulation::rules::{NONE, OTHER, USUAL};
 use crate::simulation::tally::Tally;
 
 /// Submissions and commands that a seed has at least, before all is calm.
@@ -118,7 +119,7 @@ impl World {
             34..84 => self.advance(),
             147..165 => self.a_person_decides(),
             165..168 if !self.memory.said.is_empty() => self.tell_stale_words(),
-            168..172 => self.read_other_policies(),
+            168..176 => self.read_other_policies(),
             84..129 => self.submit_new(),
             129..141 if !self.clients.all.is_empty() => self.submit_again(),
             141..147 if !self.clients.all.is_empty() => self.submit_other_bytes(),
@@ -176,7 +177,7 @@ impl World {
         let answers = self.memory.questions.iter().filter(|(_, question)| is_ready(question, self.now));
         ready.extend(answers.map(|(who, _)| Work::Answer(who.clone())));
         ready.extend((!self.memory.promises.is_empty()).then_some(Work::CallBack));
-        ready.extend(self.memory.read.is_some().then_some(Work::Enact));
+        ready.extend(self.memory.read.as_ref().filter(|reading| reading.done <= self.now).map(|_| Work::Enact));
         let due = self.memory.timers.iter().filter(|(_, due)| **due <= self.now);
         ready.extend(due.map(|(correlation, _)| Work::Fire(correlation.clone())));
         let open = self.clients.all.iter().position(|submission| submission.due().is_some_and(|due| due <= self.now));
@@ -217,7 +218,8 @@ impl World {
             Question::Out { ends, .. } => Some(*ends),
             _ => None,
         });
-        let instants = self.memory.timers.values().copied().chain(ends).chain(again).chain(words);
+        let read = self.memory.read.iter().map(|reading| reading.done);
+        let instants = self.memory.timers.values().copied().chain(ends).chain(again).chain(words).chain(read);
         instants.filter(|instant| *instant > self.now && *instant < Timestamp::MAX).min()
     }
 
@@ -227,12 +229,14 @@ impl World {
         }
     }
 
-    /// Faults end, the program has everything again, and time runs on until nothing is left to happen. Where it can, the
-    /// process goes on, with whatever it has forgotten or kept too long.
+    /// Faults end, the program has all handlers again, under any policies, and time runs on until nothing is left to happen.
+    /// Where it can, the process goes on, with whatever it has forgotten or kept too long.
     fn come_to_rest(&mut self) {
         self.calm = true;
-        if self.disk.is_latched() || self.program.kind != WHOLE || self.dice.one_in(4) {
-            self.start(WHOLE);
+        let policies = self.dice.weighted(&[(4, USUAL), (2, OTHER), (1, NONE)]);
+        let lacks = Kind { policies: USUAL, ..self.program.kind } != WHOLE;
+        if self.disk.is_latched() || lacks || self.dice.one_in(4) {
+            self.start(Kind { policies, ..WHOLE });
         }
         for _ in 0..STEPS_MAX {
             if self.work() {

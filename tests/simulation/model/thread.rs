@@ -307,7 +307,9 @@ impl Event {
         self.judged_by = judgement.set;
         match &judgement.verdict {
             Verdict::Asking { asks } => self.asks.clone_from(asks),
-            Verdict::Deferred { .. } | Verdict::Waiting { .. } => self.put_off.push(self.booking.as_ref().map(|booking| booking.policy.clone())),
+            Verdict::Deferred { .. } | Verdict::Waiting { .. } => {
+                self.put_off.push(self.booking.as_ref().map(|booking| booking.policy.clone()))
+            }
             _ => {}
         }
     }
