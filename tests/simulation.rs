@@ -18,8 +18,11 @@ mod simulation {
     pub(crate) mod four;
     pub(crate) mod memory;
     pub(crate) mod model;
+    pub(crate) mod people;
     pub(crate) mod policies;
     pub(crate) mod program;
+    pub(crate) mod reasoners;
+    pub(crate) mod rules;
     pub(crate) mod script;
     pub(crate) mod seeds;
     pub(crate) mod tally;

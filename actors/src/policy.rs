@@ -334,7 +334,13 @@ impl Handler<Enact> for Policy {
             policy.enacting = false;
             // Read anew meanwhile, perhaps: then what was read here is not all.
             let governor = policy.governor.as_mut().filter(|_| policy.readings == readings).ok_or(EnactError::Busy)?;
-            governor.learn(read?);
+            match read {
+                Ok(read) => governor.learn(read),
+                Err(error) => {
+                    governor.learns_nothing();
+                    return Err(error.into());
+                }
+            }
             policy.enacts.send_replace(set);
             let late = std::mem::take(&mut policy.freed_late);
             policy.free(late, ctx);
@@ -375,8 +381,8 @@ impl Handler<Check> for Policy {
 /// # Errors
 /// If the journal cannot be read.
 pub fn read_governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, StoreError> {
+    // Also of a set that holds no state: who waits at a limit of earlier days is to come back.
     let mut governor = Governor::new(set);
-    // Also for a set without state: somebody may wait at a limit that is in force no more.
     let grants = reader.grants()?;
     grants.tell(&mut governor);
     let mut position = grants.position;

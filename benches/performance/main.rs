@@ -52,7 +52,7 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("memory-turns", memory_turns::figures),
     ("governed", governed::figures),
     ("durable", durable::figures),

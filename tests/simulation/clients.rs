@@ -49,7 +49,22 @@ pub(crate) struct Clients {
 const CORRELATIONS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 const STEPS: [&str; 3] = ["a", "b", "c"];
 const HANDLERS: [(usize, &str); 3] = [(3, "plain"), (6, "puppet"), (2, "guest")];
-const ABOUT: [(usize, &str); 4] = [(6, "free"), (2, "drop"), (3, "wait"), (2, "both")];
+const ABOUT: [(usize, &str); 12] = [
+    (6, "free"),
+    (2, "drop"),
+    (3, "wait"),
+    (2, "both"),
+    (3, "desk"),
+    (4, "wise"),
+    (3, "calm"),
+    (2, "open"),
+    (1, "shut"),
+    (3, "fast"),
+    (3, "seat"),
+    (3, "many"),
+];
+/// What an event's metadata say of who is to decide of it.
+const DESKS: [&str; 5] = ["out", "hand", "yes", "no", "any"];
 
 impl Clients {
     /// A new event, under an identity of its own or one that was used.
@@ -79,6 +94,9 @@ impl Clients {
         }
         if dice.one_in(25) {
             event = event.metadata("ban", if dice.one_in(2) { "panic" } else { "yes" });
+        }
+        if kind.ends_with(".desk") && !dice.one_in(6) {
+            event = event.metadata("desk", *dice.pick(&DESKS));
         }
         let script = serde_json::to_value(self.script(dice, 0)).expect("JSON");
         event.payload(script).build().expect("a good event")

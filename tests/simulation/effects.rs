@@ -142,10 +142,16 @@ impl World {
             // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
             Asker::End(key) => drop(self.memory.out.remove(&key)),
             Asker::Send(key) => self.tell_sender(key, outcome, (records, first)),
+            Asker::Question(who) => {
+                let is_taken = !matches!(outcome, Outcome::Refused(_));
+                self.told_question(who, (passing, is_taken));
+            }
+            Asker::Promise(promise) if passing => self.memory.promises.push(promise),
+            Asker::Person { event, approved } => self.tell_person((correlation, event), approved, (&outcome, records)),
             Asker::Timer if passing => {
                 self.memory.timers.entry(correlation.clone()).or_insert(Timestamp::MIN);
             }
-            Asker::Timer | Asker::Nobody => {}
+            Asker::Timer | Asker::Promise(_) | Asker::Nobody => {}
         }
     }
 

@@ -23,9 +23,11 @@ impl World {
             self.tally.count("process: crashes with appends queued");
         }
         self.count_lost_calls();
+        self.count_lost_questions();
         if self.dice.one_in(4) {
             self.tally.count("process: clock set back");
             self.now = self.now.before(Duration::from_millis(self.dice.between(1, 400) as u64));
+            self.model.clock_was_set();
         }
         let mut kind = self.program.kind;
         if self.dice.one_in(2) {
@@ -41,7 +43,8 @@ impl World {
         self.disk.open_anew();
         self.program = Program::new(kind);
         self.model.starts(kind);
-        self.memory = Memory::new(governor(&self.program, &mut self.disk));
+        self.memory = Memory::new(governor(&self.program.in_force.set, &mut self.disk));
+        self.keep_promises();
         let wakes = self.assert_wakes();
         self.memory.timers = wakes.into_iter().map(|(due, correlation)| (correlation, due)).collect();
         self.clients.all.iter_mut().for_each(Submission::try_anew);
@@ -143,6 +146,10 @@ impl World {
             lane.settled += 1;
             if let Some(ask) = append.ask.filter(|ask| lane.asked.remove(ask).is_some()) {
                 lane.to_policies.push_back(ToPolicies::Settle(ask, result.is_ok()));
+            }
+            if result.is_ok() && !self.four.has(Bug::KeepsSeats) {
+                let freed = append.freed.into_iter().map(|(policy, key, who)| ToPolicies::Freed(policy, key, who));
+                lane.to_policies.extend(freed);
             }
             let life = self.slot(&correlation).life.as_mut();
             if let Some(turn) = life.and_then(|life| life.turn.as_mut())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, Event, EventResult, Identity};
-use regie_core::governance::{Ask, AskId, Governor, Grant, Settled, Verdict};
+use regie_core::event::{CorrelationId, Event, EventResult, Identity, LifeState};
+use regie_core::governance::{Ask, AskId, Governor, Grant, PolicyOutcome, Settled, Verdict};
 use regie_core::workflow::{
     self as core, Command, Context, Definitions, Fact, IllegalFact, Owed, Record, Refusal, State, Turn,
 };
@@ -40,10 +40,30 @@ pub(crate) enum Bug {
     SkipsTheFence,
     /// A timer is not set again for the instant at which it has just fired.
     FiresOnce,
+    /// Who is stopped by a veto asks the policies with state all the same.
+    SpendsOnVeto,
+    /// Every signal counts.
+    BelievesAll,
+    /// However often an event was put off, it may be once more.
+    DefersForEver,
+    /// The policies are not told of places that are free.
+    KeepsSeats,
+    /// `pending` forgets who is to be asked.
+    ForgetsQuestions,
+    /// When its time is up, an event that was to go on ends.
+    LapsesTheOtherWay,
+    /// A rate's acceptance spends half.
+    SpendsHalf,
+    /// Those who were overtaken in a burst go on.
+    LetsAllOfABurstOn,
+    /// A turn is judged by whichever policies are in force by then.
+    JudgesByHalfASet,
+    /// What reasoners say to other policies is taken for an answer to those in force.
+    TrustsEarlierSets,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 14] = [
+pub(crate) const BUGS: [Bug; 24] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -58,6 +78,16 @@ pub(crate) const BUGS: [Bug; 14] = [
     Bug::LetsOutEarly,
     Bug::SkipsTheFence,
     Bug::FiresOnce,
+    Bug::SpendsOnVeto,
+    Bug::BelievesAll,
+    Bug::DefersForEver,
+    Bug::KeepsSeats,
+    Bug::ForgetsQuestions,
+    Bug::LapsesTheOtherWay,
+    Bug::SpendsHalf,
+    Bug::LetsAllOfABurstOn,
+    Bug::JudgesByHalfASet,
+    Bug::TrustsEarlierSets,
 ];
 
 /// The four functions, perhaps with a bug.
@@ -77,11 +107,19 @@ impl Four {
         command: &Command,
         context: &Context<'_>,
     ) -> Result<Turn, Refusal> {
-        if !self.has(Bug::ForgetsIdentities) && !self.has(Bug::KeepsPlaces) {
+        let changes = [Bug::ForgetsIdentities, Bug::KeepsPlaces, Bug::LapsesTheOtherWay];
+        if !changes.into_iter().any(|bug| self.has(bug)) {
             return core::take(state, correlation, command, context);
         }
         let mut facts = core::decide(state, correlation, command, context)?;
         facts.retain(|fact| !self.has(Bug::KeepsPlaces) || !matches!(fact, Fact::Released { .. }));
+        if self.has(Bug::LapsesTheOtherWay) && matches!(command, Command::Lapse { .. }) {
+            facts.iter_mut().for_each(|fact| {
+                if let Fact::Moved { to, .. } = fact {
+                    *to = LifeState::Discarded;
+                }
+            });
+        }
         let record = Record { sequence: state.sequence + 1, at: context.now, facts };
         let encoded = record.encode(state.digest);
         let illegal = |error: IllegalFact| Refusal::Broken { why: error.to_string() };
@@ -116,6 +154,7 @@ impl Four {
         owed.retain(|owed| match owed {
             Owed::Effect { key, .. } => !self.has(Bug::DropsAnEffect) || key.attempt != 2,
             Owed::Return { .. } => !self.has(Bug::ForgetsReturns),
+            Owed::Reason { .. } => !self.has(Bug::ForgetsQuestions),
             _ => true,
         });
         owed
@@ -136,12 +175,18 @@ impl Four {
         let (id, mut ruling) = governor.ask(ask, now)?;
         for grant in ruling.decisions.iter_mut().filter_map(|decision| decision.grant.as_mut()) {
             match grant {
+                Grant::Spent { interval, .. } if self.has(Bug::SpendsHalf) => interval.micros /= 2,
                 Grant::Taken { at, .. } if self.has(Bug::EndsEarly) => *at = at.before(early),
                 Grant::Booked(booking) if self.has(Bug::BooksTooClose) => {
                     booking.slot = booking.slot.before(Duration::from_millis(1));
                 }
                 _ => {}
             }
+        }
+        let overtaken = matches!(&ruling.stopped, Some(Verdict::Discarded { reason }) if reason == "debounced");
+        if self.has(Bug::LetsAllOfABurstOn) && overtaken {
+            ruling.stopped = None;
+            ruling.decisions.iter_mut().for_each(|decision| decision.outcome = PolicyOutcome::Passed);
         }
         if let (true, Some(Verdict::Deferred { until, .. })) = (self.has(Bug::BooksTooClose), &mut ruling.stopped) {
             *until = until.before(Duration::from_millis(1));

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event};
-use regie_core::governance::{Ask, AskId, Governor, Judgement, Ruling};
+use regie_core::governance::{Ask, AskId, Governor, Judgement, Promise, Ruling, Who};
 use regie_core::limits;
+use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{
     self as core, AgentOutcome, Command, EffectEnd, EffectKey, KnownEvent, Poison, Refusal, State,
 };
 use regie_journal::{Conflict, Placed, Tip};
+
+use crate::simulation::rules::InForce;
 
 /// An effect of a correlation.
 pub(crate) type Key = (CorrelationId, EffectKey);
@@ -33,6 +36,15 @@ pub(crate) enum Asker {
     /// The effect that sent this event.
     Send(Key),
     Timer,
+    /// The person who has decided so of an event.
+    Person {
+        event: u64,
+        approved: bool,
+    },
+    /// Whoever has reasoners' words about that event to tell.
+    Question(Who),
+    /// The policies, which have a place for it.
+    Promise(Promise),
     /// A repetition that nobody waits for.
     Nobody,
 }
@@ -98,6 +110,8 @@ pub(crate) struct Life {
     pub(crate) state: State,
     /// Effects that it has let out.
     pub(crate) out: BTreeSet<EffectKey>,
+    /// Events that it has had asked about.
+    pub(crate) asked: BTreeSet<u64>,
     pub(crate) inbox: VecDeque<Item>,
     pub(crate) turn: Option<Turn>,
 }
@@ -105,6 +119,8 @@ pub(crate) struct Life {
 /// A turn under way.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    /// The policies of this turn.
+    pub(crate) in_force: InForce,
     pub(crate) before: Tip,
     pub(crate) rest: VecDeque<Item>,
     pub(crate) records: Vec<core::Turn>,
@@ -147,6 +163,8 @@ pub(crate) enum AppendError {
 pub(crate) struct Append {
     pub(crate) turn: regie_journal::Turn,
     pub(crate) ask: Option<AskId>,
+    /// Places that it frees: policy, key and holder.
+    pub(crate) freed: Vec<(String, String, Who)>,
 }
 
 /// What the policies are told, in order.
@@ -154,6 +172,7 @@ pub(crate) struct Append {
 pub(crate) enum ToPolicies {
     Ask(Ask),
     Settle(AskId, bool),
+    Freed(String, String, Who),
 }
 
 /// The way of half the correlations to the journal and the policies.
@@ -183,6 +202,27 @@ pub(crate) enum Out {
     EndAgain(EffectEnd),
 }
 
+/// A question to reasoners.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    /// They think.
+    Out { ends: Timestamp, said: Vec<Reasoning> },
+    /// What they said has been told to the workflow.
+    Telling(Vec<Reasoning>),
+    /// It is to be told again.
+    TellAgain(Vec<Reasoning>),
+}
+
+/// Other policies, of which it is read what they have granted before.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// When they come into force.
+    pub(crate) done: Timestamp,
+    pub(crate) in_force: InForce,
+    /// What was read, as it stood when that began.
+    pub(crate) governor: Governor,
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -195,6 +235,16 @@ pub(crate) struct Memory {
     pub(crate) out: BTreeMap<Key, Out>,
     /// Ends that were told, to be told once more.
     pub(crate) told: Vec<(Key, EffectEnd)>,
+    /// Questions by event.
+    pub(crate) questions: BTreeMap<Who, Question>,
+    /// What reasoners said, to be told once more.
+    pub(crate) said: Vec<(Who, Vec<Reasoning>)>,
+    /// Places that are free, of which their events must be told again.
+    pub(crate) promises: Vec<Promise>,
+    /// Policies that are about to come into force.
+    pub(crate) read: Option<Reading>,
+    /// Places that were freed since then.
+    pub(crate) freed_late: Vec<(String, String, Who)>,
     next: u64,
 }
 
@@ -220,7 +270,8 @@ impl Memory {
 
     /// Whether an effect of this correlation is out.
     pub(crate) fn has_out(&self, correlation: &CorrelationId) -> bool {
-        self.out.keys().any(|(whose, _)| whose == correlation)
+        let asked = self.questions.keys().any(|(whose, _)| whose == correlation);
+        asked || self.out.keys().any(|(whose, _)| whose == correlation)
     }
 }
 
@@ -236,6 +287,6 @@ impl Held {
 impl Life {
     pub(crate) fn new(state: State, held: &VecDeque<Held>, last_error: &str) -> Self {
         let inbox = held.iter().map(|held| held.item(last_error)).collect();
-        Self { state, out: BTreeSet::new(), inbox, turn: None }
+        Self { state, out: BTreeSet::new(), asked: BTreeSet::new(), inbox, turn: None }
     }
 }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::CorrelationId;
-use regie_core::governance::{Judgement, Ruling};
+use regie_core::governance::{Judgement, Ruling, Who};
 use regie_core::limits;
-use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Owed, Refusal, State, is_governed};
+use regie_core::reasoning::Ask;
+use regie_core::workflow::{
+    self as core, Command, Context, Effect, EffectKey, Fact, Owed, Refusal, State, is_governed,
+};
 use regie_journal::{Placed, Tip, Wake};
 
 use crate::simulation::four::Bug;
@@ -42,7 +45,9 @@ impl World {
         let before = Tip { sequence: life.state.sequence, digest: life.state.digest };
         let rest = std::mem::take(&mut life.inbox);
         let (records, done) = (Vec::new(), Vec::new());
-        let turn = Turn { before, rest, records, done, ask: None, governed: false, stage: Stage::Taking };
+        let in_force = self.program.in_force.clone();
+        self.model.begins_turn(correlation, in_force.policies);
+        let turn = Turn { in_force, before, rest, records, done, ask: None, governed: false, stage: Stage::Taking };
         self.take_all(Taking { correlation: correlation.clone(), life, turn });
     }
 
@@ -122,13 +127,16 @@ impl World {
         }
         let now = self.now.max(taking.life.state.last_at);
         let asked_before = taking.turn.ask.is_some();
-        let governed = is_governed(&taking.life.state, command) && !self.program.set.is_empty();
-        let judgement = match governed.then(|| self.judge(taking, item, command, now)) {
+        // Where no policy is left, what was booked or asked under earlier ones still has to be settled.
+        let has_say = !taking.turn.in_force.set.is_empty() || !matches!(**command, Command::Submit { .. });
+        let governed = has_say && is_governed(&taking.life.state, command);
+        let judged = match governed.then(|| self.judge(taking, item, command, now)) {
             None => None,
-            Some(Ok(judgement)) => Some(judgement),
+            Some(Ok(judged)) => Some(judged),
             Some(Err(step)) => return step,
         };
-        self.decide(taking, item, command, (now, judgement, asked_before))
+        let (judgement, command) = judged.map_or((None, Arc::clone(command)), |(it, command)| (Some(it), command));
+        self.decide(taking, item, &command, (now, judgement, asked_before))
     }
 
     /// Decides a judged command and takes its record into the state.
@@ -140,6 +148,7 @@ impl World {
         (now, judgement, asked_before): (Timestamp, Option<Judgement>, bool),
     ) -> Step {
         let now = judgement.as_ref().map_or(now, |judgement| judgement.at.max(now));
+        taking.turn.governed |= judgement.as_ref().is_some_and(|judgement| !judgement.decisions.is_empty());
         let stamped = stamped(command, now);
         let definitions = &self.program.definitions;
         let context = Context { now, judgement, definitions, poison: item.poison.clone() };
@@ -149,6 +158,10 @@ impl World {
                 let at = taking.turn.records.len();
                 taking.turn.records.push(turn);
                 match &*stamped {
+                    Command::Reasoned { event, .. } => {
+                        taking.life.asked.remove(event); // it may be asked about again in this very turn
+                        tell(taking, item, Outcome::Done);
+                    }
                     Command::Submit { event, .. } => {
                         taking.turn.governed = true;
                         taking.turn.done.push((item.ticket, Outcome::Recorded(event.shared(), at)));
@@ -195,15 +208,15 @@ impl World {
             at: taking.turn.records[0].record.at,
             records: taking.turn.records.iter().map(|turn| turn.encoded.clone()).collect(),
             wake: self.four.next_due(&taking.life.state).map_or(Wake::Never, Wake::At),
-            set: self.program.in_force.clone().filter(|_| taking.turn.governed),
+            set: taking.turn.in_force.record.clone().filter(|_| taking.turn.governed),
         };
-        let append = Append { turn, ask: taking.turn.ask };
+        let append = Append { turn, ask: taking.turn.ask, freed: freed_in(&taking) };
         let lane = self.memory.lane(&taking.correlation);
         lane.appends.push_back(append);
         lane.came += 1;
         taking.turn.stage = Stage::Appending;
         if self.four.has(Bug::LetsOutEarly) {
-            let (effects, _) = self.owed(&mut taking.life);
+            let (effects, ..) = self.owed(&mut taking.life);
             self.let_out(&taking.correlation, effects);
         }
         if self.four.has(Bug::AnswersEarly) {
@@ -233,7 +246,7 @@ impl World {
     /// What was taken stands, from that position on: timers and effects first, then answers.
     fn stands(&mut self, taking: Taking, first: u64) {
         let Taking { correlation, mut life, mut turn } = taking;
-        let (effects, due) = self.owed(&mut life);
+        let (effects, questions, due) = self.owed(&mut life);
         let outcomes = outcomes(&mut turn, &life.state);
         let over = first > 0 && life.state.run().is_some() && life.state.has_ended();
         turn.rest.into_iter().rev().for_each(|item| life.inbox.push_front(item));
@@ -241,6 +254,7 @@ impl World {
         self.slot(&correlation).life = Some(life);
         self.set_timer(&correlation, due, first > 0);
         self.let_out(&correlation, effects);
+        questions.into_iter().for_each(|(event, asks)| self.ask_reasoners((correlation.clone(), event), asks));
         self.tell_all(&correlation, outcomes, (&turn.records, first));
         if over {
             self.give_up_calls(&correlation);
@@ -258,19 +272,22 @@ impl World {
         }
     }
 
-    /// Effects that are not out yet, and the next instant after those.
-    fn owed(&mut self, life: &mut Life) -> (Vec<(EffectKey, Effect)>, Option<Timestamp>) {
-        let (mut effects, mut due) = (Vec::new(), None);
+    /// Effects and questions that are not out yet, and the next instant after those.
+    fn owed(&mut self, life: &mut Life) -> (Vec<(EffectKey, Effect)>, Vec<(u64, Vec<Ask>)>, Option<Timestamp>) {
+        let (mut effects, mut questions, mut due) = (Vec::new(), Vec::new(), None);
         for owed in self.four.pending(&life.state) {
             match owed {
                 Owed::Effect { key, effect } if life.out.insert(key.clone()) => effects.push((key, effect)),
-                Owed::Effect { .. } => {}
+                Owed::Reason { event, asks } if life.asked.insert(event) => questions.push((event, asks)),
+                Owed::Effect { .. } | Owed::Reason { .. } => {}
                 later => due = due.or(Some(later.due())),
             }
         }
         let still = life.state.owed();
         life.out.retain(|key| still.contains_key(key));
-        (effects, due)
+        let open = life.state.open();
+        life.asked.retain(|event| open.get(event).is_some_and(|open| !open.asks.is_empty()));
+        (effects, questions, due)
     }
 
     /// Nothing stands: every task is told, and the state is read anew.
@@ -366,11 +383,24 @@ fn stamped(command: &Arc<Command>, at: Timestamp) -> Arc<Command> {
     }
 }
 
+/// Places at concurrency limits that the turn's records free.
+fn freed_in(taking: &Taking) -> Vec<(String, String, Who)> {
+    let facts = taking.turn.records.iter().flat_map(|turn| &turn.record.facts);
+    let freed = facts.filter_map(|fact| match fact {
+        Fact::Freed { policy, key, event } => Some((policy.clone(), key.clone(), (taking.correlation.clone(), *event))),
+        _ => None,
+    });
+    freed.collect()
+}
+
 fn name_of(command: &Command) -> &'static str {
     use regie_core::workflow::EffectEnd;
     match command {
         Command::Submit { emitted: true, .. } => "command: send arrives",
         Command::Return { .. } => "command: return",
+        Command::Resolve { .. } => "command: a person decides",
+        Command::Lapse { .. } => "command: nobody has decided",
+        Command::Reasoned { .. } => "command: reasoners answer",
         Command::EffectEnded { end: EffectEnd::TimerFired, .. } => "command: timer",
         Command::EffectEnded { end: EffectEnd::Agent(_), .. } => "command: agent's end",
         Command::EffectEnded { .. } => "command: send's end",

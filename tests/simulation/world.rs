@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use regie_core::event::CorrelationId;
+use regie_core::governance::Who;
 use regie_core::workflow::{AgentOutcome, EffectEnd};
 use regie_core::{Digest, Timestamp};
 use regie_journal::Snapshot;
@@ -12,10 +13,12 @@ use crate::simulation::clients::{Clients, Submission};
 use crate::simulation::dice::Dice;
 use crate::simulation::disk::Disk;
 use crate::simulation::four::Four;
-use crate::simulation::memory::{Asker, Held, Key, Memory, Out, Slot, Stage, Task};
+use crate::simulation::memory::{Asker, Held, Key, Memory, Out, Question, Slot, Stage, Task};
 use crate::simulation::model::Model;
 use crate::simulation::policies::governor;
-use crate::simulation::program::{Program, WHOLE};
+use crate::simulation::program::{Kind, Program, WHOLE};
+use crate::simulation::reasoners::is_ready;
+use crate::simulation::rules::{NONE, OTHER, USUAL};
 use crate::simulation::tally::Tally;
 
 /// Submissions and commands that a seed has at least, before all is calm.
@@ -65,13 +68,16 @@ pub(crate) enum Work {
     Policies(usize),
     GoOn(Key),
     Fire(CorrelationId),
+    Answer(Who),
+    CallBack,
+    Enact,
     Submit(usize),
 }
 
 impl World {
     pub(crate) fn new(seed: u64, four: Four, verbose: bool) -> Self {
         let (program, mut disk) = (Program::new(WHOLE), Disk::new());
-        let memory = Memory::new(governor(&program, &mut disk));
+        let memory = Memory::new(governor(&program.in_force.set, &mut disk));
         Self {
             dice: Dice::new(seed),
             four,
@@ -111,6 +117,9 @@ impl World {
             22..26 => self.tell_stale_return(),
             26..34 if !self.memory.told.is_empty() => self.tell_stale_end(),
             34..84 => self.advance(),
+            147..165 => self.a_person_decides(),
+            165..168 if !self.memory.said.is_empty() => self.tell_stale_words(),
+            168..176 => self.read_other_policies(),
             84..129 => self.submit_new(),
             129..141 if !self.clients.all.is_empty() => self.submit_again(),
             141..147 if !self.clients.all.is_empty() => self.submit_other_bytes(),
@@ -140,6 +149,9 @@ impl World {
             Work::Policies(lane) => self.policies_take(lane),
             Work::GoOn(key) => self.go_on(key),
             Work::Fire(correlation) => self.fire(&correlation),
+            Work::Answer(who) => self.reasoners_answer(who),
+            Work::CallBack => self.call_back_again(),
+            Work::Enact => self.enact(),
             Work::Submit(nth) => self.submit_nth(nth),
         }
         true
@@ -162,6 +174,10 @@ impl World {
             Out::Sending(_) | Out::Ending(_) => false,
         });
         ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));
+        let answers = self.memory.questions.iter().filter(|(_, question)| is_ready(question, self.now));
+        ready.extend(answers.map(|(who, _)| Work::Answer(who.clone())));
+        ready.extend((!self.memory.promises.is_empty()).then_some(Work::CallBack));
+        ready.extend(self.memory.read.as_ref().filter(|reading| reading.done <= self.now).map(|_| Work::Enact));
         let due = self.memory.timers.iter().filter(|(_, due)| **due <= self.now);
         ready.extend(due.map(|(correlation, _)| Work::Fire(correlation.clone())));
         let open = self.clients.all.iter().position(|submission| submission.due().is_some_and(|due| due <= self.now));
@@ -198,7 +214,12 @@ impl World {
             _ => None,
         });
         let again = self.clients.all.iter().filter_map(Submission::due);
-        let instants = self.memory.timers.values().copied().chain(ends).chain(again);
+        let words = self.memory.questions.values().filter_map(|question| match question {
+            Question::Out { ends, .. } => Some(*ends),
+            _ => None,
+        });
+        let read = self.memory.read.iter().map(|reading| reading.done);
+        let instants = self.memory.timers.values().copied().chain(ends).chain(again).chain(words).chain(read);
         instants.filter(|instant| *instant > self.now && *instant < Timestamp::MAX).min()
     }
 
@@ -208,12 +229,14 @@ impl World {
         }
     }
 
-    /// Faults end, the program has everything again, and time runs on until nothing is left to happen. Where it can, the
-    /// process goes on, with whatever it has forgotten or kept too long.
+    /// Faults end, the program has all handlers again, under any policies, and time runs on until nothing is left to happen.
+    /// Where it can, the process goes on, with whatever it has forgotten or kept too long.
     fn come_to_rest(&mut self) {
         self.calm = true;
-        if self.disk.is_latched() || self.program.kind != WHOLE || self.dice.one_in(4) {
-            self.start(WHOLE);
+        let policies = self.dice.weighted(&[(4, USUAL), (2, OTHER), (1, NONE)]);
+        let lacks = Kind { policies: USUAL, ..self.program.kind } != WHOLE;
+        if self.disk.is_latched() || lacks || self.dice.one_in(4) {
+            self.start(Kind { policies, ..WHOLE });
         }
         for _ in 0..STEPS_MAX {
             if self.work() {
@@ -230,6 +253,7 @@ impl World {
         assert_eq!(open, 0, "submissions that are never answered");
         assert!(self.memory.out.is_empty(), "effects that never end: {:?}", self.memory.out);
         assert!(self.memory.unanswered.is_empty(), "asks that are never answered");
+        assert!(self.memory.questions.is_empty(), "reasoners that are never done: {:?}", self.memory.questions);
         self.model.at_rest();
         self.assert_wakes();
         self.assert_policies();

@@ -166,7 +166,12 @@ fn an_empty_file_is_the_set_of_none() {
 
 #[test]
 fn every_fault_that_can_be_told_is_told_at_once_and_the_first_is_the_parsers() {
-    let bad = [with(5, "window = \"soon\""), with(3, "kind = \"cooldwn\""), with(2, ""), with(6, "keys = 1")];
+    let bad = [
+        with(5, "window = \"soon\""),
+        with(3, "kind = \"cooldwn\"").replace("one-a-minute", "another"),
+        with(2, ""),
+        with(6, "keys = 1"),
+    ];
     let text = format!("max_deferrals = 0\nmost = 1\n{}\n", bad.join("\n"));
     let faults = PolicySet::faults(&text);
     let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column)).collect();

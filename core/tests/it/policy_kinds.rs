@@ -208,6 +208,24 @@ fn who_comes_over_the_limit_waits_for_a_place_first_come_first_served() {
 }
 
 #[test]
+fn who_waits_at_a_limit_that_is_no_more_is_told_to_come_back() {
+    let told = |event| Promise { correlation: correlation(), event };
+    for restarts in [false, true] {
+        let mut desk = Timeline::new(&["kind = \"concurrency\"\nlimit = 1"]);
+        assert_eq!(end(&desk.new_at(1, "00:00:00")), "on");
+        [2, 3].iter().for_each(|event| drop(desk.new_at(*event, "00:00:01")));
+        assert!(desk.governor.take_promises().is_empty(), "the place is held");
+        desk.set = Arc::new(PolicySet::default());
+        match restarts {
+            true => desk.restart(),
+            false => desk.governor.learn(Governor::new(&desk.set)),
+        }
+        assert_eq!(desk.governor.take_promises(), [told(2), told(3)]);
+        assert!(desk.governor.take_promises().is_empty(), "once");
+    }
+}
+
+#[test]
 fn who_must_wait_without_a_time_takes_the_time_of_another_who_knows_one() {
     let limit = "kind = \"concurrency\"\nlimit = 1";
     let mut both = Timeline::new(&[limit, "kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\""]);

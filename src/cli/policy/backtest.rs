@@ -80,7 +80,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<Exit, Failure> {
     let settings = settings(args.layer(), &args.common)?;
     let set = named(&settings)?;
     let other = args.against.as_deref().map(policies_in).transpose()?;
-    let asks = |set: &PolicySet| !set.reasoners().is_empty();
+    let asks = |set: &PolicySet| set.reasons().next().is_some();
     let with_signals = asks(&set) || other.as_ref().is_some_and(asks);
     let mut trials = Trials {
         first: Trial::new(set, args.ids),

@@ -2,11 +2,14 @@
 
 use regie_core::Timestamp;
 use regie_core::event::LifeState;
-use regie_core::governance::Verdict;
+use regie_core::event::Principal;
+use regie_core::governance::{Grant, Verdict};
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
 
+use super::foresee::{Look, Stop as Stopped, foresee};
 use super::thread::{Run, Thread};
 use crate::simulation::program::Kind;
+use crate::simulation::rules::Policies;
 use crate::simulation::script::{BOMB, CLERK, Do, Given, TRIES};
 
 /// A fact with what the model has a say over.
@@ -22,6 +25,9 @@ pub(super) enum Plain {
     Ended(EffectKey),
     Parked,
     Finished { failed: bool },
+    Reasoned(u64),
+    Kept(u64),
+    Freed(u64, String, String),
     Other,
 }
 
@@ -46,6 +52,9 @@ impl Plain {
             Fact::Ended { key, .. } => Plain::Ended(key.clone()),
             Fact::Parked { .. } => Plain::Parked,
             Fact::Finished { end } => Plain::Finished { failed: matches!(end, RunEnd::Failed { .. }) },
+            Fact::Reasoned { event, .. } => Plain::Reasoned(*event),
+            Fact::Kept { event } => Plain::Kept(*event),
+            Fact::Freed { policy, key, event } => Plain::Freed(*event, policy.clone(), key.clone()),
             _ => Plain::Other,
         }
     }
@@ -61,16 +70,22 @@ impl What {
     }
 }
 
-/// The facts that an event must leave that comes in or returns.
-pub(super) fn expected_for_event(
-    thread: &Thread,
-    sequence: u64,
-    facts: &[Fact],
-    (kind, poisoned, at): (&Kind, bool, Timestamp),
-) -> Vec<Plain> {
+/// By what a record was made.
+pub(super) struct Made<'a> {
+    pub(super) kind: &'a Kind,
+    pub(super) policies: &'static Policies,
+    /// Whether what it is about has killed its workflow too often.
+    pub(super) poisoned: bool,
+    pub(super) at: Timestamp,
+}
+
+/// The facts that an event must leave that comes in, returns, or was asked about.
+pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fact], made: &Made<'_>) -> Vec<Plain> {
     let event = &thread.events[&sequence];
+    let just_said = !event.asks.is_empty();
     let mut expected = match event.state {
         LifeState::Deferred => vec![Plain::Moved(sequence, LifeState::Pending)],
+        _ if just_said => vec![Plain::Reasoned(sequence)],
         _ => vec![Plain::Received],
     };
     expected.extend(event.booking.as_ref().map(|_| Plain::Released));
@@ -78,30 +93,109 @@ pub(super) fn expected_for_event(
         expected.push(Plain::Moved(sequence, LifeState::Discarded));
         return expected;
     }
+    let mut said = event.said.clone();
+    if let Some(Fact::Reasoned { reasonings, .. }) = facts.first() {
+        said.retain(|old| reasonings.iter().all(|new| new.policy != old.policy));
+        said.extend_from_slice(reasonings);
+    }
+    // What others than the policies in force have asked is no answer to those.
+    let answered = just_said && event.judged_by == made.policies.in_force().set.digest();
+    let may_defer = event.unpromised() < made.policies.most_deferrals;
+    let look = Look { seen: &event.seen, said: &said, answered, may_defer, poisoned: made.poisoned };
+    let foreseen = foresee(made.policies, &look);
     let judgement = facts.iter().find_map(|fact| match fact {
         Fact::Judged { judgement, .. } => Some(judgement),
         _ => None,
     });
-    assert_eq!(judgement.is_some(), !kind.policies.is_empty(), "what was judged by nobody, or not judged");
+    assert_eq!(judgement.is_some(), foreseen.is_judged(), "what was judged by nobody, or not judged");
     expected.extend(judgement.map(|_| Plain::Judged));
+    judgement.into_iter().for_each(|judgement| foreseen.assert(judgement));
+    let by_poison = foreseen.stop == Some(Stopped::Poison);
+    thread.foreseen = Some(foreseen);
     match judgement.map_or(&Verdict::Accepted, |judgement| &judgement.verdict) {
-        Verdict::Accepted => expected.extend(handled(thread, sequence, (kind, poisoned, at))),
+        Verdict::Accepted => expected.extend(handled(thread, sequence, made, false)),
         Verdict::Deferred { .. } | Verdict::Waiting { .. } => {
-            expected.push(Plain::Moved(sequence, LifeState::Deferred))
+            expected.push(Plain::Moved(sequence, LifeState::Deferred));
         }
         Verdict::Discarded { .. } => expected.push(Plain::Moved(sequence, LifeState::Discarded)),
-        Verdict::Escalated { .. } => {
-            let banned = event.seen.metadata.get("ban").is_some_and(|ban| ban == "panic");
-            assert!(banned && poisoned, "escalated by no policy");
-            expected.extend([Plain::Moved(sequence, LifeState::Escalated), Plain::Parked]);
+        Verdict::Escalated { .. } | Verdict::EscalatedUntil { .. } => {
+            expected.push(Plain::Moved(sequence, LifeState::Escalated));
+            expected.extend((made.poisoned || by_poison).then_some(Plain::Parked));
         }
-        other => panic!("no policy here says {other:?}"),
+        Verdict::Asking { .. } => {}
     }
     expected
 }
 
-fn handled(thread: &Thread, sequence: u64, (kind, poisoned, at): (&Kind, bool, Timestamp)) -> Vec<Plain> {
-    let parked = [Plain::Moved(sequence, LifeState::Escalated), Plain::Parked];
+/// The facts that must be left when an escalated event is decided of: by a person, or because its time is up.
+pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Made<'_>) -> Vec<Plain> {
+    let decided = facts.iter().find_map(|fact| match fact {
+        Fact::Moved { event, to, reason, by } => Some((*event, Some((*to, reason, by)))),
+        Fact::Kept { event } => Some((*event, None)),
+        Fact::Parked { input, .. } => {
+            let id = input.strip_prefix("event ").expect("an event");
+            let found = thread.events.iter().find(|(_, event)| event.seen.id == id).expect("an event");
+            Some((*found.0, None))
+        }
+        _ => None,
+    });
+    let (sequence, moved) = decided.unwrap_or_else(|| panic!("a record of nothing: {facts:?}"));
+    let event = &thread.events[&sequence];
+    assert_eq!(event.state, LifeState::Escalated, "a decision of event {sequence}, which does not wait for one");
+    let eva = Some(Principal::user("eva"));
+    let failed = thread.run.as_ref().is_some_and(|run| run.failed == Some(true));
+    let kept = facts.iter().any(|fact| matches!(fact, Fact::Kept { .. }));
+    let skipped = "skipped: its workflow has failed; ";
+    let why = moved.map(|(_, reason, _)| reason.strip_prefix(skipped).unwrap_or(reason));
+    let in_person = match (moved, why) {
+        (Some((_, _, by)), Some("eva says so")) if *by == eva => true,
+        (Some((_, _, None)), Some("nobody decided in time")) => false,
+        (Some((_, reason, by)), _) => panic!("decided by {by:?}: {reason}"),
+        (None, _) => !kept,
+    };
+    let is_skipped = moved.is_some_and(|(_, reason, _)| reason.starts_with(skipped));
+    let approved = match moved {
+        Some((to, ..)) => is_skipped || to != LifeState::Discarded,
+        None => true,
+    };
+    if !in_person {
+        assert_eq!(event.lapse, Some(approved), "event {sequence} is decided of otherwise than was said");
+        assert!(event.until.is_some_and(|until| until <= made.at), "event {sequence} is decided of before its time");
+    }
+    assert_eq!(is_skipped, approved && failed, "skipped by a run that has not failed, or not by one that has");
+    if !approved || is_skipped {
+        return vec![Plain::Moved(sequence, LifeState::Discarded)];
+    }
+    let mut expected = handled(thread, sequence, made, true);
+    let moves = expected.contains(&Plain::Moved(sequence, LifeState::Processed));
+    expected.extend((!in_person && !moves).then_some(Plain::Kept(sequence)));
+    expected
+}
+
+/// Places are freed with the run that they belong to; without one at once.
+pub(super) fn freed(thread: &Thread, facts: &[Fact], expected: &[Plain]) -> Vec<Plain> {
+    let mut places = thread.places.clone();
+    for fact in facts {
+        if let Fact::Judged { event, judgement } = fact {
+            let held = judgement.decisions.iter().filter_map(|it| match &it.grant {
+                Some(Grant::Held { key }) => Some((*event, it.policy.clone(), key.clone())),
+                _ => None,
+            });
+            places.extend(held);
+        }
+    }
+    let runs = thread.run.as_ref().is_some_and(Run::is_running);
+    let begins = expected.iter().any(|plain| matches!(plain, Plain::Started(..)));
+    let ends = expected.iter().any(|plain| matches!(plain, Plain::Finished { .. }));
+    let places = places.into_iter().filter(|_| ends || !(runs || begins));
+    places.map(|(event, policy, key)| Plain::Freed(event, policy, key)).collect()
+}
+
+/// What an event leaves that goes on; one that a person has let go on is escalated already.
+fn handled(thread: &Thread, sequence: u64, made: &Made<'_>, approved: bool) -> Vec<Plain> {
+    let Made { kind, poisoned, at, .. } = *made;
+    let mut parked = vec![Plain::Moved(sequence, LifeState::Escalated), Plain::Parked];
+    parked.drain(..usize::from(approved));
     let seen = &thread.events[&sequence].seen;
     let newest = match seen.parts().0 {
         "puppet" => Some(("puppet", kind.puppet)),
@@ -112,7 +206,7 @@ fn handled(thread: &Thread, sequence: u64, (kind, poisoned, at): (&Kind, bool, T
     let fresh;
     let (run, mut expected) = match (&thread.run, newest) {
         (Some(run), _) if run.is_running() => (run, Vec::new()),
-        _ if poisoned => return parked.into(),
+        _ if poisoned => return parked,
         (Some(_), _) | (None, None) => return recorded,
         (None, Some((name, version))) => {
             fresh = Run::new(name, version);
@@ -133,11 +227,8 @@ fn handled(thread: &Thread, sequence: u64, (kind, poisoned, at): (&Kind, bool, T
 }
 
 /// The facts that an effect's end must leave.
-pub(super) fn expected_after_end(
-    thread: &Thread,
-    (key, end): (&EffectKey, &EffectEnd),
-    (kind, poisoned): (&Kind, bool),
-) -> Vec<Plain> {
+pub(super) fn expected_after_end(thread: &Thread, (key, end): (&EffectKey, &EffectEnd), made: &Made<'_>) -> Vec<Plain> {
+    let Made { kind, poisoned, .. } = *made;
     let run = thread.run.as_ref().expect("effects are owed by a run");
     assert!(run.is_running() && kind.has(&run.name, run.version), "the end of {key} is handled by nobody");
     let mut expected = vec![Plain::Ended(key.clone())];

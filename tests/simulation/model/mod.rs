@@ -1,23 +1,38 @@
 //! The model: plain maps that follow the journal, with rules of their own. No `decide`, no `evolve`: what those did is held
 //! against what the events' scripts and the words of the rules say.
 
-mod cooldowns;
 mod event;
 mod expect;
+mod foresee;
+mod history;
+mod keys;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState, Status};
+use regie_core::governance::{Judgement, Who};
+use regie_core::reasoning::{Ask, Reasoning};
 use regie_core::workflow::{AgentOutcome, Definitions, Effect, EffectEnd, EffectKey, Fact, Record, State};
 use regie_journal::{POLICIES, Row};
 
 use crate::simulation::memory::Key;
 use crate::simulation::program::Kind;
+use crate::simulation::rules::{Does, Policies};
 use crate::simulation::tally::Tally;
-use cooldowns::Cooldowns;
+use keys::Keys;
 use thread::Thread;
+
+/// Where a record stands, and by what it was made.
+pub(super) struct Place<'a> {
+    position: u64,
+    /// How often its workflow has died so far.
+    deaths: u32,
+    kind: &'a Kind,
+    /// The policies of its turn.
+    policies: &'static Policies,
+}
 
 /// What the model knows.
 pub(crate) struct Model {
@@ -28,7 +43,11 @@ pub(crate) struct Model {
     numbers: BTreeMap<u64, CorrelationId>,
     /// The event that was received at a position: its correlation and sequence.
     received: BTreeMap<u64, (CorrelationId, u64)>,
-    cooldowns: Cooldowns,
+    keys: Keys,
+    /// The policies of each correlation's last turn.
+    turns: BTreeMap<CorrelationId, &'static Policies>,
+    /// What reasoners will have said, by event.
+    words: BTreeMap<Who, Vec<Vec<Reasoning>>>,
     /// Positions of events whose first answer was told.
     told_new: BTreeSet<u64>,
     /// What agents will have given, by effect.
@@ -49,7 +68,9 @@ impl Model {
             threads: BTreeMap::new(),
             numbers: BTreeMap::new(),
             received: BTreeMap::new(),
-            cooldowns: Cooldowns::default(),
+            keys: Keys::default(),
+            turns: BTreeMap::new(),
+            words: BTreeMap::new(),
             told_new: BTreeSet::new(),
             given: BTreeMap::new(),
             begun: BTreeSet::new(),
@@ -67,6 +88,22 @@ impl Model {
     /// A process begins with such a program.
     pub(crate) fn starts(&mut self, kind: Kind) {
         self.kind = kind;
+        self.keys.others = false;
+    }
+
+    pub(crate) fn clock_was_set(&mut self) {
+        self.keys.clock += 1;
+    }
+
+    /// Other policies come into force.
+    pub(crate) fn enacts(&mut self, policies: &'static Policies) {
+        self.kind.policies = policies;
+        self.keys.others = true;
+    }
+
+    /// A turn begins, and is judged by these to its end.
+    pub(crate) fn begins_turn(&mut self, correlation: &CorrelationId, policies: &'static Policies) {
+        self.turns.insert(correlation.clone(), policies);
     }
 
     pub(crate) fn died(&mut self, correlation: &CorrelationId) {
@@ -99,17 +136,23 @@ impl Model {
         }
         let mut thread = self.threads.remove(&correlation).unwrap_or_default();
         let deaths = self.deaths.get(&correlation).copied().unwrap_or(0);
-        let place = (self.position, deaths, &self.kind);
-        thread.follow(&correlation, record, place);
-        self.cooldowns.follow(&thread, record, &self.kind);
+        let policies = self.turns[&correlation];
+        let place = Place { position: self.position, deaths, kind: &self.kind, policies };
+        thread.follow(&correlation, record, &place);
+        self.keys.follow(&correlation, &thread, record);
         if thread.events.contains_key(&record.sequence) {
             self.received.insert(self.position, (correlation.clone(), record.sequence));
         }
         thread.count(record, &mut self.tally);
         self.threads.insert(correlation.clone(), thread);
         for fact in &record.facts {
-            if let Fact::Ended { key, end } = fact {
-                self.ended(&(correlation.clone(), key.clone()), end);
+            match fact {
+                Fact::Ended { key, end } => self.ended(&(correlation.clone(), key.clone()), end),
+                Fact::Reasoned { event, reasonings } => {
+                    self.reasoned((correlation.clone(), *event), record, reasonings)
+                }
+                Fact::Judged { judgement, .. } => self.assert_set(judgement, policies),
+                _ => {}
             }
         }
     }
@@ -132,6 +175,59 @@ impl Model {
             }
             _ => {}
         }
+    }
+
+    /// What was said is what a reasoner gave, after what was said before; of all that counts what the filters let pass.
+    fn reasoned(&self, who: Who, record: &Record, reasonings: &[Reasoning]) {
+        let said = self.words.get(&who).expect("nobody was asked");
+        let event = &self.threads[&who.0].events[&who.1];
+        let about = event.seen.parts().1;
+        let skipped =
+            record.facts.iter().any(|fact| matches!(fact, Fact::Moved { reason, .. } if reason.starts_with("skipped")));
+        let found = foresee::as_recorded(reasonings);
+        let sifted = |said: &Vec<Reasoning>| {
+            let mut all = event.said_before.clone();
+            all.retain(|old| said.iter().all(|new| new.policy != old.policy));
+            all.extend_from_slice(said);
+            foresee::sift(self.turns[&who.0], about, &all) == found
+        };
+        let is_said = said.iter().any(|said| if skipped { said == reasonings } else { sifted(said) });
+        assert!(is_said, "nobody said so of {who:?}, or it counts what does not: {reasonings:?}");
+    }
+
+    /// The whole turn is judged by the policies that were in force when it began.
+    fn assert_set(&self, judgement: &Judgement, policies: &'static Policies) {
+        assert_eq!(judgement.set, policies.in_force().set.digest(), "judged by half a set");
+    }
+
+    /// Reasoners are asked: the journal says so.
+    pub(crate) fn is_asked(&self, who: &Who, asks: &[Ask]) {
+        assert_eq!(self.asks(who).as_deref(), Some(asks), "reasoners are asked about {who:?}");
+    }
+
+    /// Who is to be asked about an event, by the journal.
+    pub(crate) fn asks(&self, (correlation, event): &Who) -> Option<Vec<Ask>> {
+        let event = self.threads.get(correlation)?.events.get(event)?;
+        Some(event.asks.clone()).filter(|asks| !asks.is_empty())
+    }
+
+    pub(crate) fn will_say(&mut self, who: &Who, said: &[Reasoning]) {
+        self.words.entry(who.clone()).or_default().push(said.to_vec());
+    }
+
+    /// Events that wait for a person.
+    pub(crate) fn escalated(&self) -> Vec<Who> {
+        let all = self.threads.iter().flat_map(|(correlation, thread)| {
+            let waiting = thread.events.iter().filter(|(_, event)| event.state == LifeState::Escalated);
+            waiting.map(|(sequence, _)| (correlation.clone(), *sequence))
+        });
+        all.collect()
+    }
+
+    /// A person is told that an event does not wait for one, and no record of that turn has it do so since.
+    pub(crate) fn does_not_wait(&self, correlation: &CorrelationId, event: u64) {
+        let event = self.threads.get(correlation).and_then(|thread| thread.events.get(&event));
+        assert!(event.is_none_or(|event| event.state != LifeState::Escalated), "it waits for a person");
     }
 
     fn event_at(&self, position: u64) -> (&CorrelationId, &thread::Event) {
@@ -201,15 +297,23 @@ impl Model {
         for (correlation, thread) in &self.threads {
             assert!(thread.owed.is_empty(), "{correlation} owes {:?}", thread.owed);
             for (sequence, event) in &thread.events {
-                let open = matches!(event.state, LifeState::Pending | LifeState::Deferred);
+                // Who waits for a place may do so as long as all are held.
+                let waits = event.state == LifeState::Deferred && event.until.is_none();
+                let open = matches!(event.state, LifeState::Pending | LifeState::Deferred) && !waits;
                 assert!(!open, "event {sequence} of {correlation} is {} for ever", event.state);
+                assert_eq!(event.lapse, None, "event {sequence} of {correlation} waits for a person beyond its time");
             }
             for key in &thread.ended {
                 let key = (correlation.clone(), key.clone());
                 assert!(self.begun.contains(&key), "{key:?} ended and never went out");
             }
         }
-        self.cooldowns.at_rest();
+        let rules = self.kind.policies.rules.iter();
+        let limits = rules.filter_map(|rule| match rule.does {
+            Does::Seats(limit, _) => Some((rule.name, limit as usize)),
+            _ => None,
+        });
+        self.keys.at_rest(&limits.collect::<Vec<_>>());
         event::assert_entities(self.threads.values().flat_map(|thread| thread.events.values()));
     }
 

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, LifeState};
-use regie_core::governance::{Booking, Verdict};
-use regie_core::limits;
+use regie_core::governance::{Booking, Grant, Judgement, Lapse, Verdict};
+use regie_core::reasoning::{Ask, Reasoning};
 use regie_core::workflow::{Definitions, Effect, EffectEnd, EffectKey, Fact, Record, State};
+use regie_core::{Digest, Timestamp, limits};
 
+use super::Place;
 use super::event::Seen;
-use super::expect::{Plain, expected_after_end, expected_for_event};
-use crate::simulation::program::Kind;
+use super::expect::{Made, Plain, expected_after_decision, expected_after_end, expected_for_event, freed};
+use super::foresee::Foreseen;
+use super::keys::{booked, grants};
 use crate::simulation::tally::Tally;
 
 /// One correlation.
@@ -23,6 +25,10 @@ pub(super) struct Thread {
     pub(super) events: BTreeMap<u64, Event>,
     pub(super) run: Option<Run>,
     pub(super) owed: BTreeMap<EffectKey, Effect>,
+    /// Places at concurrency limits that its events hold: event, policy and key.
+    pub(super) places: Vec<(u64, String, String)>,
+    /// What was foreseen of the last judgement.
+    pub(super) foreseen: Option<Foreseen>,
     /// Calls and sends that ended by a fact.
     pub(super) ended: BTreeSet<EffectKey>,
 }
@@ -38,6 +44,17 @@ pub(super) struct Event {
     pub(super) state: LifeState,
     pub(super) until: Option<Timestamp>,
     pub(super) booking: Option<Booking>,
+    /// Whether it goes on when its time is up and nobody has decided.
+    pub(super) lapse: Option<bool>,
+    /// Who is asked about it.
+    pub(super) asks: Vec<Ask>,
+    pub(super) said: Vec<Reasoning>,
+    /// What they had said before they spoke last.
+    pub(super) said_before: Vec<Reasoning>,
+    /// The policies of its last judgement.
+    pub(super) judged_by: Option<Digest>,
+    /// Each time it was put off until an instant: the policy that promised that, if one did.
+    pub(super) put_off: Vec<Option<String>>,
     pub(super) first: First,
 }
 
@@ -71,13 +88,8 @@ impl Run {
 }
 
 impl Thread {
-    /// Follows a record that stands at a position; `deaths` is how often its workflow has died so far.
-    pub(super) fn follow(
-        &mut self,
-        correlation: &CorrelationId,
-        record: &Record,
-        (position, deaths, kind): (u64, u32, &Kind),
-    ) {
+    /// Follows a record that stands at a place.
+    pub(super) fn follow(&mut self, correlation: &CorrelationId, record: &Record, place: &Place<'_>) {
         assert_eq!(record.sequence, self.sequence + 1, "a gap in {correlation}");
         assert!(record.at >= self.last_at, "time runs back in {correlation}");
         self.sequence = record.sequence;
@@ -85,23 +97,30 @@ impl Thread {
         assert_eq!(opens, record.sequence == 1, "a correlation is opened by its first record");
         self.last_at = record.at;
         let facts = &record.facts[usize::from(opens)..];
-        assert_attempts(facts, deaths);
+        assert_attempts(facts, place.deaths);
         let poisoned = facts.iter().any(|fact| matches!(fact, Fact::Parked { attempts, .. } if *attempts > 1));
-        let expected = match facts.first() {
+        let made = Made { kind: place.kind, policies: place.policies, poisoned, at: record.at };
+        self.foreseen = None;
+        let mut expected = match facts.first() {
             Some(Fact::Received { raw, .. }) => {
-                self.receive(raw, record, position);
-                expected_for_event(self, record.sequence, facts, (kind, poisoned, record.at))
+                self.receive(raw, record, place.position);
+                expected_for_event(self, record.sequence, facts, &made)
             }
             Some(Fact::Moved { event, to: LifeState::Pending, .. }) => {
                 self.assert_may_return(*event, facts, record.at);
-                expected_for_event(self, *event, facts, (kind, poisoned, record.at))
+                expected_for_event(self, *event, facts, &made)
+            }
+            Some(Fact::Reasoned { event, .. }) => {
+                assert!(!self.events[event].asks.is_empty(), "nobody is asked about event {event}");
+                expected_for_event(self, *event, facts, &made)
             }
             Some(Fact::Ended { key, end }) => {
                 self.assert_may_end(key, end, record.at);
-                expected_after_end(self, (key, end), (kind, poisoned))
+                expected_after_end(self, (key, end), &made)
             }
-            other => panic!("{correlation}: a record begins with {other:?}"),
+            _ => expected_after_decision(self, facts, &made),
         };
+        expected.extend(freed(self, facts, &expected));
         let found: Vec<Plain> = facts.iter().map(Plain::of).collect();
         assert_eq!(found, expected, "record {} of {correlation}: {facts:#?}", record.sequence);
         facts.iter().for_each(|fact| self.fact(fact));
@@ -118,7 +137,25 @@ impl Thread {
         let timestamp = seen.timestamp(record.at);
         let (state, first) = (LifeState::Pending, First { state: LifeState::Pending, until: None, moves: vec![] });
         let (raw, recorded, until, booking) = (raw.to_string(), record.at, None, None);
-        let event = Event { raw, seen, position, recorded, timestamp, state, until, booking, first };
+        let (lapse, judged_by, put_off) = (None, None, Vec::new());
+        let (asks, said, said_before) = (Vec::new(), Vec::new(), Vec::new());
+        let event = Event {
+            raw,
+            seen,
+            position,
+            recorded,
+            timestamp,
+            state,
+            until,
+            booking,
+            lapse,
+            asks,
+            said,
+            said_before,
+            judged_by,
+            put_off,
+            first,
+        };
         self.events.insert(record.sequence, event);
     }
 
@@ -126,7 +163,8 @@ impl Thread {
     fn assert_may_return(&self, sequence: u64, facts: &[Fact], at: Timestamp) {
         let event = &self.events[&sequence];
         assert_eq!(event.state, LifeState::Deferred);
-        assert!(event.until.is_some_and(|until| until <= at), "event {sequence} returns before its time");
+        assert!(event.until.is_none_or(|until| until <= at), "event {sequence} returns before its time");
+        assert!(event.until.is_some() || event.booking.is_some(), "event {sequence} waits for nothing");
         let released = facts.iter().find_map(|fact| match fact {
             Fact::Released { booking } => Some(booking),
             _ => None,
@@ -148,16 +186,31 @@ impl Thread {
     fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Judged { event, judgement } => {
-                let event = self.events.get_mut(event).expect("an event");
-                event.until = match judgement.verdict {
-                    Verdict::Deferred { until, .. } => Some(until),
+                let held = grants(judgement).filter_map(|(policy, grant)| match grant {
+                    Grant::Held { key } => Some((*event, policy.to_string(), key.clone())),
                     _ => None,
-                };
-                event.booking = super::cooldowns::booked(judgement).cloned();
+                });
+                self.places.extend(held);
+                self.events.get_mut(event).expect("an event").judged(judgement);
             }
+            // Places of one session are the same: it is that of the event which has just come back.
             Fact::Released { booking } => {
-                let holder = self.events.values_mut().find(|event| event.booking.as_ref() == Some(booking));
+                let holders = self.events.values_mut().filter(|event| event.booking.as_ref() == Some(booking));
+                let holder = holders.min_by_key(|event| event.state != LifeState::Pending);
                 holder.expect("a holder").booking = None;
+            }
+            Fact::Freed { policy, key, event } => {
+                let place = (*event, policy.clone(), key.clone());
+                self.places.retain(|held| *held != place);
+            }
+            Fact::Reasoned { event, reasonings } => {
+                let event = self.events.get_mut(event).expect("an event");
+                event.asks.clear();
+                event.hear(reasonings);
+            }
+            Fact::Kept { event } => {
+                let event = self.events.get_mut(event).expect("an event");
+                (event.lapse, event.until) = (None, None);
             }
             Fact::Moved { event, to, .. } => self.events.get_mut(event).expect("an event").go(*to),
             Fact::Started { definition, version } => self.run = Some(Run::new(definition, *version)),
@@ -187,13 +240,28 @@ impl Thread {
             tally.count(match fact {
                 Fact::Parked { attempts: 1, .. } => "handler: error",
                 Fact::Parked { .. } => "parked after its attempts",
+                Fact::Judged { judgement, .. } => match name_of(judgement) {
+                    Some(name) => name,
+                    None => continue,
+                },
+                Fact::Kept { .. } => "escalation: kept beyond its time",
+                Fact::Freed { .. } => "policy: a place is freed",
+                Fact::Reasoned { reasonings, .. } if reasonings.iter().any(|it| !it.filtered.is_empty()) => {
+                    "reasoner: a signal is filtered"
+                }
+                Fact::Moved { reason, to: LifeState::Processed, .. } if reason.starts_with("nobody") => {
+                    "escalation: goes on when its time is up"
+                }
+                Fact::Moved { reason, .. } if reason.starts_with("nobody") => "escalation: ends when its time is up",
+                Fact::Moved { reason, .. } if reason.starts_with("eva") => continue,
                 Fact::Moved { to: LifeState::Deferred, .. } if returns => "policy: deferred again",
                 Fact::Moved { to: LifeState::Deferred, .. } => "policy: deferred",
-                Fact::Moved { reason, .. } if reason == "banned" => "policy: vetoed",
-                Fact::Moved { to: LifeState::Discarded, .. } => match run.is_some_and(|run| run.failed == Some(true)) {
-                    true => "skipped: the run has failed",
-                    false => "policy: discarded",
-                },
+                Fact::Moved { reason, .. } if reason == "bans" => "policy: vetoed",
+                Fact::Moved { reason, .. } if reason == "no entry" => "policy: vetoed by CEL",
+                Fact::Moved { reason, .. } if reason == "risky" => "policy: vetoed for a signal",
+                Fact::Moved { reason, .. } if reason == "debounced" => "policy: overtaken in a burst",
+                Fact::Moved { reason, .. } if reason.starts_with("skipped") => "skipped: the run has failed",
+                Fact::Moved { to: LifeState::Discarded, .. } => "policy: discarded",
                 Fact::Moved { reason, .. } if reason == "recorded" && run.is_some() => "recorded: the run is over",
                 _ => continue,
             });
@@ -206,8 +274,13 @@ impl Thread {
             Effect::Timer { due } => *due,
             _ => Timestamp::MIN,
         });
-        let deferred = self.events.values().filter(|event| event.state == LifeState::Deferred);
-        effects.chain(deferred.filter_map(|event| event.until)).min()
+        let events = self.events.values().filter_map(|event| match event.state {
+            LifeState::Pending if !event.asks.is_empty() => Some(Timestamp::MIN),
+            LifeState::Deferred => event.until,
+            LifeState::Escalated if event.lapse.is_some() => event.until,
+            _ => None,
+        });
+        effects.chain(events).min()
     }
 
     /// The handler's own state holds what was noted.
@@ -224,17 +297,71 @@ impl Thread {
 }
 
 impl Event {
+    fn judged(&mut self, judgement: &Judgement) {
+        (self.until, self.lapse) = match judgement.verdict {
+            Verdict::Deferred { until, .. } => (Some(until), None),
+            Verdict::EscalatedUntil { until, then, .. } => (Some(until), Some(then == Lapse::Approve)),
+            _ => (None, None),
+        };
+        self.booking = booked(judgement).cloned();
+        self.judged_by = judgement.set;
+        match &judgement.verdict {
+            Verdict::Asking { asks } => self.asks.clone_from(asks),
+            Verdict::Deferred { .. } | Verdict::Waiting { .. } => {
+                self.put_off.push(self.booking.as_ref().map(|booking| booking.policy.clone()))
+            }
+            _ => {}
+        }
+    }
+
+    /// What reasoners say; who said something before has thought better of it.
+    pub(super) fn hear(&mut self, reasonings: &[Reasoning]) {
+        self.said_before.clone_from(&self.said);
+        self.said.retain(|old| reasonings.iter().all(|new| new.policy != old.policy));
+        self.said.extend_from_slice(reasonings);
+    }
+
+    /// How often it was put off without a promise, or by one that another policy than before made.
+    pub(super) fn unpromised(&self) -> u32 {
+        let before = std::iter::once(&None).chain(&self.put_off);
+        let is_other =
+            |(now, before): &(&Option<String>, &Option<String>)| now.is_none() || before.is_some() && now != before;
+        self.put_off.iter().zip(before).filter(is_other).count() as u32
+    }
+
     /// The moves that there are.
     fn go(&mut self, to: LifeState) {
         use LifeState::{Deferred, Discarded, Escalated, Pending, Processed};
         let legal = match self.state {
             Pending => matches!(to, Processed | Deferred | Escalated | Discarded),
             Deferred => to == Pending,
-            Escalated | Processed | Discarded => false,
+            Escalated => matches!(to, Processed | Discarded),
+            Processed | Discarded => false,
         };
         assert!(legal, "an event goes from {} to {to}", self.state);
         self.state = to;
+        if to != Escalated {
+            self.lapse = None;
+        }
     }
+}
+
+/// What a judgement is counted as, if it is not told by the event's move.
+fn name_of(judgement: &Judgement) -> Option<&'static str> {
+    let grants = || grants(judgement).map(|(_, grant)| grant);
+    Some(match &judgement.verdict {
+        Verdict::Asking { .. } => "policy: asks reasoners first",
+        Verdict::Waiting { .. } => "policy: waits for a place",
+        Verdict::Escalated { reason } if reason.starts_with("put off too often") => "policy: put off too often",
+        Verdict::Escalated { .. } => "policy: escalated",
+        Verdict::EscalatedUntil { .. } => "policy: escalated for a time",
+        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Held { .. })) => "policy: takes a place",
+        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Placed { .. })) => "policy: enters a session",
+        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Spent { .. })) => "policy: spends of a rate",
+        Verdict::Deferred { .. } if grants().any(|grant| matches!(grant, Grant::Burst { .. })) => "policy: debounced",
+        Verdict::Deferred { .. } if grants().next().is_none() => "policy: deferred, for a reasoner is silent",
+        _ => return None,
+    })
 }
 
 fn first_of(sequence: u64, facts: &[Fact]) -> First {

@@ -22,7 +22,9 @@ fn collect(text: &str) -> Vec<PolicyFileError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What follows from a line that was not understood would only lead astray.
-        return errors.iter().map(|error| of_toml(text, error)).collect();
+        let mut all: Vec<_> = errors.iter().map(|error| of_toml(text, error)).collect();
+        all.dedup_by_key(|fault| fault.line); // so would what follows on the line itself
+        return all;
     }
     let told = |(at, why)| place(text, at, why);
     let mut all = Vec::new();

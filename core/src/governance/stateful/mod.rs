@@ -53,6 +53,8 @@ struct Held {
     places: Vec<Place>,
     returning: Option<Booking>,
     booked: Option<Booking>,
+    /// Whether it waits there without a time.
+    waits: bool,
 }
 
 impl Governor {
@@ -73,6 +75,11 @@ impl Governor {
     /// A set's policies are about to be read: what is given up from now on is not forgotten until that was learnt.
     pub fn begins_to_learn(&mut self) {
         self.given_up = Some(Vec::new());
+    }
+
+    /// They could not be read.
+    pub fn learns_nothing(&mut self) {
+        self.given_up = None;
     }
 
     /// Takes what was read of a set's policies: the keys that are not here. Those that are go on as they are: what the
@@ -125,6 +132,9 @@ impl Governor {
             }
             self.has_changed(place);
         }
+        if let Some(booking) = held.booked.as_ref().filter(|_| committed && held.waits) {
+            self.waits(booking, &held.who); // of a set that has gone out of force meanwhile, perhaps
+        }
         let mut freed = held.places;
         if let Some(booking) = held.returning {
             match committed && held.booked.as_ref() != Some(&booking) {
@@ -156,15 +166,19 @@ impl Governor {
     }
 
     /// Those who waited and have a place now: each is to come back, and is told once. After a restart all are told again.
+    /// Where the limit is no more, all who wait are told: nothing is in their way, and nobody else would ever tell them.
     pub fn take_promises(&mut self) -> Vec<Promise> {
-        let mut promises: Vec<Promise> = self.stranded.take().collect();
+        let mut told: Vec<Who> = self.stranded.take().collect();
         for place in std::mem::take(&mut self.changed) {
-            let Some(PolicyKind::Concurrency { limit, .. }) = self.kinds.get(&place.0) else { continue };
             let Some(Key { state: KeyState::Concurrency(key), .. }) = self.keys.get_mut(&place) else { continue };
-            let told = key.promise(*limit).into_iter();
-            promises.extend(told.map(|(correlation, event)| Promise { correlation, event }));
+            told.extend(key.promise(match self.kinds.get(&place.0) {
+                Some(PolicyKind::Concurrency { limit, .. }) => *limit,
+                _ => u32::MAX,
+            }));
         }
-        promises
+        let mut once = BTreeSet::new();
+        told.retain(|who| once.insert(who.clone()));
+        told.into_iter().map(|(correlation, event)| Promise { correlation, event }).collect()
     }
 
     /// Keys that are remembered.
@@ -198,7 +212,7 @@ impl Governor {
 
     /// The first that stops wins; of several that defer, the latest time.
     fn answer(&mut self, ask: Ask, mut looks: Vec<Look>, now: Timestamp) -> Ruling {
-        let mut held = Held { who: ask.who, places: Vec::new(), returning: ask.returning, booked: None };
+        let mut held = Held { who: ask.who, places: Vec::new(), returning: ask.returning, booked: None, waits: false };
         let stop = looks.iter().position(|look| !look.is_free());
         let stopped = match stop {
             None => {
@@ -262,6 +276,7 @@ impl Governor {
         key.state.book(&grant, (id, &held.who));
         held.places.push(look.place.clone());
         held.booked = grant.booking().cloned();
+        held.waits = until.is_none();
         look.decision.grant = Some(grant);
         match until {
             Some(until) => Verdict::Deferred { until, reason },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ask::{Promise, Who};
+use super::super::ask::Who;
 use super::super::decision::Booking;
 use crate::Timestamp;
 
@@ -27,8 +27,7 @@ impl Stranded {
     }
 
     /// All of them, in the order in which they came: each is to come back, and is told once.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Promise> + use<> {
-        let all = std::mem::take(&mut self.0).into_iter();
-        all.map(|(_, (correlation, event))| Promise { correlation, event })
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Who> + use<> {
+        std::mem::take(&mut self.0).into_iter().map(|(_, who)| who)
     }
 }
