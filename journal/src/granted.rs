@@ -20,8 +20,19 @@ pub(crate) struct Granted {
     taken: BTreeMap<At, Timestamp>,
     placed: BTreeMap<At, (Timestamp, u64)>,
     spent: BTreeMap<At, Arrival>,
-    booked: Vec<Booked>,
+    booked: BTreeMap<Stand, Standing>,
+    /// By policy, key and first instant: the latest of each burst, and how many of it stand.
+    bursts: BTreeMap<(At, Timestamp), (u32, usize)>,
     held: BTreeSet<HeldBy>,
+}
+
+/// A booking, and whose it is.
+type Stand = (At, Timestamp, CorrelationId, u64);
+
+struct Standing {
+    /// When its burst began, and which of it it is.
+    burst: Option<(Timestamp, u32)>,
+    waits: bool,
 }
 
 impl Granted {
@@ -45,30 +56,39 @@ impl Granted {
                 let known = self.spent.get(&at_key).copied();
                 self.spent.insert(at_key, Arrival::after(known, at, interval, booked));
             }
-            Grant::Booked(booking) => self.booked.push(Booked { booking, correlation, event, burst: None, waits }),
+            Grant::Booked(booking) => drop(self.book(booking, (correlation, event), Standing { burst: None, waits })),
             Grant::Burst { booking, first, nth } => {
-                let burst = Some(self.in_burst(&booking, first, nth));
-                self.booked.push(Booked { booking, correlation, event, burst, waits });
+                let burst = ((booking.policy.clone(), booking.key.clone()), first);
+                let standing = Standing { burst: Some((first, nth)), waits };
+                if self.book(booking, (correlation, event), standing) {
+                    let (top, standing) = self.bursts.entry(burst).or_default();
+                    (*top, *standing) = (nth.max(*top), *standing + 1);
+                }
             }
             Grant::Held { key } => drop(self.held.insert(HeldBy { policy, key, correlation, event })),
         }
     }
 
-    /// All that stand of a burst know its latest, in whichever order they come.
-    fn in_burst(&mut self, booking: &Booking, first: Timestamp, nth: u32) -> InBurst {
-        let mut top = nth;
-        let same = |other: &Booking| other.policy == booking.policy && other.key == booking.key;
-        for other in self.booked.iter_mut().filter(|other| same(&other.booking)) {
-            let Some(other) = other.burst.as_mut().filter(|other| other.first == first) else { continue };
-            other.top = other.top.max(nth);
-            top = top.max(other.top);
-        }
-        InBurst { first, nth, top }
+    /// Tells whether it was not known yet.
+    fn book(&mut self, booking: Booking, (correlation, event): (CorrelationId, u64), standing: Standing) -> bool {
+        let stand = ((booking.policy, booking.key), booking.slot, correlation, event);
+        let is_new = !self.booked.contains_key(&stand);
+        self.booked.entry(stand).or_insert(standing);
+        is_new
     }
 
     /// A promised place was given up or used.
     pub(crate) fn release(&mut self, booking: &Booking, (correlation, event): Event<'_>) {
-        self.booked.retain(|it| it.booking != *booking || it.correlation != *correlation || it.event != event);
+        let at = (booking.policy.clone(), booking.key.clone());
+        let gone = self.booked.remove(&(at.clone(), booking.slot, correlation.clone(), event));
+        let Some((first, _)) = gone.and_then(|gone| gone.burst) else { return };
+        let burst = (at, first);
+        if let Some((_, standing)) = self.bursts.get_mut(&burst) {
+            *standing -= 1;
+            if *standing == 0 {
+                self.bursts.remove(&burst);
+            }
+        }
     }
 
     /// A place that was held is free.
@@ -92,8 +112,13 @@ impl Granted {
             Spent { policy, key, arrival: *arrival }
         });
         let (taken, placed, spent) = (taken.collect(), placed.collect(), spent.collect());
-        let mut booked = self.booked.clone();
-        booked.sort();
+        let booked = self.booked.iter().map(|((at, slot, correlation, event), standing)| {
+            let top = |first: Timestamp| self.bursts.get(&(at.clone(), first)).map_or(0, |(top, _)| *top);
+            let burst = standing.burst.map(|(first, nth)| InBurst { first, nth, top: top(first) });
+            let booking = Booking { policy: at.0.clone(), key: at.1.clone(), slot: *slot };
+            Booked { booking, correlation: correlation.clone(), event: *event, burst, waits: standing.waits }
+        });
+        let booked = booked.collect();
         Grants { position, taken, placed, spent, booked, held: self.held.iter().cloned().collect() }
     }
 }

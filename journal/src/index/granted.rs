@@ -37,8 +37,8 @@ fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event,
             let sql = "INSERT INTO cooldowns VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
             connection.prepare_cached(sql)?.execute((policy, key, at.micros()))?;
         }
-        Grant::Booked(booking) => booked(connection, booking, (None, waits), who)?,
-        Grant::Burst { booking, first, nth } => burst(connection, booking, (*first, *nth), who)?,
+        Grant::Booked(booking) => drop(booked(connection, booking, (None, waits), who)?),
+        Grant::Burst { booking, first, nth } => burst(connection, booking, (first.micros(), *nth), who)?,
         Grant::Placed { key, opening } => {
             let sql = "INSERT INTO places VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET
                 count = CASE WHEN excluded.opening > opening THEN 1 ELSE count + (excluded.opening = opening) END,
@@ -59,38 +59,45 @@ fn granted(connection: &Connection, (policy, grant): (&str, &Grant), who: Event,
     Ok(())
 }
 
-/// The burst that it is of, if it is of one: its first instant, which of it it is, and the latest of it.
-type OfBurst = Option<(i64, u32, u32)>;
+/// Where it stands in its burst, if it is of one: the burst's first instant, and which of it it is.
+type OfBurst = Option<(i64, u32)>;
 
+/// Tells whether it was not known yet.
 fn booked(
     connection: &Connection,
     booking: &Booking,
     (of, waits): (OfBurst, bool),
     who: Event,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let [first, nth, top] = of.map_or([None; 3], |(first, nth, top)| [Some(first), Some(nth.into()), Some(top.into())]);
+) -> rusqlite::Result<bool> {
+    let sql = "INSERT OR IGNORE INTO bookings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let Booking { policy, key, slot } = booking;
-    let params = (policy, key, slot.micros(), who.0, who.1, first, nth, top, waits);
-    connection.prepare_cached(sql)?.execute(params).map(drop)
+    let params = (policy, key, slot.micros(), who.0, who.1, of.map(|of| of.0), of.map(|of| of.1), waits);
+    connection.prepare_cached(sql)?.execute(params).map(|rows| rows == 1)
 }
 
-/// All that stand of a burst know its latest, in whichever order they were written.
-fn burst(connection: &Connection, booking: &Booking, of: (Timestamp, u32), who: Event) -> rusqlite::Result<()> {
-    let (first, nth) = (of.0.micros(), of.1);
-    let sql = "UPDATE bookings SET top = max(top, ?4) WHERE policy = ?1 AND key = ?2 AND first = ?3";
-    connection.prepare_cached(sql)?.execute((&booking.policy, &booking.key, first, nth))?;
-    let sql = "SELECT max(top) FROM bookings WHERE policy = ?1 AND key = ?2 AND first = ?3";
-    let params = (&booking.policy, &booking.key, first);
-    let top: Option<u32> = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-    booked(connection, booking, (Some((first, nth, top.unwrap_or(nth))), false), who)
+/// Its latest is kept once for all that stand of a burst: it may be long.
+fn burst(connection: &Connection, booking: &Booking, (first, nth): (i64, u32), who: Event) -> rusqlite::Result<()> {
+    if !booked(connection, booking, (Some((first, nth)), false), who)? {
+        return Ok(());
+    }
+    let sql = "INSERT INTO bursts VALUES (?1, ?2, ?3, ?4, 1) ON CONFLICT DO UPDATE SET
+        top = max(top, excluded.top), standing = standing + 1";
+    connection.prepare_cached(sql)?.execute((&booking.policy, &booking.key, first, nth)).map(drop)
 }
 
 /// Several events of a correlation may hold the same booking; it is one of them that gives it up.
 fn released(connection: &Connection, booking: &Booking, who: Event) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM bookings WHERE policy = ?1 AND key = ?2 AND slot = ?3 AND correlation = ?4 AND event = ?5";
-    let params = (&booking.policy, &booking.key, booking.slot.micros(), who.0, who.1);
-    connection.prepare_cached(sql)?.execute(params).map(drop)
+    let Booking { policy, key, slot } = booking;
+    let sql = "DELETE FROM bookings WHERE policy = ?1 AND key = ?2 AND slot = ?3 AND correlation = ?4 AND event = ?5
+        RETURNING first";
+    let mut delete = connection.prepare_cached(sql)?;
+    let first: Option<Option<i64>> =
+        delete.query_row((policy, key, slot.micros(), who.0, who.1), |row| row.get(0)).optional()?;
+    let Some(first) = first.flatten() else { return Ok(()) };
+    let sql = "UPDATE bursts SET standing = standing - 1 WHERE policy = ?1 AND key = ?2 AND first = ?3";
+    connection.prepare_cached(sql)?.execute((policy, key, first))?;
+    let sql = "DELETE FROM bursts WHERE policy = ?1 AND key = ?2 AND first = ?3 AND standing = 0";
+    connection.prepare_cached(sql)?.execute((policy, key, first)).map(drop)
 }
 
 fn arrival(connection: &Connection, policy: &str, key: &str) -> rusqlite::Result<Option<Arrival>> {
@@ -117,8 +124,9 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Grants> {
     let spent = rows(&transaction, "SELECT policy, key, micros, rest, parts FROM rates", |row| {
         Ok(Spent { policy: row.get(0)?, key: row.get(1)?, arrival: arrival_at(row, 2)? })
     })?;
-    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, b.top, b.waits FROM bookings b
-        JOIN correlations c ON c.number = b.correlation ORDER BY b.policy, b.key, b.slot";
+    let sql = "SELECT b.policy, b.key, b.slot, c.name, b.event, b.first, b.nth, x.top, b.waits FROM bookings b
+        JOIN correlations c ON c.number = b.correlation
+        LEFT JOIN bursts x ON x.policy = b.policy AND x.key = b.key AND x.first = b.first ORDER BY b.policy, b.key, b.slot";
     let booked = rows(&transaction, sql, |row| {
         let booking = Booking { policy: row.get(0)?, key: row.get(1)?, slot: instant(row, 2)? };
         let (correlation, event) = (row.get::<_, String>(3)?.into(), row.get::<_, i64>(4)?.cast_unsigned());

@@ -46,8 +46,10 @@ CREATE TABLE places (policy TEXT NOT NULL, key TEXT NOT NULL, opening INTEGER NO
 CREATE TABLE rates (policy TEXT NOT NULL, key TEXT NOT NULL, micros INTEGER NOT NULL, rest INTEGER NOT NULL,
     parts INTEGER NOT NULL, PRIMARY KEY (policy, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE bookings (policy TEXT NOT NULL, key TEXT NOT NULL, slot INTEGER NOT NULL, correlation INTEGER NOT NULL,
-    event INTEGER NOT NULL, first INTEGER, nth INTEGER, top INTEGER, waits INTEGER NOT NULL,
+    event INTEGER NOT NULL, first INTEGER, nth INTEGER, waits INTEGER NOT NULL,
     PRIMARY KEY (policy, key, slot, correlation, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE bursts (policy TEXT NOT NULL, key TEXT NOT NULL, first INTEGER NOT NULL, top INTEGER NOT NULL,
+    standing INTEGER NOT NULL, PRIMARY KEY (policy, key, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
     PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;
 ";
