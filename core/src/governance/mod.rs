@@ -1,5 +1,6 @@
 //! Whether an event may go on, now, and why.
 
+mod ahead;
 mod ask;
 pub mod backtest;
 mod calendar;

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::ask::AskId;
 use super::calendar::{Calendar, Occurrence};
 use super::cooldown::Comer;
-use crate::{Timestamp, limits};
+use crate::Timestamp;
 
 /// What a session window lets on.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub struct Window {
     /// How many have booked each opening.
     booked: BTreeMap<Timestamp, u64>,
     booking: Vec<(Timestamp, AskId)>,
+    ahead: Ahead,
 }
 
 impl WindowRule {
@@ -77,20 +79,9 @@ impl Window {
                 return WindowRuling::Unclear;
             }
         }
-        let next = rule.calendar.next_opening(now);
-        WindowRuling::Closed { opens: next.map(|next| next.start), slot: self.slot(rule, next) }
-    }
-
-    /// The first opening from this one on that has a place.
-    fn slot(&self, rule: &WindowRule, mut next: Option<Occurrence>) -> Option<Timestamp> {
-        for _ in 0..limits::OPENINGS_AHEAD {
-            let opening = next?;
-            if rule.has_place(self.used(&opening) + self.reserved(&opening)) {
-                return Some(opening.start);
-            }
-            next = rule.calendar.next_opening(opening.start);
-        }
-        None
+        let opens = self.ahead.next(rule, now).map(|next| next.start);
+        let has_place = |opening: &Occurrence| rule.has_place(self.used(opening) + self.reserved(opening));
+        WindowRuling::Closed { opens, slot: self.ahead.slot(rule, now, has_place) }
     }
 
     /// How many have a place in a session: accepted there, or booked.
@@ -133,6 +124,7 @@ impl Window {
     pub fn release(&mut self, ask: AskId) {
         self.taken.retain(|(_, by, _)| *by != ask);
         self.booking.retain(|(_, by)| *by != ask);
+        self.ahead.place_is_free();
     }
 
     /// Committed acceptances, as the journal has them. Of sessions before the latest nothing is remembered.
@@ -157,6 +149,7 @@ impl Window {
                 self.booked.remove(&slot);
             }
         }
+        self.ahead.place_is_free();
     }
 
     /// How many places are booked.

@@ -128,6 +128,11 @@ impl Calendar {
         self.stretches(day).into_iter().find(|stretch| stretch.start <= instant && instant < stretch.end)
     }
 
+    /// The day that its clock shows at an instant.
+    pub(in crate::governance) fn day_of(&self, instant: Timestamp) -> NaiveDate {
+        zone::local(self.zone, instant).date()
+    }
+
     /// The first stretch that starts after an instant; none if there is none within ten years.
     pub fn next_opening(&self, after: Timestamp) -> Option<Occurrence> {
         let today = zone::local(self.zone, after).date();
