@@ -213,12 +213,14 @@ pub(crate) enum Question {
     TellAgain(Vec<Reasoning>),
 }
 
-/// Other policies.
+/// Other policies, of which it is read what they have granted before.
 #[derive(Debug)]
 pub(crate) struct Reading {
     /// When they come into force.
     pub(crate) done: Timestamp,
     pub(crate) in_force: InForce,
+    /// What was read, as it stood when that began.
+    pub(crate) governor: Governor,
 }
 
 /// All of it.
@@ -241,6 +243,8 @@ pub(crate) struct Memory {
     pub(crate) promises: Vec<Promise>,
     /// Policies that are about to come into force.
     pub(crate) read: Option<Reading>,
+    /// Places that were freed since then.
+    pub(crate) freed_late: Vec<(String, String, Who)>,
     next: u64,
 }
 

@@ -201,6 +201,10 @@ impl World {
             ToPolicies::Freed(policy, key, who) => {
                 let settled = self.memory.governor.freed(&policy, &key, &who, now);
                 self.answered(settled);
+                if self.memory.read.is_some() {
+                    self.tally.count("policy: a place is freed while others are read");
+                    self.memory.freed_late.push((policy, key, who));
+                }
             }
         }
         self.keep_promises();
@@ -221,27 +225,31 @@ impl World {
         self.enter(&correlation, Task::Command(Arc::new(Command::Return { event })), Asker::Promise(promise));
     }
 
-    /// Somebody changes the policies. What is known of the new ones is read in the instant in which they come into force: what
-    /// commits between the two is none of this simulation.
+    /// Somebody changes the policies; what is known of the new ones is read first.
     pub(crate) fn read_other_policies(&mut self) {
         if self.memory.read.is_none() {
             let policies = self.dice.weighted(&[(4, USUAL), (4, OTHER), (1, NONE)]);
             let in_force = policies.in_force();
+            let governor = governor(&in_force.set, &mut self.disk);
             let done = self.now.after(Duration::from_millis(self.dice.between(0, 150) as u64));
-            self.memory.read = Some(Reading { done, in_force });
+            self.memory.read = Some(Reading { done, in_force, governor });
         }
     }
 
     /// They come into force: turns that begin from now on are judged by them.
     pub(crate) fn enact(&mut self) {
-        let Reading { in_force, .. } = self.memory.read.take().expect("policies that were read");
-        let read = governor(&in_force.set, &mut self.disk);
+        let Reading { in_force, governor, .. } = self.memory.read.take().expect("policies that were read");
         self.tally.count("policy: others come into force");
         self.say(|| format!("policies: {}", in_force.policies.most_deferrals));
-        self.memory.governor.learn(read);
+        self.memory.governor.learn(governor);
         self.model.enacts(in_force.policies);
         self.program.kind.policies = in_force.policies;
         self.program.in_force = in_force;
+        // What was read may lack what was freed since.
+        for (policy, key, who) in std::mem::take(&mut self.memory.freed_late) {
+            let settled = self.memory.governor.freed(&policy, &key, &who, self.now);
+            self.answered(settled);
+        }
         self.keep_promises();
     }
 

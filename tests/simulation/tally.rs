@@ -55,6 +55,7 @@ pub(crate) const MUST: &[&str] = &[
     "policy: a place is freed",
     "policy: a place is free",
     "policy: others come into force",
+    "policy: a place is freed while others are read",
     "policy: asks reasoners first",
     "policy: deferred, for a reasoner is silent",
     "policy: discarded",
