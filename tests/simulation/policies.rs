@@ -230,6 +230,7 @@ impl World {
         if self.memory.read.is_none() {
             let policies = self.dice.weighted(&[(4, USUAL), (4, OTHER), (1, NONE)]);
             let in_force = policies.in_force();
+            self.memory.governor.begins_to_learn();
             let governor = governor(&in_force.set, &mut self.disk);
             let done = self.now.after(Duration::from_millis(self.dice.between(0, 150) as u64));
             self.memory.read = Some(Reading { done, in_force, governor });

@@ -133,7 +133,10 @@ pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Ma
         Fact::Moved { event, to, reason, by } => Some((*event, Some((*to, reason, by)))),
         Fact::Kept { event } => Some((*event, None)),
         Fact::Parked { input, .. } => {
-            let id = input.strip_prefix("event ").expect("an event");
+            // Who let it go on is told with it.
+            let (event, told) = input.split_once(" (").expect("an event, and who let it go on");
+            let id = event.strip_prefix("event ").expect("an event");
+            assert!(told.starts_with("approved by user:eva: ") || told.starts_with("nobody decided"), "{input}");
             let found = thread.events.iter().find(|(_, event)| event.seen.id == id).expect("an event");
             Some((*found.0, None))
         }
