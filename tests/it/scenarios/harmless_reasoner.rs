@@ -15,11 +15,11 @@ use crate::runtime_support::{Gate, Stage, event, within};
 
 const NAMES: [&str; 5] = ["sure", "silent", "panics", "overdone", "unsure"];
 
-/// Each event is asked about by the reasoner that its type names.
-fn policies(limit: &str) -> PolicySet {
+/// Each event is asked about by the reasoner that its type names, one of these.
+fn policies(names: &[&str], limit: &str) -> PolicySet {
     let mut text =
         "[[policy]]\nname = 'sure-enough'\nkind = 'signals'\nmatch = 'ask.>'\nmin_confidence = 0.7\n".to_string();
-    for name in NAMES {
+    for name in names {
         text += &format!(
             "[[policy]]\nname = 'ask-{name}'\nkind = 'reason'\nmatch = 'ask.{name}'\nreasoner = '{name}'\nlimit = '{limit}'\n"
         );
@@ -62,7 +62,7 @@ fn panics() -> impl Reasoner {
 
 async fn five(gate: &Gate, held: &Arc<()>) -> Stage {
     Stage::with(|builder| {
-        let builder = builder.policies(policies("500ms"));
+        let builder = builder.policies(policies(&NAMES, "500ms"));
         let builder = builder.reasoner("sure", with_confidence(0.9)).reasoner("silent", silent(gate, held));
         let builder = builder.reasoner("panics", panics()).reasoner("overdone", with_confidence(1.2));
         builder.reasoner("unsure", with_confidence(0.6))
@@ -133,19 +133,16 @@ fn a_limit_of_six_seconds_is_refused_unless_it_is_allowed() {
         let six = Duration::from_millis(6_000);
         let refused = ReasonerLimits::default().limit(six);
         let allowed = refused.allow_longer(six);
-        let start = async |limits| {
+        // Of its own, and by a policy that asks for it.
+        for (limits, asked) in [(refused, "500ms"), (ReasonerLimits::default(), "6s")] {
             let builder = regie::builder().reasoner_with("sure", with_confidence(0.9), limits);
-            builder.start().await
-        };
-        let error = start(refused).await.err().map(|error| error.to_string());
-        assert!(error.as_ref().is_some_and(|error| error.contains("6000")), "{error:?}");
-        assert!(start(allowed).await.is_ok());
-        // The same where a policy asks for it.
-        for (limits, outcome) in [(ReasonerLimits::default(), "refused"), (allowed, "ok")] {
-            let reasoner = with_confidence(0.9);
-            let with = |it: regie::Builder| it.policies(policies("6s")).reasoner_with("sure", reasoner, limits);
-            let stage = Stage::with(with).await;
-            assert_eq!(observed(&stage.submit(ask("sure")).await, "outcome"), outcome);
+            let error = builder.policies(policies(&["sure"], asked)).start().await.err().map(|error| error.to_string());
+            assert!(error.as_ref().is_some_and(|error| error.contains("6000")), "{error:?}");
+        }
+        for asked in ["500ms", "6s"] {
+            let with = |it: regie::Builder| it.reasoner_with("sure", with_confidence(0.9), allowed);
+            let stage = Stage::with(|it| with(it.policies(policies(&["sure"], asked)))).await;
+            assert_eq!(observed(&stage.submit(ask("sure")).await, "outcome"), "ok");
             stage.close().await;
         }
     });
@@ -168,7 +165,11 @@ fn of_a_hundred_at_once_none_sees_what_is_anothers() {
     within(async {
         let reasoner = marks(Arc::new(Barrier::new(100)));
         let with = |it: regie::Builder| {
-            it.policies(policies("500ms")).reasoner_with("sure", reasoner, ReasonerLimits::default().places(100, 100))
+            it.policies(policies(&["sure"], "500ms")).reasoner_with(
+                "sure",
+                reasoner,
+                ReasonerLimits::default().places(100, 100),
+            )
         };
         let stage = Stage::with(with).await;
         let asked = (0..100).map(|nth| {
