@@ -84,8 +84,8 @@ pub struct Fence {
 pub struct ToPolicy {
     /// New asks, and where their answers go.
     pub asks: Vec<(Ask, WayBack)>,
-    /// Settled ones, and whether their events committed.
-    pub settled: Vec<(AskId, bool)>,
+    /// Settled ones, and at which position their events committed, if they did.
+    pub settled: Vec<(AskId, Option<u64>)>,
     /// Places that are free again; told after what is settled.
     pub freed: Vec<FreedPlace>,
     /// Whether a lane has died, with whose end it is unknown what became of its asks.
@@ -273,7 +273,7 @@ impl Lane {
                 (None, None) => Err(AppendError::Store(lost())),
             };
             if let Some(ask) = ask {
-                self.settle(ask, result.is_ok());
+                self.settle(ask, result.as_ref().ok().map(|placed| placed.first));
             }
             if result.is_ok() {
                 let tells = ask.is_some() || !freed.is_empty();
@@ -294,7 +294,7 @@ impl Lane {
         }
     }
 
-    fn settle(&mut self, ask: AskId, committed: bool) {
+    fn settle(&mut self, ask: AskId, committed: Option<u64>) {
         self.void.remove(&ask);
         if self.asked.remove(&ask).is_some() {
             self.to_policy.settled.push((ask, committed));
@@ -317,7 +317,7 @@ impl Handler<Append> for Lane {
         self.life.maybe(FaultPoint::LaneAppend);
         let Append { turn, ask, freed, tally, reply } = message;
         if let Some(ask) = ask.filter(|ask| self.void.contains(ask)) {
-            self.settle(ask, false);
+            self.settle(ask, None);
             self.flush_later(ctx);
             let why = "what it was granted is void: the policies were read anew".into();
             // Its workflow is read anew, and whoever asked is told.
@@ -357,7 +357,7 @@ impl Handler<FromPolicy> for Lane {
 impl Handler<GiveUp> for Lane {
     type Result = ();
     fn handle(&mut self, GiveUp(ask): GiveUp, ctx: &mut Self::Context) {
-        self.settle(ask, false);
+        self.settle(ask, None);
         self.flush_later(ctx);
     }
 }
@@ -395,7 +395,7 @@ impl Handler<Abandon> for Lane {
     fn handle(&mut self, Abandon(correlation): Abandon, ctx: &mut Self::Context) {
         let open: Vec<AskId> =
             self.asked.iter().filter(|(_, whose)| **whose == correlation).map(|(ask, _)| *ask).collect();
-        open.into_iter().for_each(|ask| self.settle(ask, false));
+        open.into_iter().for_each(|ask| self.settle(ask, None));
         self.flush_later(ctx);
     }
 }

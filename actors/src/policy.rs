@@ -264,7 +264,7 @@ impl Policy {
         }));
     }
 
-    fn settle(&mut self, ask: AskId, committed: bool, ctx: &mut Context<Self>) {
+    fn settle(&mut self, ask: AskId, committed: Option<u64>, ctx: &mut Context<Self>) {
         let waited = self.unanswered.remove(&ask).is_some();
         if !self.holding.remove(&ask) && !waited {
             // Of one who was here before: if it commits, it lies before the fence and is read.

@@ -103,7 +103,7 @@ impl World {
             lane.asked.iter().filter(|(_, whose)| *whose == correlation).map(|(id, _)| *id).collect();
         for ask in left {
             lane.asked.remove(&ask);
-            lane.to_policies.push_back(ToPolicies::Settle(ask, false));
+            lane.to_policies.push_back(ToPolicies::Settle(ask, None));
         }
     }
 
@@ -145,7 +145,7 @@ impl World {
             let lane = self.memory.lane(&correlation);
             lane.settled += 1;
             if let Some(ask) = append.ask.filter(|ask| lane.asked.remove(ask).is_some()) {
-                lane.to_policies.push_back(ToPolicies::Settle(ask, result.is_ok()));
+                lane.to_policies.push_back(ToPolicies::Settle(ask, result.as_ref().ok().map(|it| it.first)));
             }
             if result.is_ok() && !self.four.has(Bug::KeepsSeats) {
                 let freed = append.freed.into_iter().map(|(policy, key, who)| ToPolicies::Freed(policy, key, who));

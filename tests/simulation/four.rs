@@ -195,8 +195,14 @@ impl Four {
     }
 
     /// What became of an ask.
-    pub(crate) fn settle(self, governor: &mut Governor, id: AskId, committed: bool, now: Timestamp) -> Vec<Settled> {
-        governor.settle(id, committed && !self.has(Bug::LosesGrants), now)
+    pub(crate) fn settle(
+        self,
+        governor: &mut Governor,
+        id: AskId,
+        committed: Option<u64>,
+        now: Timestamp,
+    ) -> Vec<Settled> {
+        governor.settle(id, committed.filter(|_| !self.has(Bug::LosesGrants)), now)
     }
 
     /// The first answer to an event, told again from its record.

@@ -171,7 +171,7 @@ pub(crate) struct Append {
 #[derive(Debug)]
 pub(crate) enum ToPolicies {
     Ask(Ask),
-    Settle(AskId, bool),
+    Settle(AskId, Option<u64>),
     Freed(String, String, Who),
 }
 

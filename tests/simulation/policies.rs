@@ -188,7 +188,7 @@ impl World {
                 }
             }
             ToPolicies::Settle(ask, committed) => {
-                if !committed {
+                if committed.is_none() {
                     self.tally.count("policy: reservation given up");
                 }
                 let governor = &mut self.memory.governor;
@@ -273,12 +273,7 @@ impl World {
                 may_defer: true,
             };
             let live = self.memory.governor.ask(ask.clone(), self.now);
-            let read = read.ask(ask, self.now);
-            // docs/governance.md: commits of a rate that are told in another order may leave it later in the journal.
-            if live != read && arrival(&live).zip(arrival(&read)).is_some_and(|(live, read)| live < read) {
-                continue;
-            }
-            assert_eq!(live, read, "what the policies know of '{key}' is not what the journal says");
+            assert_eq!(live, read.ask(ask, self.now), "what the policies know of '{key}' is not what the journal says");
         }
     }
 
@@ -296,13 +291,6 @@ impl World {
             }
         }
     }
-}
-
-/// The theoretical arrival time that a rate tells.
-fn arrival(settled: &Option<Settled>) -> Option<String> {
-    let (_, ruling) = settled.as_ref()?;
-    let told = ruling.decisions.first()?.observed.get("arrival")?.text().trim_matches('"').trim_end_matches('Z');
-    Some(told.to_string())
 }
 
 fn waits(taking: &mut Taking, item: &Item, (id, draft, counts): (AskId, Judgement, bool)) -> Step {

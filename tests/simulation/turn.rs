@@ -321,7 +321,7 @@ impl World {
     pub(crate) fn give_up(&mut self, correlation: &CorrelationId, ask: regie_core::governance::AskId) {
         let lane = self.memory.lane(correlation);
         if lane.asked.remove(&ask).is_some() {
-            lane.to_policies.push_back(ToPolicies::Settle(ask, false));
+            lane.to_policies.push_back(ToPolicies::Settle(ask, None));
         }
     }
 

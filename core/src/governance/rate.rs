@@ -59,9 +59,33 @@ pub enum RateRuling {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
     arrival: Option<Arrival>,
-    /// With the slot that each had booked: that stands until this is final.
-    taken: Vec<(Spend, Option<Timestamp>, AskId)>,
+    /// The same without those that have committed of late: one that comes before them in the journal may be told after them.
+    settled: Option<Arrival>,
+    recent: Vec<Recent>,
+    taken: Vec<Taken>,
+    /// How many were ever taken.
+    ever_taken: u64,
     booked: BTreeMap<Timestamp, Option<AskId>>,
+}
+
+/// A reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Taken {
+    spend: Spend,
+    /// The slot that it had booked: that stands until this is final.
+    own: Option<Timestamp>,
+    by: AskId,
+    /// Which of all it is.
+    nth: u64,
+}
+
+/// A committed acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Recent {
+    position: u64,
+    spend: Spend,
+    /// How many had been taken when it was told: those that are taken later stand after it in the journal.
+    told: u64,
 }
 
 /// One that goes on: from when it counts, and whether that is a booked slot.
@@ -147,7 +171,7 @@ fn whole_up(ticks: i128, parts: u32) -> Timestamp {
 impl Rate {
     /// What this key says to one who comes at `now`. A newcomer goes on if it moves none that has booked a slot.
     pub fn rule(&self, rule: &RateRule, now: Timestamp, comer: Comer) -> RateRuling {
-        let all = self.taken.iter().fold(self.arrival, |arrival, (spend, ..)| Some(Arrival::spend(arrival, *spend)));
+        let all = self.taken.iter().fold(self.arrival, |arrival, taken| Some(Arrival::spend(arrival, taken.spend)));
         let own = match comer {
             Comer::Back(slot) => Some(slot),
             Comer::New | Comer::Promised(_) => None,
@@ -181,7 +205,7 @@ impl Rate {
 
     /// Booked slots whose events are not on their way yet: those count among the taken.
     fn standing(&self) -> impl Iterator<Item = Timestamp> {
-        let is_taken = |slot: &Timestamp| self.taken.iter().any(|(_, own, _)| *own == Some(*slot));
+        let is_taken = |slot: &Timestamp| self.taken.iter().any(|taken| taken.own == Some(*slot));
         self.booked.keys().copied().filter(move |slot| !is_taken(slot))
     }
 
@@ -192,7 +216,8 @@ impl Rate {
 
     /// Reserves an acceptance: what its grant says, and the slot that it comes back to.
     pub fn take(&mut self, (at, interval, booked): (Timestamp, Interval, bool), own: Option<Timestamp>, ask: AskId) {
-        self.taken.push((Spend { at, booked, interval }, own, ask));
+        self.ever_taken += 1;
+        self.taken.push(Taken { spend: Spend { at, booked, interval }, own, by: ask, nth: self.ever_taken });
     }
 
     /// Reserves a slot.
@@ -200,27 +225,44 @@ impl Rate {
         self.booked.insert(slot, Some(ask));
     }
 
-    /// Makes what an ask reserved final.
-    pub fn commit(&mut self, ask: AskId) {
-        let spent: Vec<Spend> = self.taken.extract_if(.., |(_, _, by)| *by == ask).map(|(spend, ..)| spend).collect();
-        spent.into_iter().for_each(|spend| self.arrival = Some(Arrival::spend(self.arrival, spend)));
+    /// Makes what an ask reserved final. Acceptances count in the order in which they stand in the journal, so that a restart
+    /// finds the same; `position` tells where this one does.
+    pub fn commit(&mut self, ask: AskId, position: u64) {
+        let told = self.ever_taken;
+        let spent = self.taken.extract_if(.., |taken| taken.by == ask);
+        self.recent.extend(spent.map(|Taken { spend, .. }| Recent { position, spend, told }));
+        self.recent.sort_by_key(|recent| recent.position);
         self.booked.values_mut().filter(|by| **by == Some(ask)).for_each(|by| *by = None);
+        self.fold();
     }
 
     /// Gives up what an ask reserved.
     pub fn release(&mut self, ask: AskId) {
-        self.taken.retain(|(_, _, by)| *by != ask);
+        self.taken.retain(|taken| taken.by != ask);
         self.booked.retain(|_, by| *by != Some(ask));
+        self.fold();
+    }
+
+    /// What nothing can come before any more is settled; the others count on top of that.
+    fn fold(&mut self) {
+        let oldest = self.taken.iter().map(|taken| taken.nth).min().unwrap_or(u64::MAX);
+        let settled = self.recent.iter().take_while(|recent| recent.told < oldest).count();
+        for Recent { spend, .. } in self.recent.drain(..settled) {
+            self.settled = Some(Arrival::spend(self.settled, spend));
+        }
+        self.arrival = self.recent.iter().fold(self.settled, |known, it| Some(Arrival::spend(known, it.spend)));
     }
 
     /// A committed acceptance, as the journal has it.
     pub fn was_spent(&mut self, at: Timestamp, interval: Interval, booked: bool) {
-        self.arrival = Some(Arrival::after(self.arrival, at, interval, booked));
+        self.settled = Some(Arrival::after(self.settled, at, interval, booked));
+        self.fold();
     }
 
     /// What committed acceptances came to, as the journal's index has it.
     pub fn stands_at(&mut self, arrival: Arrival) {
-        self.arrival = Some(arrival);
+        self.settled = Some(arrival);
+        self.fold();
     }
 
     /// A committed booking, as the journal has it.
@@ -310,6 +352,29 @@ mod tests {
     }
 
     #[test]
+    fn acceptances_count_in_the_order_of_the_journal_in_whichever_they_are_told() {
+        let rule = rule(10, 4);
+        let spend = |millis: i64| (at(millis), rule.interval(), false);
+        let in_order = |instants: &[i64]| {
+            let mut key = Rate::default();
+            instants.iter().for_each(|millis| key.was_spent(at(*millis), rule.interval(), false));
+            key.arrival()
+        };
+        let mut key = Rate::default();
+        for (ask, millis) in [(1, 0), (2, 90), (3, 95)] {
+            key.take(spend(millis), None, AskId(ask));
+        }
+        key.commit(AskId(2), 20);
+        key.take(spend(200), None, AskId(4));
+        key.commit(AskId(4), 40);
+        assert_eq!(key.arrival(), in_order(&[90, 200]));
+        key.commit(AskId(1), 10); // it stands before both
+        assert_eq!(key.arrival(), in_order(&[0, 90, 200]));
+        key.release(AskId(3));
+        assert_eq!((key.arrival(), key.recent.len()), (in_order(&[0, 90, 200]), 0));
+    }
+
+    #[test]
     fn an_interval_that_is_no_whole_number_does_not_drift() {
         let (mut key, rule) = (Rate::default(), rule(3, 1));
         let mut now = at(0);
@@ -391,7 +456,7 @@ mod tests {
         let mut released = key.clone();
         released.release(AskId(1));
         assert_eq!(released.rule(&rule, at(10), Comer::New), RateRuling::Free { at: at(10), booked: false });
-        key.commit(AskId(1));
+        key.commit(AskId(1), 1);
         assert_eq!(slot(key.rule(&rule, at(10), Comer::New)), at(100));
     }
 }

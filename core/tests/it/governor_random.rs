@@ -187,7 +187,8 @@ impl Bench {
             (false, None) => {}
             (false, Some(place)) => self.stays(place, asked.whole, asked.event),
         }
-        let freed = self.governor.settle(id, committed, Timestamp::from_micros(self.now));
+        let position = committed.then_some(self.journal.len() as u64);
+        let freed = self.governor.settle(id, position, Timestamp::from_micros(self.now));
         self.answered(freed);
         for asked in self.asked.values().filter(|asked| asked.ruling.is_none()) {
             assert!(self.model.is_reserved(&asked.wants), "it waits for nothing: {:?}", asked.wants);

@@ -41,7 +41,7 @@ impl Timeline {
         self.next += 1;
         let ask = Ask { id, who: who(event), set, wants, returning: returning.clone(), may_defer: true };
         let (_, ruling) = self.governor.ask(ask, now).expect("an answer at once");
-        self.governor.settle(id, true, now);
+        self.governor.settle(id, Some(id.0), now);
         let mut facts = vec![Fact::Moved { event, to: LifeState::Pending, reason: "so".into(), by: None }];
         facts.extend(returning.map(|booking| Fact::Released { booking }));
         let verdict = ruling.stopped.clone().unwrap_or(Verdict::Accepted);
@@ -279,7 +279,7 @@ fn a_place_that_is_given_up_while_a_set_is_read_is_not_learnt() {
     let returning = Some(booking(&waits));
     let ask = Ask { id, who: who(2), set, wants: Vec::new(), returning, may_defer: true };
     desk.governor.ask(ask, instant("00:00:01")).expect("an answer at once");
-    desk.governor.settle(id, true, instant("00:00:01"));
+    desk.governor.settle(id, Some(id.0), instant("00:00:01"));
     desk.governor.learn(read);
     assert_eq!(end(&desk.new_at(3, "00:00:01")), "on", "nobody comes back to that place any more");
 }

@@ -163,7 +163,7 @@ fn says(governor: &mut Governor, set: &Arc<PolicySet>, standing: &[(Booking, Str
         let id = AskId(answers.len() as u64);
         let ask = Ask { id, who: (who.0.into(), who.1), set: Arc::clone(set), wants, returning, may_defer: true };
         answers.push(governor.ask(ask, at(now)).map(|(_, ruling)| ruling));
-        governor.settle(id, false, at(now));
+        governor.settle(id, None, at(now));
     };
     for now in [0, 5, 20, 60, 86_400, 2 * 86_400, 3 * 86_400, 400_000] {
         for (policy, key) in (0..NAMES.len()).flat_map(|policy| KEYS.map(|key| (policy, key))) {

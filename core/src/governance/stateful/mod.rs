@@ -122,9 +122,9 @@ impl Governor {
         Some((id, self.answer(ask, looks, now)))
     }
 
-    /// An ask's event has committed, or will not: what it reserved is final or given up. Gives the answers of those who
-    /// waited for that.
-    pub fn settle(&mut self, id: AskId, committed: bool, now: Timestamp) -> Vec<Settled> {
+    /// An ask's event has committed, at a position of the journal, or will not: what it reserved is final or given up. Gives
+    /// the answers of those who waited for that.
+    pub fn settle(&mut self, id: AskId, committed: Option<u64>, now: Timestamp) -> Vec<Settled> {
         let Some(held) = self.held.remove(&id) else { return Vec::new() };
         for place in &held.places {
             if let Some(key) = self.keys.get_mut(place) {
@@ -132,12 +132,12 @@ impl Governor {
             }
             self.has_changed(place);
         }
-        if let Some(booking) = held.booked.as_ref().filter(|_| committed && held.waits) {
+        if let Some(booking) = held.booked.as_ref().filter(|_| committed.is_some() && held.waits) {
             self.waits(booking, &held.who); // of a set that has gone out of force meanwhile, perhaps
         }
         let mut freed = held.places;
         if let Some(booking) = held.returning {
-            match committed && held.booked.as_ref() != Some(&booking) {
+            match committed.is_some() && held.booked.as_ref() != Some(&booking) {
                 true => {
                     freed.push(self.unbook(&booking, &held.who));
                     self.given_up.iter_mut().for_each(|all| all.push((booking.clone(), held.who.clone())));
@@ -156,7 +156,7 @@ impl Governor {
                 self.unpromise(&booking, &who);
             }
         }
-        self.settle(id, false, now)
+        self.settle(id, None, now)
     }
 
     /// The place of an event at a concurrency limit was freed, and that has committed.

@@ -70,19 +70,19 @@ impl KeyState {
         }
     }
 
-    /// Makes what an ask reserved final, or gives it up.
-    pub(super) fn settle(&mut self, ask: AskId, committed: bool) {
+    /// Makes what an ask reserved final, at a position of the journal, or gives it up.
+    pub(super) fn settle(&mut self, ask: AskId, committed: Option<u64>) {
         match (self, committed) {
-            (Self::Cooldown(key), true) => key.commit(ask),
-            (Self::Cooldown(key), false) => key.release(ask),
-            (Self::Window(key), true) => key.commit(ask),
-            (Self::Window(key), false) => key.release(ask),
-            (Self::Rate(key), true) => key.commit(ask),
-            (Self::Rate(key), false) => key.release(ask),
-            (Self::Debounce(key), true) => key.commit(ask),
-            (Self::Debounce(key), false) => key.release(ask),
-            (Self::Concurrency(key), true) => key.commit(ask),
-            (Self::Concurrency(key), false) => key.release(ask),
+            (Self::Cooldown(key), Some(_)) => key.commit(ask),
+            (Self::Cooldown(key), None) => key.release(ask),
+            (Self::Window(key), Some(_)) => key.commit(ask),
+            (Self::Window(key), None) => key.release(ask),
+            (Self::Rate(key), Some(position)) => key.commit(ask, position),
+            (Self::Rate(key), None) => key.release(ask),
+            (Self::Debounce(key), Some(_)) => key.commit(ask),
+            (Self::Debounce(key), None) => key.release(ask),
+            (Self::Concurrency(key), Some(_)) => key.commit(ask),
+            (Self::Concurrency(key), None) => key.release(ask),
         }
     }
 
