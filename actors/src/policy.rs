@@ -5,7 +5,7 @@
 //! before and is not appended yet is void: each lane is told so before the fence, so that nothing commits on a grant that is
 //! forgotten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use regie_core::workflow::{Command, Record};
 use regie_journal::{Reader, StoreError};
 use tokio::sync::{oneshot, watch};
 
-use crate::busy::Busy;
+use crate::busy::{Busy, UnderWay};
 use crate::clock::Clock;
 use crate::entry::{Entry, Places, Router, Until, Work};
 use crate::faults::FaultPoint;
@@ -46,8 +46,9 @@ pub struct Policy {
     lanes: watch::Receiver<Places<Void>>,
     router: Router,
     busy: Busy,
-    /// Those who are told to come back, until a while after that has ended: who is told again and again holds the actor.
-    called: HashSet<(CorrelationId, u64)>,
+    /// Those who are told to come back, until a while after that has ended: who is told again and again holds the actor. With
+    /// each, whether it is to be told again meanwhile, which is counted as under way.
+    called: HashMap<(CorrelationId, u64), Option<UnderWay>>,
     /// Places that were freed while the state was read: the reading may lack that.
     freed_late: Vec<FreedPlace>,
     unanswered: HashMap<AskId, WayBack>,
@@ -99,7 +100,7 @@ impl Policy {
             lanes,
             router,
             busy,
-            called: HashSet::new(),
+            called: HashMap::new(),
             freed_late: Vec::new(),
             unanswered: HashMap::new(),
             checks: HashMap::new(),
@@ -112,23 +113,15 @@ impl Policy {
         }
     }
 
-    /// Lets the rules work; should they panic, their state is read anew.
+    /// Lets the rules work, and answers those whom they answer.
     fn think(&mut self, ctx: &mut Context<Self>, rules: impl FnOnce(&mut Governor) -> Vec<Settled>) {
-        let Some(governor) = &mut self.governor else { return };
-        match catch_unwind(AssertUnwindSafe(|| rules(governor))) {
-            Ok(settled) => self.answer(settled, ctx),
-            Err(_) => {
-                tracing::error!("the policies' state panicked; it is read anew");
-                self.read_anew(ctx);
-            }
-        }
-    }
-
-    fn answer(&mut self, settled: Vec<Settled>, ctx: &mut Context<Self>) {
-        for (ask, ruling) in settled {
+        let mut settled = VecDeque::from(self.decide(ctx, rules));
+        while let Some((ask, ruling)) = settled.pop_front() {
             if let Some(reply) = self.checks.remove(&ask) {
                 let _ = reply.send(ruling); // who asked may have gone
-                self.release(ask, ctx);
+                // Who only wanted to know gives back at once what it would have been granted.
+                let now = self.clock.now();
+                settled.extend(self.decide(ctx, |governor| governor.forget(ask, now)));
                 continue;
             }
             self.holding.insert(ask);
@@ -138,10 +131,14 @@ impl Policy {
         }
     }
 
-    /// Gives back what somebody would have been granted who only wanted to know.
-    fn release(&mut self, check: AskId, ctx: &mut Context<Self>) {
-        let now = self.clock.now();
-        self.think(ctx, |governor| governor.forget(check, now));
+    /// Should the rules panic, their state is read anew.
+    fn decide(&mut self, ctx: &mut Context<Self>, rules: impl FnOnce(&mut Governor) -> Vec<Settled>) -> Vec<Settled> {
+        let Some(governor) = &mut self.governor else { return Vec::new() };
+        catch_unwind(AssertUnwindSafe(|| rules(governor))).unwrap_or_else(|_| {
+            tracing::error!("the policies' state panicked; it is read anew");
+            self.read_anew(ctx);
+            Vec::new()
+        })
     }
 
     /// One message a lane: answers cross threads gathered.
@@ -236,9 +233,12 @@ impl Policy {
     /// One is told again and again until it is taken: one that has come back already, or has no place after all, is passed
     /// over or waits on.
     fn call_back(&mut self, promise: Promise, ctx: &mut Context<Self>) {
-        if !self.called.insert((promise.correlation.clone(), promise.event)) {
+        let who = (promise.correlation.clone(), promise.event);
+        if let Some(again) = self.called.get_mut(&who) {
+            again.get_or_insert_with(|| self.busy.begin());
             return;
         }
+        self.called.insert(who.clone(), None);
         let (reply, answer) = oneshot::channel();
         self.router.send(Entry {
             correlation: promise.correlation.clone(),
@@ -251,30 +251,37 @@ impl Policy {
             under_way: Some(self.busy.begin()),
         });
         ctx.spawn(answer.into_actor(self).map(move |answer, policy, ctx| {
-            let passes = matches!(&answer, Ok(Err(reason)) if reason.is_passing());
-            let again = passes || matches!(answer, Ok(Err(Reason::Closing)));
+            // Lost with a shard that died, or refused for a reason that passes.
+            let passes = match &answer {
+                Err(_) => true,
+                Ok(answer) => answer.as_ref().is_err_and(Reason::is_passing),
+            };
+            let closing = matches!(answer, Ok(Err(Reason::Closing)));
             let under_way = passes.then(|| policy.busy.begin());
             ctx.run_later(AGAIN, move |policy, ctx| {
-                let _until_told = under_way;
-                policy.called.remove(&(promise.correlation.clone(), promise.event));
-                if again {
+                let told_again = policy.called.remove(&who).flatten();
+                if passes || closing || told_again.is_some() {
                     policy.call_back(promise, ctx);
                 }
+                drop((under_way, told_again));
             });
         }));
     }
 
-    fn settle(&mut self, ask: AskId, committed: Option<u64>, ctx: &mut Context<Self>) {
-        let waited = self.unanswered.remove(&ask).is_some();
-        if !self.holding.remove(&ask) && !waited {
-            // Of one who was here before: if it commits, it lies before the fence and is read.
-            return self.waiting.retain(|(other, _)| other.id != ask);
+    /// What became of asks; whoever waited for that is asked again once for all of them.
+    fn settle(&mut self, settled: Vec<(AskId, Option<u64>)>, ctx: &mut Context<Self>) {
+        let (mut known, now) = (Vec::with_capacity(settled.len()), self.clock.now());
+        for (ask, committed) in settled {
+            if self.unanswered.remove(&ask).is_some() {
+                self.think(ctx, |governor| governor.forget(ask, now));
+            } else if self.holding.remove(&ask) {
+                known.push((ask, committed));
+            } else {
+                // Of one who was here before: if it commits, it lies before the fence and is read.
+                self.waiting.retain(|(other, _)| other.id != ask);
+            }
         }
-        let now = self.clock.now();
-        self.think(ctx, |governor| match waited {
-            true => governor.forget(ask, now),
-            false => governor.settle(ask, committed, now),
-        });
+        self.think(ctx, |governor| governor.settle_all(&known, now));
     }
 }
 
@@ -298,9 +305,7 @@ impl Handler<ToPolicy> for Policy {
         if forget {
             self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told
         }
-        for (ask, committed) in settled {
-            self.settle(ask, committed, ctx);
-        }
+        self.settle(settled, ctx);
         if self.governor.is_none() || self.enacting {
             self.freed_late.extend_from_slice(&freed);
         }
@@ -333,11 +338,17 @@ impl Handler<Enact> for Policy {
         Box::pin(read.into_actor(self).map(move |read, policy, ctx| {
             policy.enacting = false;
             // Read anew meanwhile, perhaps: then what was read here is not all.
-            let governor = policy.governor.as_mut().filter(|_| policy.readings == readings).ok_or(EnactError::Busy)?;
+            if policy.governor.is_none() || policy.readings != readings {
+                return Err(EnactError::Busy);
+            }
             match read {
-                Ok(read) => governor.learn(read),
+                Ok(read) => {
+                    let now = policy.clock.now();
+                    policy.think(ctx, |governor| governor.learn(read, now));
+                }
                 Err(error) => {
-                    governor.learns_nothing();
+                    policy.governor.iter_mut().for_each(Governor::learns_nothing);
+                    policy.freed_late.clear();
                     return Err(error.into());
                 }
             }
@@ -388,7 +399,10 @@ pub fn read_governor(set: &PolicySet, reader: &mut Reader) -> Result<Governor, S
     let mut position = grants.position;
     loop {
         let rows = reader.rows_after(position, limits::COMMIT_TURNS)?;
-        let Some(last) = rows.last() else { return Ok(governor) };
+        let Some(last) = rows.last() else {
+            governor.was_read_to(position);
+            return Ok(governor);
+        };
         position = last.last();
         for row in &rows {
             let mut correlation = None;

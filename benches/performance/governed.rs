@@ -30,7 +30,7 @@ const CONDITIONS: [&str; 20] = [
     "event.type.endsWith('.paid')",
     "event.source == 'test'",
     "event.changes.size() > 3",
-    "event.changes.exists(change, change.field == 'owner')",
+    "'owner' in event.changes",
     "event.payload.count * 2 - 1 >= 30",
     "event.payload.size() > 10",
     "'vip' in event.metadata",

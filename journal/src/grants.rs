@@ -98,6 +98,7 @@ pub struct Grants {
 impl Grants {
     /// Tells a governor that has only begun; what follows is for [`Governor::replay`].
     pub fn tell(&self, governor: &mut Governor) {
+        governor.was_read_to(self.position);
         for it in &self.taken {
             governor.was_taken(&it.policy, &it.key, it.at);
         }

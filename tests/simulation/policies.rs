@@ -242,7 +242,8 @@ impl World {
         let Reading { in_force, governor, .. } = self.memory.read.take().expect("policies that were read");
         self.tally.count("policy: others come into force");
         self.say(|| format!("policies: {}", in_force.policies.most_deferrals));
-        self.memory.governor.learn(governor);
+        let settled = self.memory.governor.learn(governor, self.now);
+        self.answered(settled);
         self.model.enacts(in_force.policies);
         self.program.kind.policies = in_force.policies;
         self.program.in_force = in_force;

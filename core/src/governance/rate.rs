@@ -63,6 +63,8 @@ pub struct Rate {
     settled: Option<Arrival>,
     recent: Vec<Recent>,
     taken: Vec<Taken>,
+    /// The arrival with what is taken on top.
+    all: Option<Arrival>,
     /// How many were ever taken.
     ever_taken: u64,
     booked: BTreeMap<Timestamp, Option<AskId>>,
@@ -171,7 +173,7 @@ fn whole_up(ticks: i128, parts: u32) -> Timestamp {
 impl Rate {
     /// What this key says to one who comes at `now`. A newcomer goes on if it moves none that has booked a slot.
     pub fn rule(&self, rule: &RateRule, now: Timestamp, comer: Comer) -> RateRuling {
-        let all = self.taken.iter().fold(self.arrival, |arrival, taken| Some(Arrival::spend(arrival, taken.spend)));
+        let all = self.all;
         let own = match comer {
             Comer::Back(slot) => Some(slot),
             Comer::New | Comer::Promised(_) => None,
@@ -183,7 +185,10 @@ impl Rate {
                 let slots = self.standing().filter(|slot| stands(*slot));
                 let committed =
                     self.booked.iter().filter(|(slot, by)| by.is_none() && stands(**slot)).map(|(slot, _)| *slot);
-                (place(rule, all, slots, now) == now, place(rule, self.arrival, committed, now) == now)
+                (
+                    rule.conforms(all, now) && place(rule, all, slots, now) == now,
+                    rule.conforms(self.arrival, now) && place(rule, self.arrival, committed, now) == now,
+                )
             }
         };
         match own {
@@ -217,7 +222,9 @@ impl Rate {
     /// Reserves an acceptance: what its grant says, and the slot that it comes back to.
     pub fn take(&mut self, (at, interval, booked): (Timestamp, Interval, bool), own: Option<Timestamp>, ask: AskId) {
         self.ever_taken += 1;
-        self.taken.push(Taken { spend: Spend { at, booked, interval }, own, by: ask, nth: self.ever_taken });
+        let spend = Spend { at, booked, interval };
+        self.taken.push(Taken { spend, own, by: ask, nth: self.ever_taken });
+        self.all = Some(Arrival::spend(self.all, spend));
     }
 
     /// Reserves a slot.
@@ -251,11 +258,19 @@ impl Rate {
             self.settled = Some(Arrival::spend(self.settled, spend));
         }
         self.arrival = self.recent.iter().fold(self.settled, |known, it| Some(Arrival::spend(known, it.spend)));
+        self.all = self.taken.iter().fold(self.arrival, |known, it| Some(Arrival::spend(known, it.spend)));
     }
 
     /// A committed acceptance, as the journal has it.
     pub fn was_spent(&mut self, at: Timestamp, interval: Interval, booked: bool) {
         self.settled = Some(Arrival::after(self.settled, at, interval, booked));
+        self.fold();
+    }
+
+    /// One that has committed at a position while others are reserved, some of which may stand before it.
+    pub fn was_spent_at(&mut self, (at, interval, booked): (Timestamp, Interval, bool), position: u64) {
+        self.recent.push(Recent { position, spend: Spend { at, booked, interval }, told: self.ever_taken });
+        self.recent.sort_by_key(|recent| recent.position);
         self.fold();
     }
 

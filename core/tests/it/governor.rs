@@ -47,7 +47,7 @@ impl Desk {
     }
 
     fn commit(&mut self, id: u64, now: i64) -> Vec<Settled> {
-        self.governor.settle(AskId(id), Some(id), at(now))
+        self.governor.settle(AskId(id), Some(id + 1), at(now))
     }
 
     fn release(&mut self, id: u64, now: i64) -> Vec<Settled> {
@@ -93,7 +93,7 @@ proptest! {
         while let Some((id, ruling)) = answers.pop() {
             // Some of those that were let go on die before they commit: then the next may.
             let committed = !lost[id.0 as usize] || is_discarded(&ruling);
-            answers.extend(desk.governor.settle(id, committed.then_some(id.0), at(0)));
+            answers.extend(desk.governor.settle(id, committed.then_some(id.0 + 1), at(0)));
             accepted += u64::from(ruling.stopped.is_none() && committed);
             discarded += u64::from(is_discarded(&ruling));
         }

@@ -187,7 +187,7 @@ impl Bench {
             (false, None) => {}
             (false, Some(place)) => self.stays(place, asked.whole, asked.event),
         }
-        let position = committed.then_some(self.journal.len() as u64);
+        let position = committed.then_some(1 + self.journal.len() as u64);
         let freed = self.governor.settle(id, position, Timestamp::from_micros(self.now));
         self.answered(freed);
         for asked in self.asked.values().filter(|asked| asked.ruling.is_none()) {

@@ -218,7 +218,7 @@ fn who_waits_at_a_limit_that_is_no_more_is_told_to_come_back() {
         desk.set = Arc::new(PolicySet::default());
         match restarts {
             true => desk.restart(),
-            false => desk.governor.learn(Governor::new(&desk.set)),
+            false => drop(desk.governor.learn(Governor::new(&desk.set), instant("00:00:02"))),
         }
         assert_eq!(desk.governor.take_promises(), [told(2), told(3)]);
         assert!(desk.governor.take_promises().is_empty(), "once");
@@ -280,6 +280,80 @@ fn a_place_that_is_given_up_while_a_set_is_read_is_not_learnt() {
     let ask = Ask { id, who: who(2), set, wants: Vec::new(), returning, may_defer: true };
     desk.governor.ask(ask, instant("00:00:01")).expect("an answer at once");
     desk.governor.settle(id, Some(id.0), instant("00:00:01"));
-    desk.governor.learn(read);
+    assert!(desk.governor.learn(read, instant("00:00:01")).is_empty());
     assert_eq!(end(&desk.new_at(3, "00:00:01")), "on", "nobody comes back to that place any more");
+}
+
+/// An ask of one policy's key by an event that is new, or comes back.
+fn asks(set: &Arc<PolicySet>, event: u64, returning: Option<Booking>) -> Ask {
+    let wants = vec![Want { policy: 0, key: "k".into() }];
+    Ask { id: AskId(event), who: who(event), set: Arc::clone(set), wants, returning, may_defer: true }
+}
+
+#[test]
+fn what_commits_while_a_set_is_read_counts_once_whether_the_reading_has_it_or_not() {
+    let morning =
+        "kind = \"window\"\nzone = \"UTC\"\nstart = \"09:00\"\nend = \"10:00\"\nat_most = 3\nmode = \"defer\"";
+    for reading_has_it in [false, true] {
+        let mut desk = Timeline::new(&[morning]);
+        let booked: Vec<Ruling> = [1, 2, 3].map(|event| desk.new_at(event, "08:00:00")).into();
+        let mut read = Timeline { journal: desk.journal.clone(), ..Timeline::new(&[morning]) };
+        desk.governor.begins_to_learn();
+        if reading_has_it {
+            desk.back(1, &booked[0], "09:00:00");
+            read.journal.clone_from(&desk.journal);
+        }
+        read.restart();
+        read.governor.was_read_to(if reading_has_it { 5 } else { 3 });
+        let now = instant("09:00:00");
+        let (set, returning) = (Arc::clone(&desk.set), Some(booking(&booked[1])));
+        if !reading_has_it {
+            desk.back(1, &booked[0], "09:00:00");
+        }
+        // Another is on its way when the set comes into force.
+        desk.governor.ask(asks(&set, 200, returning), now).expect("an answer at once");
+        assert!(desk.governor.learn(read.governor, now).is_empty());
+        desk.governor.settle(AskId(200), Some(300), now);
+        let newcomer = desk.governor.ask(asks(&set, 9, None), now).expect("an answer at once").1;
+        assert!(newcomer.stopped.is_some(), "two have gone on, and the third comes yet");
+        desk.governor.settle(AskId(9), None, now);
+        let third = desk.governor.ask(asks(&set, 3, Some(booking(&booked[2]))), now).expect("an answer at once").1;
+        assert_eq!(end(&third), "on");
+    }
+}
+
+#[test]
+fn what_a_policy_of_another_kind_has_booked_under_its_name_stands_as_after_a_restart() {
+    let defers = "kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"";
+    let rate = "[[policy]]\nname = \"p0\"\nmatch = \">\"\nkind = \"rate\"\nrate = 1\nper = \"1s\"\nmode = \"defer\"\n";
+    let mut desk = Timeline::new(&[defers]);
+    (1..=3).for_each(|event| drop(desk.new_at(event, "00:00:00")));
+    desk.set = policies(rate);
+    let mut read = Timeline { journal: desk.journal.clone(), ..Timeline::new(&[]) };
+    read.set = Arc::clone(&desk.set);
+    read.restart();
+    let after_a_restart = read.governor.ask(asks(&desk.set, 9, None), instant("00:00:00")).expect("an answer").1;
+    read.restart();
+    desk.governor.begins_to_learn();
+    assert!(desk.governor.learn(read.governor, instant("00:00:00")).is_empty());
+    let live = desk.governor.ask(asks(&desk.set, 9, None), instant("00:00:00")).expect("an answer").1;
+    assert_eq!((end(&live), live), (end(&after_a_restart), after_a_restart));
+}
+
+#[test]
+fn one_that_is_told_to_have_committed_after_a_reading_that_has_it_counts_once() {
+    let two_at_once = "kind = \"rate\"\nrate = 1\nper = \"1s\"\nburst = 2\nmode = \"discard\"";
+    let (mut desk, now) = (Timeline::new(&[two_at_once]), instant("00:00:00"));
+    let first = desk.governor.ask(asks(&desk.set, 1, None), now).expect("an answer at once").1;
+    let mut read = Timeline { set: Arc::clone(&desk.set), ..Timeline::new(&[two_at_once]) };
+    let judgement = Judgement { decisions: first.decisions, ..Judgement::free(now, None) };
+    read.journal.push(record(1, vec![Fact::Judged { event: 1, judgement }]));
+    read.restart();
+    read.governor.was_read_to(7);
+    desk.governor.begins_to_learn();
+    assert!(desk.governor.learn(read.governor, now).is_empty());
+    desk.governor.settle(AskId(1), Some(7), now);
+    desk.next = 8;
+    let ends: Vec<_> = [2, 3].map(|event| end(&desk.new_at(event, "00:00:00"))).into();
+    assert!(ends[0] == "on" && ends[1] != "on", "{ends:?}");
 }

@@ -257,7 +257,7 @@ impl Backtest {
         let Some((_, ruling)) = self.governor.ask(ask, now) else {
             return Ruling { decisions: Vec::new(), stopped: None, at: now };
         };
-        self.governor.settle(id, Some(id.0), now);
+        self.governor.settle(id, Some(id.0 + 1), now);
         // How long work took, the events do not tell: each is over with its own turn, as without a handler.
         for (policy, key) in ruling.decisions.iter().filter_map(held) {
             self.governor.freed(policy, key, &who, now);

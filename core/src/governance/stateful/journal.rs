@@ -128,7 +128,7 @@ impl Governor {
         place
     }
 
-    fn change(&mut self, policy: &str, key: &str, change: impl FnOnce(&mut KeyState)) {
+    pub(super) fn change(&mut self, policy: &str, key: &str, change: impl FnOnce(&mut KeyState)) {
         let Some(kind) = self.kinds.get(policy).cloned() else { return };
         let place = (policy.to_string(), key.to_string());
         if let Some(state) = self.key(&place, &kind) {

@@ -1,17 +1,19 @@
 //! All keys of all policies with state: what the policy actor owns.
 
 mod journal;
+mod learn;
 mod look;
 mod state;
 mod stranded;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use self::learn::Late;
 use self::look::{Look, Place, Says};
 use self::state::KeyState;
 use self::stranded::Stranded;
 use super::ask::{Ask, AskId, Promise, Ruling, Who};
-use super::decision::{Booking, PolicyOutcome, Verdict};
+use super::decision::{Booking, Grant, PolicyOutcome, Verdict};
 use super::kind::PolicyKind;
 use super::policy::Policy;
 use super::set::PolicySet;
@@ -36,8 +38,10 @@ pub struct Governor {
     changed: BTreeSet<Place>,
     /// Who waits at limits that are in force no more.
     stranded: Stranded,
-    /// What was given up while a set is about to come into force: what is read for it may lack that.
-    given_up: Option<Vec<(Booking, Who)>>,
+    /// What commits while a set is about to come into force: what is read for it may lack that.
+    late: Option<Late>,
+    /// Up to where in the journal this was read.
+    read_to: u64,
     swept_at: usize,
 }
 
@@ -45,16 +49,26 @@ pub struct Governor {
 struct Key {
     state: KeyState,
     waiting: VecDeque<Ask>,
+    /// Up to where it was read from the journal while others committed.
+    read_to: u64,
 }
 
 #[derive(Debug)]
 struct Held {
     who: Who,
-    places: Vec<Place>,
+    reserved: Vec<Reserved>,
     returning: Option<Booking>,
     booked: Option<Booking>,
     /// Whether it waits there without a time.
     waits: bool,
+}
+
+#[derive(Debug)]
+struct Reserved {
+    place: Place,
+    grant: Grant,
+    /// The slot here to which the event came back.
+    own: Option<Timestamp>,
 }
 
 impl Governor {
@@ -65,36 +79,14 @@ impl Governor {
         governor
     }
 
-    /// Another set is in force. What is known of its policies' keys stays; keys of a name that is of another kind now begin
-    /// anew, and what the journal says of policies that were not here before is to be read from there.
-    pub fn adopt(&mut self, set: &PolicySet) {
+    fn adopt(&mut self, set: &PolicySet) {
         self.kinds = set.stateful().map(|(name, kind)| (name.to_string(), kind.clone())).collect();
         self.set = set.digest();
     }
 
-    /// A set's policies are about to be read: what is given up from now on is not forgotten until that was learnt.
-    pub fn begins_to_learn(&mut self) {
-        self.given_up = Some(Vec::new());
-    }
-
-    /// They could not be read.
-    pub fn learns_nothing(&mut self) {
-        self.given_up = None;
-    }
-
-    /// Takes what was read of a set's policies: the keys that are not here. Those that are go on as they are: what the
-    /// journal has of them is known here, and what is reserved on top of it too.
-    pub fn learn(&mut self, read: Governor) {
-        for (place, key) in read.keys {
-            self.keys.entry(place).or_insert(key);
-        }
-        self.changed.extend(self.keys.keys().cloned()); // a limit may be wider now
-        self.stranded.learn(read.stranded);
-        self.kinds = read.kinds;
-        self.set = read.set;
-        for (booking, who) in self.given_up.take().into_iter().flatten() {
-            self.unbook(&booking, &who);
-        }
+    /// This is what the journal tells up to a position.
+    pub fn was_read_to(&mut self, position: u64) {
+        self.read_to = position;
     }
 
     /// Asks all policies at once. Nothing is answered yet if only a reservation stands in the way: the answer then comes
@@ -125,9 +117,27 @@ impl Governor {
     /// An ask's event has committed, at a position of the journal, or will not: what it reserved is final or given up. Gives
     /// the answers of those who waited for that.
     pub fn settle(&mut self, id: AskId, committed: Option<u64>, now: Timestamp) -> Vec<Settled> {
+        self.settle_all(&[(id, committed)], now)
+    }
+
+    /// The same of several. Whoever waits is asked again once, when all of them are settled.
+    pub fn settle_all(&mut self, settled: &[(AskId, Option<u64>)], now: Timestamp) -> Vec<Settled> {
+        let mut freed = Vec::new();
+        let mut once = HashSet::new();
+        for (id, committed) in settled {
+            let places = self.settle_one(*id, *committed);
+            freed.extend(places.into_iter().filter(|place| once.insert(place.clone())));
+        }
+        self.ask_again(&freed, now)
+    }
+
+    fn settle_one(&mut self, id: AskId, committed: Option<u64>) -> Vec<Place> {
         let Some(held) = self.held.remove(&id) else { return Vec::new() };
-        for place in &held.places {
+        // What was read from the journal has it already.
+        let is_known = |key: &Key| committed.is_some_and(|position| position <= key.read_to);
+        for Reserved { place, .. } in &held.reserved {
             if let Some(key) = self.keys.get_mut(place) {
+                let committed = committed.filter(|_| !is_known(key));
                 key.state.settle(id, committed);
             }
             self.has_changed(place);
@@ -135,17 +145,20 @@ impl Governor {
         if let Some(booking) = held.booked.as_ref().filter(|_| committed.is_some() && held.waits) {
             self.waits(booking, &held.who); // of a set that has gone out of force meanwhile, perhaps
         }
-        let mut freed = held.places;
+        let gives_up = committed.is_some() && held.booked != held.returning;
+        if let Some((late, position)) = self.late.as_mut().zip(committed) {
+            late.committed(position, &held, gives_up);
+        }
+        let mut freed: Vec<Place> = held.reserved.into_iter().map(|it| it.place).collect();
         if let Some(booking) = held.returning {
-            match committed.is_some() && held.booked.as_ref() != Some(&booking) {
-                true => {
-                    freed.push(self.unbook(&booking, &held.who));
-                    self.given_up.iter_mut().for_each(|all| all.push((booking.clone(), held.who.clone())));
-                }
+            let place = (booking.policy.clone(), booking.key.clone());
+            match gives_up {
+                true if self.keys.get(&place).is_some_and(is_known) => freed.push(place),
+                true => freed.push(self.unbook(&booking, &held.who)),
                 false => self.unpromise(&booking, &held.who),
             }
         }
-        self.ask_again(&freed, now)
+        freed
     }
 
     /// Drops an ask that nobody waits for any more, whether it has been answered or not.
@@ -201,7 +214,7 @@ impl Governor {
     fn key(&mut self, place: &Place, kind: &PolicyKind) -> Option<&mut KeyState> {
         if !self.keys.contains_key(place) {
             let state = KeyState::of(kind)?;
-            self.keys.insert(place.clone(), Key { state, waiting: VecDeque::new() });
+            self.keys.insert(place.clone(), Key { state, waiting: VecDeque::new(), read_to: 0 });
         }
         let key = self.keys.get_mut(place)?;
         if !key.state.fits(kind) {
@@ -212,7 +225,8 @@ impl Governor {
 
     /// The first that stops wins; of several that defer, the latest time.
     fn answer(&mut self, ask: Ask, mut looks: Vec<Look>, now: Timestamp) -> Ruling {
-        let mut held = Held { who: ask.who, places: Vec::new(), returning: ask.returning, booked: None, waits: false };
+        let mut held =
+            Held { who: ask.who, reserved: Vec::new(), returning: ask.returning, booked: None, waits: false };
         let stop = looks.iter().position(|look| !look.is_free());
         let stopped = match stop {
             None => {
@@ -241,9 +255,9 @@ impl Governor {
     fn take(&mut self, look: &mut Look, id: AskId, held: &mut Held) {
         let Says::Free(Some(grant)) = &look.says else { return };
         if let Some(key) = self.keys.get_mut(&look.place) {
-            key.state.take(grant, look.own, (id, &held.who));
+            key.state.reserve(grant, look.own, (id, &held.who));
             look.decision.grant = Some(grant.clone());
-            held.places.push(look.place.clone());
+            held.reserved.push(Reserved { place: look.place.clone(), grant: grant.clone(), own: look.own });
         }
     }
 
@@ -273,8 +287,8 @@ impl Governor {
             look.decision.outcome = PolicyOutcome::Discarded;
             return Verdict::Discarded { reason: format!("{reason}; {} are waiting already", limits::BOOKINGS) };
         }
-        key.state.book(&grant, (id, &held.who));
-        held.places.push(look.place.clone());
+        key.state.reserve(&grant, look.own, (id, &held.who));
+        held.reserved.push(Reserved { place: look.place.clone(), grant: grant.clone(), own: look.own });
         held.booked = grant.booking().cloned();
         held.waits = until.is_none();
         look.decision.grant = Some(grant);
@@ -314,7 +328,8 @@ impl Governor {
     fn sweep(&mut self, now: Timestamp) {
         if self.keys.len() >= (self.swept_at * 2).max(1_024) {
             let kinds = &self.kinds;
-            let reserved: HashSet<&Place> = self.held.values().flat_map(|held| &held.places).collect();
+            let reserved: HashSet<&Place> =
+                self.held.values().flat_map(|held| held.reserved.iter().map(|it| &it.place)).collect();
             self.keys.retain(|place, key| {
                 // What a policy that is no more has granted is in the journal, and is read should it come back.
                 let spent = match kinds.get(&place.0) {

@@ -41,8 +41,31 @@ impl KeyState {
         Self::of(kind).is_some_and(|empty| std::mem::discriminant(&empty) == std::mem::discriminant(self))
     }
 
-    /// Reserves what an acceptance takes; `own` is the slot that the event comes back to.
-    pub(super) fn take(&mut self, grant: &Grant, own: Option<Timestamp>, (ask, who): (AskId, &Who)) {
+    /// Reserves what an ask is granted: what an acceptance takes, or the place that a deferral books. `own` is the slot that
+    /// the event comes back to.
+    pub(super) fn reserve(&mut self, grant: &Grant, own: Option<Timestamp>, by: (AskId, &Who)) {
+        match grant.booking() {
+            Some(_) => self.book(grant, by),
+            None => self.take(grant, own, by),
+        }
+    }
+
+    /// Whether those who wait here are called.
+    pub(super) fn calls(&self) -> bool {
+        matches!(self, Self::Concurrency(_))
+    }
+
+    /// A grant that has committed at a position while others are reserved.
+    pub(super) fn committed(&mut self, grant: &Grant, who: &Who, position: u64) {
+        match (self, grant) {
+            (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => {
+                key.was_spent_at((*at, *interval, *booked), position);
+            }
+            (state, grant) => state.granted(grant, who),
+        }
+    }
+
+    fn take(&mut self, grant: &Grant, own: Option<Timestamp>, (ask, who): (AskId, &Who)) {
         match (self, grant) {
             (Self::Cooldown(key), Grant::Taken { at, .. }) => key.take(*at, ask),
             (Self::Window(key), Grant::Placed { opening, .. }) => {
@@ -56,8 +79,7 @@ impl KeyState {
         }
     }
 
-    /// Reserves the place that a deferral books.
-    pub(super) fn book(&mut self, grant: &Grant, (ask, who): (AskId, &Who)) {
+    fn book(&mut self, grant: &Grant, (ask, who): (AskId, &Who)) {
         match (self, grant) {
             (Self::Cooldown(key), Grant::Booked(booking)) => key.book(booking.slot, ask),
             (Self::Window(key), Grant::Booked(booking)) => key.book(booking.slot, ask),
