@@ -93,6 +93,16 @@ pub(crate) fn events(
     each: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let Some(selection) = Selection::of(index, filter)? else { return Ok(()) };
+    selected(index, truth, (&selection, filter), each)
+}
+
+/// The same of a selection that was made of it.
+pub(crate) fn selected(
+    index: &Connection,
+    truth: &mut Truth,
+    (selection, filter): (&Selection, &Filter),
+    each: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
     let sql = format!("SELECT e.position, e.state {} {}", selection.source(), selection.end(filter));
     let mut statement = index.prepare(&sql).map_err(errors::indexing)?;
     let mut links = Links::default();

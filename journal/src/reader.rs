@@ -289,25 +289,26 @@ impl Reader {
         stats::stats(self.side.index()?, filter)
     }
 
-    /// How many events are about an entity or touch it.
-    pub fn touch_count(&mut self, entity: &EntityRef) -> Result<u64, StoreError> {
-        query::touch_count(self.side.index()?, entity)
-    }
-
-    /// The events that are about an entity or touch it, stamped `from` or later, by timestamp and then position.
-    pub fn touches_from(&mut self, entity: &EntityRef, from: Timestamp) -> Result<Vec<StoredEvent>, StoreError> {
-        self.touched(&Filter { entity: Some(entity.clone()), from: Some(from), own: true, ..Filter::default() })
+    /// The events after a position that are about an entity or touch it, by timestamp and then position. Those before are
+    /// passed over without being read.
+    pub fn touches_after(&mut self, entity: &EntityRef, position: u64) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = Filter { entity: Some(entity.clone()), own: true, ..Filter::default() };
+        let index = self.side.index()?;
+        let Some(selection) = query::Selection::of(index, &filter)? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        listing::selected(index, &mut self.truth, (&selection.after(position), &filter), &mut |event| {
+            found.push(event);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 
     /// The events that are about an entity or touch it, stamped `until` or before, by timestamp and then position.
     pub fn touches(&mut self, entity: &EntityRef, until: Option<Timestamp>) -> Result<Vec<StoredEvent>, StoreError> {
         let to = until.and_then(|until| until.micros().checked_add(1)).map(Timestamp::from_micros);
-        self.touched(&Filter { entity: Some(entity.clone()), to, own: true, ..Filter::default() })
-    }
-
-    fn touched(&mut self, filter: &Filter) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = Filter { entity: Some(entity.clone()), to, own: true, ..Filter::default() };
         let mut found = Vec::new();
-        self.events(filter, &mut |event| {
+        self.events(&filter, &mut |event| {
             found.push(event);
             ControlFlow::Continue(())
         })?;

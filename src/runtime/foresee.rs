@@ -99,9 +99,12 @@ pub(crate) fn prospect(
 }
 
 fn state_of(reader: &mut Reader, event: &Event, definitions: &Definitions) -> Result<State, StoreError> {
-    let mut state = State::default();
-    for stored in reader.load(&event.correlation_id, 0)? {
-        let damaged = |why: String| StoreError::Damaged { why: format!("{}: {why}", event.correlation_id) };
+    let correlation = &event.correlation_id;
+    let snapshot = reader.snapshot(correlation)?;
+    let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
+    let mut state = restored.unwrap_or_default();
+    for stored in reader.load(correlation, state.sequence)? {
+        let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
         evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
     }
     Ok(state)
@@ -115,5 +118,5 @@ fn entity_of(reader: &mut Reader, event: &Event) -> Result<Json, StoreError> {
         let event = stored.incoming.event();
         (event, stored.position, event.entity.as_ref() == Some(entity))
     }));
-    Ok(state.map_or(Json::null(), |state| entity_seen(entity, &state, position)))
+    Ok(state.map_or(Json::null(), |state| entity_seen(entity, &state.fields, position)))
 }

@@ -252,6 +252,44 @@ fn who_waits_at_a_limit_goes_on_when_that_is_taken_away_at_once_or_at_a_start() 
 }
 
 #[test]
+fn one_that_was_called_in_vain_and_waits_again_at_once_is_called_again() {
+    let text = r#"
+        [[policy]]
+        name = "one-at-once"
+        kind = "concurrency"
+        match = "work.begin.*"
+        limit = 1
+
+        [[policy]]
+        name = "pace"
+        kind = "rate"
+        match = "*.*.paced"
+        rate = 10
+        per = "1s"
+        mode = "defer"
+    "#;
+    within(async move {
+        let with = |builder: Builder| builder.policies(policies(text)).handler(script("works", "work.>", works));
+        let stage = Stage::with(with).await;
+        let begins = async |kind: &str, name: &str| stage.submit(event(kind, name, "begin")).await.event_state;
+        let ends = async |name: &str| stage.submit(event("work.end", name, "end")).await.event_state;
+        assert_eq!(begins("work.begin.free", "a").await, Some(Processed));
+        assert_eq!(begins("work.begin.paced", "e").await, Some(Deferred), "no place");
+        stage.go_to(140).await;
+        assert_eq!(begins("note.it.paced", "n").await, Some(Processed));
+        assert_eq!(ends("a").await, Some(Processed)); // e is called, and may not go on before 240
+        stage.handle.settle().await;
+        assert_eq!(begins("work.begin.free", "h").await, Some(Processed), "the place is free");
+        stage.go_to(240).await;
+        assert_eq!(stage.state_of("e/begin").await, Some(Deferred), "the place is taken");
+        assert_eq!(ends("h").await, Some(Processed));
+        stage.handle.settle().await;
+        assert_eq!(stage.state_of("e/begin").await, Some(Processed));
+        stage.close().await;
+    });
+}
+
+#[test]
 fn a_limit_that_has_become_another_kind_of_policy_holds_nobody_after_a_start() {
     const EVERY_SECOND: &str = r#"
         [[policy]]

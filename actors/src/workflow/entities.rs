@@ -4,17 +4,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use regie_core::entity::EntityState;
+use regie_core::entity::LatestFields;
 use regie_core::event::EntityRef;
-use regie_journal::{Reader, StoreError, StoredEvent};
+use regie_journal::{Reader, StoreError};
 
 /// How many are remembered; beyond that all are forgotten, and read when they are looked at again.
 const REMEMBERED: usize = 4_096;
 
-/// An entity's state, by all its events up to a position.
-#[derive(Debug, Default)]
+/// An entity's fields, by all its events up to a position.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
-    pub(super) state: EntityState,
+    pub(super) fields: LatestFields,
+    /// Of the last event that was about it or touched it.
     pub(super) position: u64,
 }
 
@@ -41,38 +42,24 @@ impl Entities {
 }
 
 impl Folded {
-    /// Goes on from what is known; where an event has come in between what was folded, by its timestamp, all is read.
+    /// Goes on from what is known. Nothing comes back where no event told of the entity.
     pub(super) fn read(
         reader: &mut Reader,
         entity: &EntityRef,
         known: Option<Arc<Self>>,
     ) -> Result<Option<Arc<Self>>, StoreError> {
-        if let Some(known) = known
-            && let Some(last) = known.state.last
-        {
-            let all = reader.touch_count(entity)?;
-            if all == known.state.events {
-                return Ok(Some(known));
-            }
-            let mut new = reader.touches_from(entity, last)?;
-            new.retain(|stored| stored.position > known.position);
-            if known.state.events + new.len() as u64 == all {
-                let mut folded = Self { state: known.state.clone(), position: known.position };
-                folded.go_on(entity, &new);
-                return Ok(Some(Arc::new(folded)));
-            }
+        let new = reader.touches_after(entity, known.as_ref().map_or(0, |known| known.position))?;
+        if new.is_empty() {
+            return Ok(known);
         }
-        let all = reader.touches(entity, None)?;
-        let mut folded = Self::default();
-        folded.go_on(entity, &all);
-        Ok((!all.is_empty()).then(|| Arc::new(folded)))
-    }
-
-    fn go_on(&mut self, entity: &EntityRef, events: &[StoredEvent]) {
-        for stored in events {
+        let mut folded = known.as_deref().cloned().unwrap_or_default();
+        for stored in new {
             let event = stored.incoming.event();
-            self.state.go_on(event, stored.position, event.entity.as_ref() == Some(entity));
-            self.position = self.position.max(stored.position);
+            if event.entity.as_ref() == Some(entity) {
+                folded.fields.tell(event, stored.position);
+            }
+            folded.position = folded.position.max(stored.position);
         }
+        Ok(Some(Arc::new(folded)))
     }
 }

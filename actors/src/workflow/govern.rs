@@ -178,7 +178,7 @@ impl Taking {
         });
         let (folded, entity) = read.await.map_err(Stop::Failed)?;
         let Some(folded) = folded else { return Ok(Json::null()) };
-        let seen = entity_seen(&entity, &folded.state, folded.position);
+        let seen = entity_seen(&entity, &folded.fields.values(), folded.position);
         self.links.entities.remember(entity, folded);
         Ok(seen)
     }

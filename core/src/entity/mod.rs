@@ -18,6 +18,29 @@ pub struct EntityState {
     pub mismatches: Vec<Mismatch>,
 }
 
+/// The fields of an entity, whatever the order in which its events are told: of each the latest by timestamp and position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LatestFields(BTreeMap<String, (Timestamp, u64, Json)>);
+
+impl LatestFields {
+    /// An event that is about the entity.
+    pub fn tell(&mut self, event: &Event, position: u64) {
+        let told = (event.timestamp, position);
+        for (field, change) in &event.changes {
+            match self.0.get_mut(field) {
+                Some((at, nth, _)) if (*at, *nth) > told => {}
+                Some(known) => *known = (told.0, told.1, change.after.clone()),
+                None => drop(self.0.insert(field.clone(), (told.0, told.1, change.after.clone()))),
+            }
+        }
+    }
+
+    /// Each field's value.
+    pub fn values(&self) -> BTreeMap<String, Json> {
+        self.0.iter().map(|(field, (.., value))| (field.clone(), value.clone())).collect()
+    }
+}
+
 /// An event's claim about a field's old value that did not fit what was there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
@@ -36,24 +59,23 @@ pub struct Mismatch {
 pub fn fold<'a>(events: impl IntoIterator<Item = (&'a Event, u64, bool)>) -> Option<EntityState> {
     let mut state: Option<EntityState> = None;
     for (event, position, is_about) in events {
-        state.get_or_insert_default().go_on(event, position, is_about);
+        let state = state.get_or_insert_default();
+        state.events += 1;
+        state.last = Some(event.timestamp);
+        if is_about {
+            apply(state, event, position);
+        }
     }
     state
 }
 
-impl EntityState {
-    /// Folds one event more, which comes after all that were folded. One that only touches the entity counts, and changes
-    /// no field.
-    pub fn go_on(&mut self, event: &Event, position: u64, is_about: bool) {
-        self.events += 1;
-        self.last = Some(event.timestamp);
-        for (field, change) in event.changes.iter().filter(|_| is_about) {
-            let before = self.fields.insert(field.clone(), change.after.clone());
-            // A field's first mention may claim what it likes: what was before Regie is not known.
-            if let Some(found) = before.filter(|found| !found.same(&change.before)) {
-                let (field, claimed) = (field.clone(), change.before.clone());
-                self.mismatches.push(Mismatch { position, field, claimed, found });
-            }
+fn apply(state: &mut EntityState, event: &Event, position: u64) {
+    for (field, change) in &event.changes {
+        let before = state.fields.insert(field.clone(), change.after.clone());
+        // A field's first mention may claim what it likes: what was before Regie is not known.
+        if let Some(found) = before.filter(|found| !found.same(&change.before)) {
+            let (field, claimed) = (field.clone(), change.before.clone());
+            state.mismatches.push(Mismatch { position, field, claimed, found });
         }
     }
 }

@@ -40,7 +40,8 @@ impl Concurrency {
             Comer::Back(since) => since,
             Comer::New | Comer::Promised(_) => Timestamp::MAX,
         };
-        let on_its_way = |who: &Who| self.taken.values().any(|taken| taken == who);
+        let taken: BTreeSet<&Who> = self.taken.values().collect();
+        let on_its_way = |who: &Who| taken.contains(who);
         let ahead = || self.waiting.range(..before).map(|(_, waiter)| waiter);
         let all = self.held.len() + self.taken.len() + ahead().filter(|(who, _)| !on_its_way(who)).count();
         let committed = self.held.len() + ahead().filter(|(_, by)| by.is_none()).count();

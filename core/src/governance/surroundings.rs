@@ -1,9 +1,10 @@
 //! What conditions see besides the event: its workflow and its entity, as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::Json;
-use crate::entity::EntityState;
 use crate::event::{CorrelationId, EntityRef};
 use crate::workflow::{RunStatus, State};
 
@@ -43,7 +44,7 @@ fn seen(
 }
 
 /// An entity: `type`, `id`, `fields`, and the `position` of the last event that told of it.
-pub fn entity_seen(entity: &EntityRef, state: &EntityState, position: u64) -> Json {
-    let seen = json!({"type": entity.kind, "id": entity.id, "fields": state.fields, "position": position});
+pub fn entity_seen(entity: &EntityRef, fields: &BTreeMap<String, Json>, position: u64) -> Json {
+    let seen = json!({"type": entity.kind, "id": entity.id, "fields": fields, "position": position});
     seen.into()
 }

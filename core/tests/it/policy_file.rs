@@ -124,6 +124,12 @@ fn each_fault_of_the_other_kinds_is_told_at_its_place() {
         (quiet("wait = \"2s\"", "mode = \"defer\""), 6, 8, "a debounce takes no 'mode'"),
         (quiet("", ""), 1, 1, "a debounce needs 'wait'"),
         (of_kind(&["kind = \"veto\"", "when = \"true\""], "key = \"actor\""), 6, 7, "a veto takes no 'key'"),
+        (
+            of_kind(&["kind = \"concurrency\"", "limit = 1"], "reason = \"\\u001b[31mred\""),
+            2,
+            8,
+            "no control characters",
+        ),
         (of_kind(&["kind = \"concurrency\""], "limit = 0"), 5, 9, "0 is no number from 1"),
         (of_kind(&["kind = \"concurrency\""], ""), 1, 1, "a concurrency needs 'limit'"),
     ];

@@ -1,6 +1,5 @@
 //! Filters as SQL.
 
-use regie_core::event::EntityRef;
 use regie_core::query::{Filter, Order};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -105,6 +104,12 @@ impl Selection {
         Ok(!numbers.is_empty())
     }
 
+    /// Of the events of an entity those after a position alone.
+    pub(crate) fn after(mut self, position: u64) -> Self {
+        self.and("x.position > ?", position.cast_signed());
+        self
+    }
+
     /// `FROM` and `WHERE`.
     pub(crate) fn source(&self) -> String {
         let conditions = if self.conditions.is_empty() { "1".into() } else { self.conditions.join(" AND ") };
@@ -136,15 +141,6 @@ pub(crate) fn count(connection: &Connection, filter: &Filter) -> Result<u64, Sto
     let values = rusqlite::params_from_iter(selection.values());
     let count: i64 = connection.query_row(&sql, values, |row| row.get(0)).map_err(errors::indexing)?;
     Ok(filter.limit.map_or(count.cast_unsigned(), |limit| count.cast_unsigned().min(limit as u64)))
-}
-
-/// How many events are about an entity or touch it.
-pub(crate) fn touch_count(connection: &Connection, entity: &EntityRef) -> Result<u64, StoreError> {
-    let Some(number) = find(connection, Room::Entity, &dictionary::entity_text(entity))? else { return Ok(0) };
-    let sql = "SELECT count(*) FROM touches WHERE entity = ?1";
-    let counted =
-        connection.prepare_cached(sql).and_then(|mut all| all.query_row([number], |row| row.get::<_, i64>(0)));
-    counted.map(i64::cast_unsigned).map_err(errors::indexing)
 }
 
 fn find(connection: &Connection, room: Room, text: &str) -> Result<Option<i64>, StoreError> {

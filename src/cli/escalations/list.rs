@@ -38,15 +38,14 @@ pub(super) fn print(screen: &mut Screen, waiting: &[Escalation]) -> io::Result<(
         return writeln!(screen, "{}", look.paint(Tone::Faint, "nothing waits for a decision"));
     }
     let mut table = Table::new([
-        Column::text("position", 8),
-        // Ids of one maker begin alike.
-        Column::tail("id", 4),
-        Column::tail("correlation", 8),
+        Column::id("position", 8),
+        Column::id("id", 8),
+        Column::id("correlation", 12),
         Column::tail("type", 6),
         Column::text("who", 3),
-        Column::text("since", 19),
+        Column::words("since", 19, 10),
         Column::text("why", 8),
-        Column::text("lapses", 6),
+        Column::words("lapses", 6, 10),
     ]);
     waiting.iter().for_each(|one| table.row(cells(one)));
     table.print(screen, look)?;

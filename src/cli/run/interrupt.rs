@@ -1,8 +1,10 @@
-//! Ctrl-C: the first asks to finish what is under way, the second ends the process at once.
+//! Ctrl-C, and SIGTERM as service managers send it: the first asks to finish what is under way, the second ends the process at once.
 
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
+use futures::future::select;
 use tokio::sync::mpsc;
 
 /// Tells when somebody has asked to stop.
@@ -14,6 +16,31 @@ pub(super) struct Interrupt {
 /// The exit code of an interrupted command, as shells have it.
 const INTERRUPTED: i32 = 130;
 
+/// SIGTERM, where there is such a thing.
+struct Terminated {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Terminated {
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return Ok(());
+        }
+        std::future::pending().await
+    }
+}
+
 impl Interrupt {
     /// Listens from now on, on a thread of its own: the runtime's threads have other work.
     pub(super) fn listen() -> io::Result<Self> {
@@ -22,7 +49,8 @@ impl Interrupt {
         std::thread::Builder::new().name("regie-interrupt".into()).spawn(move || {
             runtime.block_on(async move {
                 let mut asked = false;
-                while tokio::signal::ctrl_c().await.is_ok() {
+                let mut terminated = Terminated::listen();
+                while select(pin!(tokio::signal::ctrl_c()), pin!(terminated.wait())).await.factor_first().0.is_ok() {
                     if asked {
                         std::process::exit(INTERRUPTED);
                     }

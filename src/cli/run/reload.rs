@@ -56,11 +56,12 @@ async fn watch(settings: &Settings, handle: &Handle, by: Option<Principal>) {
     let Some(path) = settings.policies.as_deref() else { return };
     let mut asked = Asked::listen();
     let mut looks = Looks::default();
+    let mut wanted = false;
     loop {
-        let wanted = matches!(select(pin!(asked.wait()), pin!(tokio::time::sleep(LOOK))).await, Either::Left(_));
+        wanted |= matches!(select(pin!(asked.wait()), pin!(tokio::time::sleep(LOOK))).await, Either::Left(_));
         let now = mark(path);
         if (looks.at(now) || wanted) && put_in_force(settings, handle, by.clone(), wanted).await {
-            looks.done = now; // otherwise it is tried again
+            (looks.done, wanted) = (now, false); // otherwise it is tried again
         }
     }
 }
@@ -99,7 +100,8 @@ async fn put_in_force(settings: &Settings, handle: &Handle, by: Option<Principal
     match handle.set_policies(set, by).await {
         Ok(()) => {
             let name = digest.map_or_else(|| "none".to_string(), |digest| digest.short());
-            tell(&format!("regie: {count} policies are in force now ({name})"));
+            let are = if count == 1 { "policy is" } else { "policies are" };
+            tell(&format!("regie: {count} {are} in force now ({name})"));
             true
         }
         Err(EnactError::Busy) => false,

@@ -1,11 +1,11 @@
 //! Entities as conditions see them while a set is tried: the fold over the events seen so far.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::entity::EntityState;
+use crate::Json;
+use crate::entity::LatestFields;
 use crate::event::{EntityRef, Event};
 use crate::governance::surroundings::entity_seen;
-use crate::{Json, Timestamp};
 
 /// All entities that an event was about or touched.
 #[derive(Debug, Default)]
@@ -16,8 +16,7 @@ pub(super) struct Entities {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Each with the timestamp of the event that told it, and which event that was.
-    fields: BTreeMap<String, (Timestamp, u64, Json)>,
+    fields: LatestFields,
     /// The last event that was about it or touched it.
     position: u64,
 }
@@ -29,14 +28,8 @@ impl Entities {
         for touched in event.related.iter().chain(&event.entity) {
             self.known.entry(touched.clone()).or_default().position = self.events;
         }
-        let Some(known) = event.entity.as_ref().and_then(|entity| self.known.get_mut(entity)) else { return };
-        for (field, change) in &event.changes {
-            let told = (event.timestamp, self.events);
-            match known.fields.get_mut(field) {
-                Some((at, nth, _)) if (*at, *nth) > told => {}
-                Some(value) => *value = (told.0, told.1, change.after.clone()),
-                None => drop(known.fields.insert(field.clone(), (told.0, told.1, change.after.clone()))),
-            }
+        if let Some(known) = event.entity.as_ref().and_then(|entity| self.known.get_mut(entity)) {
+            known.fields.tell(event, self.events);
         }
     }
 
@@ -45,7 +38,6 @@ impl Entities {
         let Some((entity, known)) = event.entity.as_ref().and_then(|it| self.known.get_key_value(it)) else {
             return Json::null();
         };
-        let fields = known.fields.iter().map(|(field, (.., value))| (field.clone(), value.clone())).collect();
-        entity_seen(entity, &EntityState { fields, ..EntityState::default() }, known.position)
+        entity_seen(entity, &known.fields.values(), known.position)
     }
 }

@@ -156,6 +156,10 @@ fn pattern_of(text: &Spanned<String>) -> Result<Pattern, Fault> {
 fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
     let here = entry.get_ref();
     let pattern = pattern_of(&here.pattern)?;
+    let is_odd = |text: &str| text.contains(char::is_control);
+    if is_odd(here.name.get_ref()) || here.reason.as_deref().is_some_and(is_odd) {
+        return Err((here.name.span().start, "a name and a reason have no control characters".into()));
+    }
     let kind = here.kind.get_ref().as_str();
     let Some((_, takes)) = KINDS.iter().find(|(name, _)| *name == kind) else {
         let known = KINDS.map(|(name, _)| format!("'{name}'")).join(", ");
