@@ -74,7 +74,7 @@ fn owner(place: &Place) -> (Child, ChildStdin) {
 #[test]
 fn what_waits_is_listed_for_people_and_for_programs() {
     let place = waiting(vec![order("ana", "order-4", "e4"), order("ben", "order-5", "e5")]).with("COLUMNS", "80");
-    let words = ["position", "lapses", "e4", "order-4", "ana", "2026-03-02 12:00:00", "poison", "2 events wait"];
+    let words = ["position", "lapses", "e4", "order-4", "ana", "2026-03-02", "12:00:00", "poison", "2 events wait"];
     place.run(&["escalations", "list"]).succeeds().tells(&words).fits(80);
     let first = &listed(&place)[0];
     assert_eq!((&first["event"]["id"], &first["lapses"]), (&json!("e4"), &json!(null)));

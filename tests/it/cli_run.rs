@@ -175,6 +175,15 @@ fn the_event_clock_gives_the_same_head_with_any_number_of_shards() {
 
 #[test]
 fn control_c_finishes_what_is_under_way_and_says_so() {
+    finishes_at("-INT");
+}
+
+#[test]
+fn so_does_what_service_managers_send() {
+    finishes_at("-TERM");
+}
+
+fn finishes_at(signal: &str) {
     let place = Place::new();
     let mut command = place.command(&["run", "-", "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -184,7 +193,7 @@ fn control_c_finishes_what_is_under_way_and_says_so() {
     // The line that cannot be read is told once the events before it have gone in.
     BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
     assert!(told.contains("<stdin>:7"), "{told}");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     drop(input);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -110,7 +110,7 @@ impl Cooldown {
 
     /// Reserves a slot.
     pub fn book(&mut self, slot: Timestamp, ask: AskId) {
-        self.booked.insert(slot, Some(ask));
+        self.booked.entry(slot).or_insert(Some(ask)); // one that has committed stays so
     }
 
     /// Makes what an ask reserved final.

@@ -229,7 +229,7 @@ impl Rate {
 
     /// Reserves a slot.
     pub fn book(&mut self, slot: Timestamp, ask: AskId) {
-        self.booked.insert(slot, Some(ask));
+        self.booked.entry(slot).or_insert(Some(ask)); // one that has committed stays so
     }
 
     /// Makes what an ask reserved final. Acceptances count in the order in which they stand in the journal, so that a restart

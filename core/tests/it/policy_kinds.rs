@@ -340,20 +340,37 @@ fn what_a_policy_of_another_kind_has_booked_under_its_name_stands_as_after_a_res
     assert_eq!((end(&live), live), (end(&after_a_restart), after_a_restart));
 }
 
-#[test]
-fn one_that_is_told_to_have_committed_after_a_reading_that_has_it_counts_once() {
-    let two_at_once = "kind = \"rate\"\nrate = 1\nper = \"1s\"\nburst = 2\nmode = \"discard\"";
-    let (mut desk, now) = (Timeline::new(&[two_at_once]), instant("00:00:00"));
+/// A governor that was asked once, and then learnt what a reading has, in which that has committed at position 7.
+fn told_late(text: &str, before: &[Fact], now: Timestamp) -> Timeline {
+    let mut desk = Timeline::new(&[text]);
+    desk.journal.push(record(1, before.to_vec()));
+    desk.restart();
     let first = desk.governor.ask(asks(&desk.set, 1, None), now).expect("an answer at once").1;
-    let mut read = Timeline { set: Arc::clone(&desk.set), ..Timeline::new(&[two_at_once]) };
     let judgement = Judgement { decisions: first.decisions, ..Judgement::free(now, None) };
-    read.journal.push(record(1, vec![Fact::Judged { event: 1, judgement }]));
+    desk.journal.push(record(2, vec![Fact::Judged { event: 1, judgement }]));
+    let mut read = Timeline { set: Arc::clone(&desk.set), journal: desk.journal.clone(), ..Timeline::new(&[text]) };
     read.restart();
     read.governor.was_read_to(7);
     desk.governor.begins_to_learn();
     assert!(desk.governor.learn(read.governor, now).is_empty());
     desk.governor.settle(AskId(1), Some(7), now);
     desk.next = 8;
+    desk
+}
+
+#[test]
+fn one_that_is_told_to_have_committed_after_a_reading_that_has_it_counts_once() {
+    let two_at_once = "kind = \"rate\"\nrate = 1\nper = \"1s\"\nburst = 2\nmode = \"discard\"";
+    let mut desk = told_late(two_at_once, &[], instant("00:00:00"));
     let ends: Vec<_> = [2, 3].map(|event| end(&desk.new_at(event, "00:00:00"))).into();
     assert!(ends[0] == "on" && ends[1] != "on", "{ends:?}");
+}
+
+#[test]
+fn what_one_has_booked_that_is_told_so_after_a_reading_stays_booked() {
+    let defers = "kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"";
+    let mut earlier = Timeline::new(&[defers]);
+    earlier.new_at(9, "00:00:00");
+    let mut desk = told_late(defers, &earlier.journal[0].facts, instant("00:00:00"));
+    assert_eq!(end(&desk.new_at(2, "00:00:00")), "1970-01-01T00:00:02", "the slot before is taken");
 }

@@ -105,8 +105,7 @@ fn examples(out: &mut dyn Write, look: Look, policy: &PolicyReport) -> io::Resul
             for example in report.examples.get(&fate).into_iter().flatten() {
                 let key = example.key.as_deref().filter(|key| !key.is_empty());
                 let key = key.map_or(String::new(), |key| format!(", key {}", plain(key)));
-                let left =
-                    example.remaining_ms.map_or(String::new(), |left| format!(", {} ms too early", grouped(left)));
+                let left = example.remaining_ms.map_or(String::new(), |left| format!(", {} ms left", grouped(left)));
                 let (id, correlation) = (plain(&example.id), plain(&example.correlation_id));
                 let what = format!("{} {} of {}", fate.as_str(), plain(kind), correlation);
                 let line = format!("{}  {id}: {what}{key}{left}", example.timestamp);

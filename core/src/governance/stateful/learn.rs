@@ -19,8 +19,8 @@ enum Since {
 
 impl Late {
     /// In the order in which the journal has it: a booking is given up before another is made.
-    pub(super) fn committed(&mut self, position: u64, held: &Held, gives_up: bool) {
-        if let Some(booking) = held.returning.as_ref().filter(|_| gives_up) {
+    pub(super) fn committed(&mut self, position: u64, held: &Held) {
+        if let Some(booking) = &held.returning {
             self.0.push((position, Since::Released(booking.clone(), held.who.clone())));
         }
         for it in &held.reserved {

@@ -147,7 +147,7 @@ impl Governor {
         }
         let gives_up = committed.is_some() && held.booked != held.returning;
         if let Some((late, position)) = self.late.as_mut().zip(committed) {
-            late.committed(position, &held, gives_up);
+            late.committed(position, &held);
         }
         let mut freed: Vec<Place> = held.reserved.into_iter().map(|it| it.place).collect();
         if let Some(booking) = held.returning {
