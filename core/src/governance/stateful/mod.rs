@@ -149,7 +149,8 @@ impl Governor {
         if let Some((late, position)) = self.late.as_mut().zip(committed) {
             late.committed(position, &held);
         }
-        let mut freed: Vec<Place> = held.reserved.into_iter().map(|it| it.place).collect();
+        let mut freed: Vec<Place> = Vec::new();
+        freed.extend(held.reserved.into_iter().map(|it| it.place).filter(|place| self.is_waited_for(place)));
         if let Some(booking) = held.returning {
             let place = (booking.policy.clone(), booking.key.clone());
             match gives_up {
@@ -159,6 +160,10 @@ impl Governor {
             }
         }
         freed
+    }
+
+    fn is_waited_for(&self, place: &Place) -> bool {
+        self.keys.get(place).is_some_and(|key| !key.waiting.is_empty())
     }
 
     /// Drops an ask that nobody waits for any more, whether it has been answered or not.
@@ -253,11 +258,11 @@ impl Governor {
     }
 
     fn take(&mut self, look: &mut Look, id: AskId, held: &mut Held) {
-        let Says::Free(Some(grant)) = &look.says else { return };
-        if let Some(key) = self.keys.get_mut(&look.place) {
-            key.state.reserve(grant, look.own, (id, &held.who));
+        let Says::Free(grant) = &mut look.says else { return };
+        if let Some((key, grant)) = self.keys.get_mut(&look.place).zip(grant.take()) {
+            key.state.reserve(&grant, look.own, (id, &held.who));
             look.decision.grant = Some(grant.clone());
-            held.reserved.push(Reserved { place: look.place.clone(), grant: grant.clone(), own: look.own });
+            held.reserved.push(Reserved { place: std::mem::take(&mut look.place), grant, own: look.own });
         }
     }
 

@@ -38,7 +38,14 @@ impl KeyState {
 
     /// Whether it is the state of such a policy: under one name there may be another kind by now.
     pub(super) fn fits(&self, kind: &PolicyKind) -> bool {
-        Self::of(kind).is_some_and(|empty| std::mem::discriminant(&empty) == std::mem::discriminant(self))
+        matches!(
+            (self, kind),
+            (Self::Cooldown(_), PolicyKind::Cooldown { .. })
+                | (Self::Window(_), PolicyKind::Window { .. })
+                | (Self::Rate(_), PolicyKind::Rate { .. })
+                | (Self::Debounce(_), PolicyKind::Debounce { .. })
+                | (Self::Concurrency(_), PolicyKind::Concurrency { .. })
+        )
     }
 
     /// Reserves what an ask is granted: what an acceptance takes, or the place that a deferral books. `own` is the slot that
