@@ -38,6 +38,9 @@ pub(crate) enum Step {
     Died(String),
 }
 
+/// What goes out: effects, the questions about each event, and when a timer is next due.
+type Owes = (Vec<(EffectKey, Effect)>, Vec<(u64, Vec<Ask>)>, Option<Timestamp>);
+
 impl World {
     /// Begins a turn with all that has come.
     pub(crate) fn begin(&mut self, correlation: &CorrelationId) {
@@ -273,7 +276,7 @@ impl World {
     }
 
     /// Effects and questions that are not out yet, and the next instant after those.
-    fn owed(&mut self, life: &mut Life) -> (Vec<(EffectKey, Effect)>, Vec<(u64, Vec<Ask>)>, Option<Timestamp>) {
+    fn owed(&mut self, life: &mut Life) -> Owes {
         let (mut effects, mut questions, mut due) = (Vec::new(), Vec::new(), None);
         for owed in self.four.pending(&life.state) {
             match owed {
