@@ -232,6 +232,7 @@ impl Builder {
     }
 
     /// Leaves questions that are owed to the next who opens the journal: for one that has not the reasoners.
+    #[cfg(feature = "cli")]
     pub(crate) fn asks_nobody(mut self) -> Self {
         self.asks = false;
         self
