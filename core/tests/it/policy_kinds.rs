@@ -323,6 +323,20 @@ fn what_commits_while_a_set_is_read_counts_once_whether_the_reading_has_it_or_no
 }
 
 #[test]
+fn one_that_comes_back_too_early_by_its_key_keeps_its_one_place_in_the_session() {
+    let morning =
+        "kind = \"window\"\nzone = \"UTC\"\nstart = \"09:00\"\nend = \"10:00\"\nat_most = 2\nmode = \"defer\"";
+    for restarts in [false, true] {
+        let mut desk = Timeline { restarts, ..Timeline::new(&[morning]) };
+        let first = desk.new_at(1, "08:00:00");
+        let again = desk.back(1, &first, "08:59:59"); // the clock was set back
+        assert_eq!(booking(&again), booking(&first));
+        assert_eq!(end(&desk.back(1, &again, "09:00:00")), "on");
+        assert_eq!(["on", "on"].map(|_| end(&desk.new_at(2, "09:00:00")) == "on"), [true, false]);
+    }
+}
+
+#[test]
 fn what_a_policy_of_another_kind_has_booked_under_its_name_stands_as_after_a_restart() {
     let defers = "kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"";
     let rate = "[[policy]]\nname = \"p0\"\nmatch = \">\"\nkind = \"rate\"\nrate = 1\nper = \"1s\"\nmode = \"defer\"\n";

@@ -52,6 +52,7 @@ impl KeyState {
     /// the event comes back to.
     pub(super) fn reserve(&mut self, grant: &Grant, own: Option<Timestamp>, by: (AskId, &Who)) {
         match grant.booking() {
+            Some(booking) if own == Some(booking.slot) => {} // it keeps the place that it has
             Some(_) => self.book(grant, by),
             None => self.take(grant, own, by),
         }
