@@ -69,7 +69,7 @@ fn figure(name: &str, ours: f64, plain: &[f64]) -> Figure {
 }
 
 /// How long the thread of the policies worked, and the busiest shard's.
-struct Threads {
+pub(crate) struct Threads {
     policies: Duration,
     shard: Duration,
 }
@@ -88,7 +88,8 @@ fn busy(many: usize, threads: &[Threads]) -> Figure {
     }
 }
 
-fn once(count: usize, policies: PolicySet) -> (f64, Threads) {
+/// Events for each second of a core's time, and how long the threads worked.
+pub(crate) fn once(count: usize, policies: PolicySet) -> (f64, Threads) {
     futures::executor::block_on(async {
         let builder = builder().journal(JournalConfig::memory()).policies(policies).shards(SHARDS);
         let runtime = builder.start().await.expect("a runtime");

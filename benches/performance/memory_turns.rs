@@ -1,10 +1,8 @@
 //! Governed turns in memory, for each second of a core's time.
 
-use regie::prelude::*;
-
-use crate::events::{drive, events, policies};
+use crate::events::{events, policies};
 use crate::measure::{Stopwatch, median, rate};
-use crate::{Figure, Scale, actix_floor};
+use crate::{Figure, Scale, actix_floor, governed};
 
 const ROUNDS: usize = 5;
 const IN_FLIGHT: usize = 512;
@@ -14,7 +12,7 @@ pub(crate) fn figures(scale: Scale) -> Vec<Figure> {
     let count = scale.of(200_000);
     let (mut ours, mut floor, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        ours.push(ours_once(count));
+        ours.push(governed::once(count, policies()).0);
         let given = events(count);
         let watch = Stopwatch::start();
         actix_floor::run(given, IN_FLIGHT);
@@ -38,18 +36,4 @@ pub(crate) fn figures(scale: Scale) -> Vec<Figure> {
         figure("turns/s per core, in memory; bare actors", floor, format!("{to_floor:.2}"), ">= 0.5"),
         figure("the same; bare pipeline of four actors", bare, format!("{to_bare:.3}"), "told"),
     ]
-}
-
-fn ours_once(count: usize) -> f64 {
-    futures::executor::block_on(async {
-        let builder = builder().journal(JournalConfig::memory()).policies(policies()).shards(2);
-        let runtime = builder.start().await.expect("a runtime");
-        let handle = runtime.handle();
-        let given = events(count);
-        let watch = Stopwatch::start();
-        drive(&handle, given, IN_FLIGHT).await;
-        let processor = watch.processor();
-        runtime.shutdown().await;
-        rate(count, processor)
-    })
 }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regie_core::entity::fold;
-use regie_core::event::{Event, Incoming, LifeState};
-use regie_core::governance::{
-    Ask, AskId, Judgement, PolicySet, Preliminary, Seen, Verdict, entity_seen, workflow_seen,
-};
-use regie_core::workflow::{Definitions, State, evolve};
+use regie_actors::workflow::{Body, read_entity};
+use regie_core::event::{Incoming, LifeState};
+use regie_core::governance::{Ask, AskId, Judgement, PolicySet, Preliminary, Seen, Verdict, workflow_seen};
+use regie_core::workflow::{Definitions, State};
 use regie_core::{Json, Timestamp};
 use regie_journal::{Reader, StoreError};
 
@@ -77,9 +75,9 @@ pub(crate) fn prospect(
         if let Some(position) = reader.find(&event.correlation_id, incoming.identity())? {
             return Ok(Prospect::Sure(Foreseen::Known(reader.state_of(position)?)));
         }
-        state = state_of(reader, event, definitions)?;
-        if needs.entity {
-            entity = entity_of(reader, event)?;
+        state = Body::read(reader, &event.correlation_id, definitions)?.state;
+        if let Some(touched) = event.entity.as_ref().filter(|_| needs.entity) {
+            entity = read_entity(reader, touched)?;
         }
     }
     if state.skips() {
@@ -96,27 +94,4 @@ pub(crate) fn prospect(
     }
     let (id, who) = (AskId(0), (event.correlation_id.clone(), state.sequence + 1));
     Ok(Prospect::Asks(judgement, Ask { id, who, set: Arc::clone(set), wants, returning: None, may_defer: true }))
-}
-
-fn state_of(reader: &mut Reader, event: &Event, definitions: &Definitions) -> Result<State, StoreError> {
-    let correlation = &event.correlation_id;
-    let snapshot = reader.snapshot(correlation)?;
-    let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
-    let mut state = restored.unwrap_or_default();
-    for stored in reader.load(correlation, state.sequence)? {
-        let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
-        evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
-    }
-    Ok(state)
-}
-
-fn entity_of(reader: &mut Reader, event: &Event) -> Result<Json, StoreError> {
-    let Some(entity) = &event.entity else { return Ok(Json::null()) };
-    let touches = reader.touches(entity, None)?;
-    let position = touches.iter().map(|stored| stored.position).max().unwrap_or(0);
-    let state = fold(touches.iter().map(|stored| {
-        let event = stored.incoming.event();
-        (event, stored.position, event.entity.as_ref() == Some(entity))
-    }));
-    Ok(state.map_or(Json::null(), |state| entity_seen(entity, &state.fields, position)))
 }

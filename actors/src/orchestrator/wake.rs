@@ -7,8 +7,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
-use regie_core::workflow::{Definitions, State, evolve};
-use regie_journal::{Reader, StoreError};
+use regie_core::workflow::State;
+use regie_journal::StoreError;
 
 use super::slot::Phase;
 use super::{Directory, Shard};
@@ -40,7 +40,13 @@ impl Shard {
         let covered = self.left.get(correlation).copied().unwrap_or(0).max(least);
         let definitions = Arc::clone(&self.links.definitions);
         let read = self.links.readers.clone();
-        let read = async move { read.run(move |reader| read_body(reader, &whose, covered, &definitions)).await };
+        let read = async move {
+            read.run(move |reader| {
+                reader.caught_up(covered, PATIENCE)?;
+                Body::read(reader, &whose, &definitions)
+            })
+            .await
+        };
         let correlation = correlation.clone();
         ctx.spawn(read.into_actor(self).map(move |body, shard, ctx| {
             shard.waking -= 1;
@@ -94,37 +100,4 @@ impl Shard {
             tracing::debug!(%correlation, %error, "another workflow cannot be read");
         }
     }
-}
-
-/// The state of a correlation: its snapshot, if there is a good one, and the records after it.
-fn read_body(
-    reader: &mut Reader,
-    correlation: &CorrelationId,
-    covered: u64,
-    definitions: &Definitions,
-) -> Result<Body, StoreError> {
-    reader.caught_up(covered, PATIENCE)?;
-    let snapshot = reader.snapshot(correlation)?;
-    let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
-    let (mut state, records) = match restored {
-        None => (State::default(), reader.load(correlation, 0)?),
-        Some(state) => {
-            // A snapshot counts only if the record that it is of is the one in the journal.
-            let mut records = reader.load(correlation, state.sequence.saturating_sub(1))?;
-            if records.first().is_some_and(|first| first.digest == state.digest) {
-                records.remove(0);
-                (state, records)
-            } else {
-                (State::default(), reader.load(correlation, 0)?)
-            }
-        }
-    };
-    let saved = state.sequence;
-    for stored in records {
-        let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
-        evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
-        state.digest = stored.digest;
-        state.placed(stored.record.sequence, stored.position);
-    }
-    Ok(Body::new(state, saved))
 }

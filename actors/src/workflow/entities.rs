@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use regie_core::Json;
 use regie_core::entity::LatestFields;
 use regie_core::event::EntityRef;
+use regie_core::governance::entity_seen;
 use regie_journal::{Reader, StoreError};
 
 /// How many are remembered; beyond that all are forgotten, and read when they are looked at again.
@@ -14,9 +16,9 @@ const REMEMBERED: usize = 4_096;
 /// An entity's fields, by all its events up to a position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
-    pub(super) fields: LatestFields,
+    fields: LatestFields,
     /// Of the last event that was about it or touched it.
-    pub(super) position: u64,
+    position: u64,
 }
 
 /// What is remembered. Of one shard: its thread alone looks there.
@@ -41,7 +43,21 @@ impl Entities {
     }
 }
 
+/// An entity as conditions see it, by all that the index covers; null where nothing is known of it.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn read_entity(reader: &mut Reader, entity: &EntityRef) -> Result<Json, StoreError> {
+    let folded = Folded::read(reader, entity, None)?;
+    Ok(folded.map_or(Json::null(), |folded| folded.seen(entity)))
+}
+
 impl Folded {
+    /// As conditions see it.
+    pub(super) fn seen(&self, entity: &EntityRef) -> Json {
+        entity_seen(entity, &self.fields.values(), self.position)
+    }
+
     /// Goes on from what is known. Nothing comes back where no event told of the entity.
     pub(super) fn read(
         reader: &mut Reader,

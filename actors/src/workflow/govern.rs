@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regie_core::event::{Event, Incoming};
 use regie_core::governance::{
-    Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict, entity_seen, workflow_seen,
+    Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict, workflow_seen,
 };
 use regie_core::reasoning::Reasoning;
 use regie_core::workflow::Command;
@@ -178,7 +178,7 @@ impl Taking {
         });
         let (folded, entity) = read.await.map_err(Stop::Failed)?;
         let Some(folded) = folded else { return Ok(Json::null()) };
-        let seen = entity_seen(&entity, &folded.fields.values(), folded.position);
+        let seen = folded.seen(&entity);
         self.links.entities.remember(entity, folded);
         Ok(seen)
     }

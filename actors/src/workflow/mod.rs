@@ -15,12 +15,12 @@ use std::rc::Rc;
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
-use regie_core::workflow::State;
-use regie_journal::{Snapshot, Tip};
+use regie_core::workflow::{Definitions, State, evolve};
+use regie_journal::{Reader, Snapshot, StoreError, Tip};
 use tracing::Instrument;
 
 use crate::faults::FaultPoint;
-pub use entities::Entities;
+pub use entities::{Entities, read_entity};
 use messages::Lifeline;
 pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,
@@ -45,6 +45,41 @@ impl Body {
     /// Of a state that was just read from the journal, up to a snapshot's sequence from that snapshot.
     pub fn new(state: State, saved: u64) -> Self {
         Self { state, out: Default::default(), asked: Default::default(), saved }
+    }
+
+    /// Reads a correlation from the journal, as far as the index covers it: its snapshot, if there is a good one, and the
+    /// records after it.
+    ///
+    /// # Errors
+    /// If the journal cannot be read, or what is there does not hold.
+    pub fn read(
+        reader: &mut Reader,
+        correlation: &CorrelationId,
+        definitions: &Definitions,
+    ) -> Result<Self, StoreError> {
+        let snapshot = reader.snapshot(correlation)?;
+        let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
+        let (mut state, records) = match restored {
+            None => (State::default(), reader.load(correlation, 0)?),
+            Some(state) => {
+                // A snapshot counts only if the record that it is of is the one in the journal.
+                let mut records = reader.load(correlation, state.sequence.saturating_sub(1))?;
+                if records.first().is_some_and(|first| first.digest == state.digest) {
+                    records.remove(0);
+                    (state, records)
+                } else {
+                    (State::default(), reader.load(correlation, 0)?)
+                }
+            }
+        };
+        let saved = state.sequence;
+        for stored in records {
+            let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
+            evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
+            state.digest = stored.digest;
+            state.placed(stored.record.sequence, stored.position);
+        }
+        Ok(Self::new(state, saved))
     }
 }
 

@@ -178,6 +178,11 @@ impl Policy {
         whole.into()
     }
 
+    /// Whether its name and reason are lines that may be shown anywhere.
+    pub(super) fn reads_plainly(&self) -> bool {
+        !self.name.contains(char::is_control) && !self.reason.contains(char::is_control)
+    }
+
     pub(super) fn decision(&self, outcome: PolicyOutcome, at: Timestamp) -> PolicyDecision {
         PolicyDecision {
             policy: self.name.clone(),

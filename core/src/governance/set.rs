@@ -217,8 +217,7 @@ fn check(policy: &Policy, before: &[Policy]) -> Result<(), PolicySetError> {
     if before.iter().any(|other| other.name == policy.name) {
         return Err(PolicySetError::NameTwice { name: policy.name.clone() });
     }
-    let is_odd = |text: &str| text.contains(char::is_control);
-    if is_odd(&policy.name) || is_odd(&policy.reason) {
+    if !policy.reads_plainly() {
         let why = "its name or its reason has control characters".into();
         return Err(PolicySetError::Senseless { name: policy.name.escape_debug().to_string(), why });
     }

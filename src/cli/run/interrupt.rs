@@ -1,11 +1,14 @@
-//! Ctrl-C, and SIGTERM as service managers send it: the first asks to finish what is under way, the second ends the process at once.
+//! Ctrl-C, and SIGTERM as service managers send it: the first asks to finish what is under way, the second ends the
+//! process at once.
 
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use futures::future::select;
+use futures::future::{Either, select};
 use tokio::sync::mpsc;
+
+use super::signal::Signal;
 
 /// Tells when somebody has asked to stop.
 pub(super) struct Interrupt {
@@ -16,31 +19,6 @@ pub(super) struct Interrupt {
 /// The exit code of an interrupted command, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// SIGTERM, where there is such a thing.
-struct Terminated {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Terminated {
-    fn listen() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
-        }
-    }
-
-    async fn wait(&mut self) -> io::Result<()> {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return Ok(());
-        }
-        std::future::pending().await
-    }
-}
-
 impl Interrupt {
     /// Listens from now on, on a thread of its own: the runtime's threads have other work.
     pub(super) fn listen() -> io::Result<Self> {
@@ -49,8 +27,12 @@ impl Interrupt {
         std::thread::Builder::new().name("regie-interrupt".into()).spawn(move || {
             runtime.block_on(async move {
                 let mut asked = false;
-                let mut terminated = Terminated::listen();
-                while select(pin!(tokio::signal::ctrl_c()), pin!(terminated.wait())).await.factor_first().0.is_ok() {
+                let mut terminate = Signal::terminate();
+                loop {
+                    let (control_c, terminated) = (tokio::signal::ctrl_c(), terminate.wait());
+                    if matches!(select(pin!(control_c), pin!(terminated)).await, Either::Left((Err(_), _))) {
+                        return; // nothing can be listened to
+                    }
                     if asked {
                         std::process::exit(INTERRUPTED);
                     }

@@ -9,6 +9,7 @@ mod lines;
 pub(in crate::cli) mod progress;
 mod reload;
 mod report;
+mod signal;
 mod summary;
 mod tally;
 

@@ -12,6 +12,7 @@ use regie_actors::in_force::EnactError;
 use regie_core::event::Principal;
 use tokio::sync::oneshot;
 
+use super::signal::Signal;
 use crate::Handle;
 use crate::cli::open::tell;
 use crate::config::Settings;
@@ -54,7 +55,7 @@ impl Drop for Watch {
 
 async fn watch(settings: &Settings, handle: &Handle, by: Option<Principal>) {
     let Some(path) = settings.policies.as_deref() else { return };
-    let mut asked = Asked::listen();
+    let mut asked = Signal::hang_up();
     let mut looks = Looks::default();
     let mut wanted = false;
     loop {
@@ -118,31 +119,6 @@ type Mark = (SystemTime, u64);
 fn mark(path: &Path) -> Option<Mark> {
     let about = std::fs::metadata(path).ok()?;
     Some((about.modified().ok()?, about.len()))
-}
-
-/// SIGHUP, where there is such a thing.
-struct Asked {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Asked {
-    fn listen() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    async fn wait(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
 }
 
 #[cfg(test)]

@@ -156,10 +156,6 @@ fn pattern_of(text: &Spanned<String>) -> Result<Pattern, Fault> {
 fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
     let here = entry.get_ref();
     let pattern = pattern_of(&here.pattern)?;
-    let is_odd = |text: &str| text.contains(char::is_control);
-    if is_odd(here.name.get_ref()) || here.reason.as_deref().is_some_and(is_odd) {
-        return Err((here.name.span().start, "a name and a reason have no control characters".into()));
-    }
     let kind = here.kind.get_ref().as_str();
     let Some((_, takes)) = KINDS.iter().find(|(name, _)| *name == kind) else {
         let known = KINDS.map(|(name, _)| format!("'{name}'")).join(", ");
@@ -185,7 +181,11 @@ fn policy(entry: &Spanned<Entry>) -> Result<Policy, Fault> {
     };
     does.check().map_err(|why| (at.start, why))?;
     let reason = here.reason.clone().unwrap_or_else(|| does.reason());
-    Ok(Policy::new(here.name.get_ref(), pattern, &reason, does).order(here.order.unwrap_or(0)))
+    let policy = Policy::new(here.name.get_ref(), pattern, &reason, does).order(here.order.unwrap_or(0));
+    match policy.reads_plainly() {
+        true => Ok(policy),
+        false => Err((here.name.span().start, "a name and a reason have no control characters".into())),
+    }
 }
 
 /// Where an entry stands, and of what kind it is.

@@ -58,9 +58,14 @@ struct Held {
     who: Who,
     reserved: Vec<Reserved>,
     returning: Option<Booking>,
-    booked: Option<Booking>,
-    /// Whether it waits there without a time.
+    /// Whether it waits without a time where it has booked.
     waits: bool,
+}
+
+impl Held {
+    fn booked(&self) -> Option<&Booking> {
+        self.reserved.iter().find_map(|it| it.grant.booking())
+    }
 }
 
 #[derive(Debug)]
@@ -74,14 +79,8 @@ struct Reserved {
 impl Governor {
     /// The empty state of a set's policies.
     pub fn new(set: &PolicySet) -> Self {
-        let mut governor = Self::default();
-        governor.adopt(set);
-        governor
-    }
-
-    fn adopt(&mut self, set: &PolicySet) {
-        self.kinds = set.stateful().map(|(name, kind)| (name.to_string(), kind.clone())).collect();
-        self.set = set.digest();
+        let kinds = set.stateful().map(|(name, kind)| (name.to_string(), kind.clone())).collect();
+        Self { kinds, set: set.digest(), ..Self::default() }
     }
 
     /// This is what the journal tells up to a position.
@@ -142,10 +141,10 @@ impl Governor {
             }
             self.has_changed(place);
         }
-        if let Some(booking) = held.booked.as_ref().filter(|_| committed.is_some() && held.waits) {
+        if let Some(booking) = held.booked().filter(|_| committed.is_some() && held.waits) {
             self.waits(booking, &held.who); // of a set that has gone out of force meanwhile, perhaps
         }
-        let gives_up = committed.is_some() && held.booked != held.returning;
+        let gives_up = committed.is_some() && held.booked() != held.returning.as_ref();
         if let Some((late, position)) = self.late.as_mut().zip(committed) {
             late.committed(position, &held);
         }
@@ -230,8 +229,7 @@ impl Governor {
 
     /// The first that stops wins; of several that defer, the latest time.
     fn answer(&mut self, ask: Ask, mut looks: Vec<Look>, now: Timestamp) -> Ruling {
-        let mut held =
-            Held { who: ask.who, reserved: Vec::new(), returning: ask.returning, booked: None, waits: false };
+        let mut held = Held { who: ask.who, reserved: Vec::new(), returning: ask.returning, waits: false };
         let stop = looks.iter().position(|look| !look.is_free());
         let stopped = match stop {
             None => {
@@ -294,7 +292,6 @@ impl Governor {
         }
         key.state.reserve(&grant, look.own, (id, &held.who));
         held.reserved.push(Reserved { place: look.place.clone(), grant: grant.clone(), own: look.own });
-        held.booked = grant.booking().cloned();
         held.waits = until.is_none();
         look.decision.grant = Some(grant);
         match until {
