@@ -12,9 +12,11 @@
 //! ```
 //!
 //! The rooms: [`event`] what comes in, [`expr`] conditions in CEL, [`governance`] whether it may go on, [`reasoning`] who
-//! advises on that, [`workflow`] the loop, [`entity`] the state of the user's things, [`query`] what may be asked of a
+//! advises on that, [`workflow`] the loop, [`entity`] the state of the user's things, [`automation`] rules over what was
+//! committed, [`query`] what may be asked of a
 //! journal.
 
+pub mod automation;
 pub mod digest;
 pub mod entity;
 pub mod event;

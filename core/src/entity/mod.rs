@@ -1,9 +1,13 @@
 //! The state of the user's things: a fold over the events that are about them.
 
+mod update;
+
 use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::{Json, Timestamp};
+
+pub use update::Update;
 
 /// An entity as its events tell it, each field with its last `after` by timestamp and position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

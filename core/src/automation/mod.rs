@@ -1,0 +1,5 @@
+//! Rules over committed events: what they watch for, and what follows.
+
+mod run;
+
+pub use run::{Act, Run, Trigger};
