@@ -62,8 +62,8 @@ impl Update {
     }
 
     /// A field is to have that value.
-    pub fn set(mut self, field: impl Into<String>, value: impl Into<Json>) -> Self {
-        self.fields.insert(field.into(), value.into());
+    pub fn set(mut self, field: impl Into<String>, value: impl Serialize) -> Self {
+        self.fields.insert(field.into(), Json::of(&value));
         self
     }
 
