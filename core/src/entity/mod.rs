@@ -1,5 +1,6 @@
 //! The state of the user's things: a fold over the events that are about them.
 
+mod relation;
 mod update;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::event::Event;
 use crate::{Json, Timestamp};
 
+pub use relation::Relation;
 pub use update::Update;
 
 /// An entity as its events tell it, each field with its last `after` by timestamp and position.

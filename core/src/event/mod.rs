@@ -22,6 +22,7 @@ pub use error::EventError;
 pub use identity::{Identity, emitted_id};
 pub use incoming::{Format, Incoming, Origin};
 pub use lifecycle::{IllegalMove, LifeState};
+pub(crate) use parse::check_name;
 pub use parse::reorders;
 pub use pattern::{Pattern, PatternError};
 pub use result::{ErrorInfo, EventResult, Move, Status};

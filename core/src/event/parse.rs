@@ -228,7 +228,7 @@ fn check_cause(cause: &str) -> Result<(), EventError> {
 }
 
 /// An id or key: 1 to 255 bytes, not blank, without what a terminal would obey.
-pub(super) fn check_name(field: &str, text: &str) -> Result<(), EventError> {
+pub(crate) fn check_name(field: &str, text: &str) -> Result<(), EventError> {
     if text.is_empty() || text.len() > limits::ID_BYTES {
         let why = format!("it has {} bytes; 1 to {} are taken", text.len(), limits::ID_BYTES);
         return Err(EventError::wrong(field, why));
