@@ -26,6 +26,13 @@ pub const CHANGES: usize = 1_000;
 /// Entries of an event's metadata.
 pub const METADATA: usize = 256;
 
+/// Event types of one catalogue's file.
+pub const EVENT_TYPES: usize = 1_000;
+/// Bytes of one JSON schema.
+pub const SCHEMA_BYTES: usize = 64 * 1024;
+/// Parts of one JSON schema, with what it refers to put in: what holding a value against it costs rests on that.
+pub const SCHEMA_NODES: usize = 10_000;
+
 /// Shards of one runtime: more than any machine has cores for.
 pub const SHARDS: usize = 1_024;
 /// Events that one submitter may have under way before the runtime refuses more.

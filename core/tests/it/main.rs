@@ -3,6 +3,8 @@
 mod asking;
 mod backtest;
 mod calendar;
+mod catalogue;
+mod catalogue_file;
 mod cloudevents;
 mod entity;
 mod escalation;
