@@ -30,3 +30,4 @@ mod reasoning;
 mod signal_filter;
 mod token_bucket;
 mod toy;
+mod update_plan;

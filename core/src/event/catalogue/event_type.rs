@@ -140,6 +140,11 @@ impl EventType {
         self.version
     }
 
+    /// Whether an update makes such an event for certain values alone.
+    pub(crate) fn is_of_one_value(&self) -> bool {
+        !self.only_when.is_empty()
+    }
+
     /// The fields that it tells of.
     pub fn told_fields(&self) -> &[String] {
         &self.fields
