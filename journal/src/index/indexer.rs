@@ -182,7 +182,7 @@ mod tests {
             records: vec![record],
             wake: Wake::Never,
             at: regie_core::Timestamp::from_micros(0),
-            set: None,
+            sets: Vec::new(),
         };
         assert!(opened.writer.append(&[turn]).unwrap().placed[0].is_ok());
     }
