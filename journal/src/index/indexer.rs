@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::dictionary::Dictionary;
-use super::{apply, schema};
+use super::{apply, kept, schema};
 use crate::error::StoreError;
+use crate::kept::Kept;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 use crate::sqlite::lock::OwnerLock;
@@ -106,6 +107,17 @@ impl Indexer {
                     statement.execute((correlation.as_str(), tip.sequence.cast_signed(), tip.digest.0, body))?;
                 }
             }
+            transaction.commit()
+        };
+        put(&mut self.connection).map_err(|error| self.failed(error))
+    }
+
+    /// Keeps folds over the journal, each in place of the one before it.
+    pub fn keep(&mut self, folds: &[Kept]) -> Result<(), StoreError> {
+        let covered = self.head.position;
+        let put = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            folds.iter().try_for_each(|fold| kept::put(&transaction, fold, covered))?;
             transaction.commit()
         };
         put(&mut self.connection).map_err(|error| self.failed(error))

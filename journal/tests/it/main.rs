@@ -3,6 +3,7 @@
 mod appending;
 mod chains;
 mod conformance;
+mod follow;
 mod full;
 mod governors;
 mod grants;
