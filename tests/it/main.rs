@@ -31,6 +31,7 @@ mod otel;
 mod overload;
 mod panics;
 mod parts;
+mod projections;
 mod reasoners;
 mod recovery;
 mod runtime_support;

@@ -4,7 +4,7 @@ use regie_core::Digest;
 use regie_core::workflow::Fact;
 use regie_journal::{Followed, Journal, Kept, Opened};
 
-use crate::helpers::{OpenedExt, Place, Story};
+use crate::helpers::{Place, Story};
 
 /// What is followed after a position: ids of events, and texts of sets.
 fn told(opened: &Opened, after: u64, turns: usize) -> Vec<(u64, String)> {
