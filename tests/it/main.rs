@@ -41,5 +41,6 @@ mod shards;
 mod store_trouble;
 mod submit;
 mod support;
+mod testing;
 mod tidy;
 mod watchdog;
