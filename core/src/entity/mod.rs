@@ -1,5 +1,6 @@
 //! The state of the user's things: a fold over the events that are about them.
 
+mod checked;
 mod plan;
 mod relation;
 mod update;
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use crate::event::Event;
 use crate::{Json, Timestamp};
 
-pub use plan::{OfUpdate, UPDATE_SOURCE, Unfit, digest, event_id, plan, refusal, refused_type};
+pub use checked::{check_claims, check_place, is_checked};
+pub use plan::{OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, refusal, refused_type};
 pub use relation::Relation;
 pub use update::Update;
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Update;
-use crate::event::{Breach, Catalogue, Event, EventBuilder, EventError, EventType, Incoming, emitted_id, shown};
+use crate::event::{
+    Breach, Catalogue, Event, EventBuilder, EventError, EventType, Incoming, check_name, emitted_id, shown,
+};
 use crate::{Digest, Json, Timestamp, limits};
 
 /// The source of the events that updates make.
@@ -142,6 +144,24 @@ pub fn refusal(update: &Update, unfit: &Unfit, at: Timestamp) -> Result<Incoming
         payload["field"] = field.into();
     }
     envelope(update, refused_type(&update.entity.kind), (0, 1), at).payload(payload).build()
+}
+
+/// Whether events can tell what an update asks.
+///
+/// # Errors
+/// What could stand in no event: then nothing of it is recorded, not even that it was refused.
+pub fn check(update: &Update) -> Result<(), EventError> {
+    if update.correlation().is_own() {
+        let why = "names that begin with 'regie/' are the runtime's own";
+        return Err(EventError::wrong("correlation_id", why));
+    }
+    let mut update = update.clone();
+    update.id.get_or_insert_default();
+    check_name("id", update.id.as_deref().filter(|id| !id.is_empty()).unwrap_or("made"))?;
+    if update.fields.len() > limits::CHANGES || update.expected.len() > limits::CHANGES {
+        return Err(EventError::wrong("fields", format!("at most {} are taken at once", limits::CHANGES)));
+    }
+    refusal(&update, &Unfit::TooMany { events: 0 }, Timestamp::MIN).map(drop)
 }
 
 /// The digest of what an update asks.

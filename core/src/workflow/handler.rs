@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::effect::{AgentOutcome, Effect};
 use super::fact::RunEnd;
+use crate::entity::Update;
 use crate::event::{CorrelationId, Event, EventBuilder, Pattern};
 use crate::{Json, Timestamp};
 
@@ -81,7 +82,7 @@ pub enum Input<'a> {
         /// The step that set it.
         step: &'a str,
     },
-    /// An event to another correlation was recorded there, or refused.
+    /// An event to another correlation, or an update, was recorded there, or refused.
     Sent {
         /// The step that sent it.
         step: &'a str,
@@ -151,6 +152,12 @@ impl<F> Reaction<F> {
     pub fn send(mut self, step: &str, event: EventBuilder) -> Self {
         self.wishes.push((step.into(), Wish::Send(Box::new(event))));
         self
+    }
+
+    /// Updates an entity, in the correlation that the update names. Its id, and where it says none, its cause and chain are
+    /// set by the runtime.
+    pub fn update(self, step: &str, update: Update) -> Self {
+        self.effect(step, Effect::Update(Box::new(update)))
     }
 
     /// Ends the run as it should. What it still owes is given up.
