@@ -191,3 +191,25 @@ pub const DEFERRALS: u32 = 100;
 
 /// Reasoners that are asked about one event: each may take its whole limit, and all that they say is kept with it.
 pub const REASONERS_PER_EVENT: usize = 16;
+
+/// Rules in one set.
+pub const RULES: usize = 1_000;
+/// Things that one rule does: each is a part of its run, and they are done all or none.
+pub const RULE_ACTS: usize = 32;
+/// Links of the chain of correlations that an event may have and still set off a rule: rules that set each other off stop
+/// here. Half of what an event may carry.
+pub const RULE_DEPTH: usize = CHAIN_LENGTH / 2;
+/// Entities that one event may have a rule looked at for.
+pub const RULE_SUBJECTS: usize = 10_000;
+/// Bytes of one run with all that it does: it is one event, and its handler writes as much again.
+pub const RUN_BYTES: usize = REACTION_BYTES / 2;
+/// Attempts of a call that a rule's run makes before it counts as refused.
+pub const RULE_CALLS: u32 = 3;
+/// Entities that one entity is kept as related to, in either direction; a condition sees them all.
+pub const RELATED_KEPT: usize = 10_000;
+/// Relations that one set declares: each is asked about each event of its type.
+pub const RELATIONS: usize = 1_000;
+/// Entities that rules know: some hundred bytes each. Further ones are not known, and that is told.
+pub const ENTITIES_KEPT: usize = 2_000_000;
+/// Events that one event may lead to in a dry run.
+pub const DRY_RUN_CASCADE: usize = 10_000;

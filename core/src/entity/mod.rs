@@ -7,6 +7,8 @@ mod update;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::{Json, Timestamp};
 
@@ -29,7 +31,7 @@ pub struct EntityState {
 }
 
 /// The fields of an entity, whatever the order in which its events are told: of each the latest by timestamp and position.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatestFields(BTreeMap<String, (Timestamp, u64, Json)>);
 
 impl LatestFields {
@@ -48,6 +50,16 @@ impl LatestFields {
     /// The latest timestamp that told of a field.
     pub fn last(&self) -> Option<Timestamp> {
         self.0.values().map(|(at, ..)| *at).max()
+    }
+
+    /// A field's value.
+    pub fn get(&self, field: &str) -> Option<&Json> {
+        self.0.get(field).map(|(.., value)| value)
+    }
+
+    /// Each field with when it was last told, at which position, and its value.
+    pub fn told(&self) -> impl Iterator<Item = (&str, Timestamp, u64, &Json)> {
+        self.0.iter().map(|(field, (at, position, value))| (field.as_str(), *at, *position, value))
     }
 
     /// Each field's value.

@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, SelectExpr};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, SelectExpr};
 
 use super::ExprError;
 use super::function;
 use super::kind::{Kind, Known};
 use super::pattern::{Pattern, environment};
 use super::rewrite;
-use super::scope::{EVENT, Scope, Shape};
+use super::scope::{EVENT, RELATED, Scope, Shape};
 use super::source::Source;
 use crate::limits;
 
@@ -46,7 +46,13 @@ impl<'s> Checker<'s> {
             Expr::Ident(name) => self.name(id, name),
             Expr::Select(select) if select.test => self.test(node),
             Expr::Select(select) => self.select(id, select),
-            Expr::Call(call) => self.call(id, call),
+            Expr::Call(call) => match self.related_call(call) {
+                Some(field) => {
+                    node.expr = field;
+                    self.visit(node)
+                }
+                None => self.call(id, call),
+            },
             Expr::List(list) => {
                 list.elements.iter_mut().try_for_each(|element| self.visit(element).map(drop))?;
                 Ok(Kind::List.into())
@@ -80,6 +86,31 @@ impl<'s> Checker<'s> {
         name.trim_start_matches('.') == EVENT
             && self.local(name).is_none()
             && matches!(self.scope.get(EVENT), Some(Shape::Object(_)))
+    }
+
+    /// Whether a name is that of the related entities.
+    fn names_related(&self, name: &str) -> bool {
+        name.trim_start_matches('.') == RELATED && self.local(name).is_none() && self.scope.get(RELATED).is_some()
+    }
+
+    /// `related("task")`, as the field that it stands for.
+    fn related_call(&self, call: &CallExpr) -> Option<Expr> {
+        let is_meant = call.target.is_none() && self.names_related(&call.func_name);
+        if is_meant { rewrite::field_of(RELATED, call) } else { None }
+    }
+
+    /// Whether a value is of the related entities: their lists, and what is filtered, mapped, chosen or joined of them.
+    fn is_related(&self, node: &IdedExpr) -> bool {
+        match &node.expr {
+            Expr::Ident(name) => self.names_related(name),
+            Expr::Select(select) => self.is_related(&select.operand),
+            Expr::Comprehension(of) => self.is_related(&of.iter_range),
+            Expr::Call(call) => {
+                let of = call.target.as_deref().into_iter().chain(call.args.iter().take(1));
+                of.into_iter().any(|node| self.is_related(node))
+            }
+            _ => false,
+        }
     }
 
     fn local(&self, name: &str) -> Option<Known<'s>> {
@@ -174,6 +205,9 @@ impl<'s> Checker<'s> {
             return self
                 .source
                 .refuse(id, format!("at most {} loops are taken within each other", limits::EXPRESSION_LOOPS));
+        }
+        if self.is_related(&of.iter_range) {
+            rewrite::all_of_some(of);
         }
         self.loops += 1;
         let accumulator = self.visit(&mut of.accu_init)?;

@@ -33,6 +33,7 @@ mod rewrite;
 mod scan;
 mod scope;
 mod source;
+mod uses;
 mod view;
 
 pub use error::{EvalError, ExprError};

@@ -1,5 +1,6 @@
 //! A program: compiled and checked once, cheap to clone, evaluated anywhere.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::kind::Kind;
 use super::pattern::{Pattern, environment};
 use super::source::{Source, refusal};
 use super::view::{Names, View};
-use super::{EvalError, ExprError, Scope, cost, json, scan};
+use super::{EvalError, ExprError, Scope, cost, json, scan, uses};
 use crate::{Json, limits};
 
 /// An expression that was compiled, checked and priced. Cheap to clone.
@@ -58,6 +59,16 @@ impl Program {
     /// Whether it uses a name of the scope.
     pub fn uses(&self, name: &str) -> bool {
         self.names().any(|used| used == name)
+    }
+
+    /// The fields of a name that it looks at; nothing if it may look at any.
+    pub(crate) fn fields_of(&self, name: &str) -> Option<BTreeSet<String>> {
+        uses::fields_of(&self.0.tree, name)
+    }
+
+    /// Whether it looks at a field of that name of anything but the event.
+    pub(crate) fn selects(&self, field: &str) -> bool {
+        uses::selects(&self.0.tree, field)
     }
 
     /// What it costs at worst, in steps of some 100 ns; never above [`EXPRESSION_COST`](limits::EXPRESSION_COST).

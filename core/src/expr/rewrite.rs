@@ -1,8 +1,8 @@
 //! The few changes that a checked tree gets before it is evaluated.
 
 use cel::IdedExpr;
-use cel::common::ast::operators::{LOGICAL_AND, NOT_EQUALS};
-use cel::common::ast::{CallExpr, Expr, LiteralValue};
+use cel::common::ast::operators::{GREATER, LOGICAL_AND, NOT_EQUALS};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
 
 use super::pattern::MATCHES;
 
@@ -32,6 +32,26 @@ pub(super) fn matching(call: &mut CallExpr, pattern: Option<&str>) {
     if let (Some(name), Some(argument)) = (pattern, call.args.get_mut(1)) {
         argument.expr = Expr::Ident(name.to_string());
     }
+}
+
+/// `related.task.all(...)`: it begins with whether there is one, so that of none it is false. Other loops stay as they are.
+pub(super) fn all_of_some(of: &mut ComprehensionExpr) {
+    let init = &of.accu_init;
+    if !matches!(&init.expr, Expr::Literal(LiteralValue::Boolean(yes)) if *yes.inner()) {
+        return;
+    }
+    let id = init.id;
+    let size = call(id, "size", vec![of.iter_range.clone()]);
+    let none = IdedExpr { id, expr: Expr::Literal(LiteralValue::Int(0.into())) };
+    of.accu_init = call(id, GREATER, vec![size, none]);
+}
+
+/// `related("task")` is `related.task`.
+pub(super) fn field_of(name: &str, call: &CallExpr) -> Option<Expr> {
+    let [argument] = call.args.as_slice() else { return None };
+    let Expr::Literal(LiteralValue::String(field)) = &argument.expr else { return None };
+    let operand = Box::new(IdedExpr { id: argument.id, expr: Expr::Ident(name.to_string()) });
+    Some(Expr::Select(SelectExpr { operand, field: field.inner().to_string(), test: false }))
 }
 
 fn not_null(value: IdedExpr) -> IdedExpr {

@@ -84,6 +84,12 @@ impl Scope {
         self.with(NOW, Shape::Time)
     }
 
+    /// `related`, the entities that one is related to: a list for each of their types, each entity by its fields with `type`
+    /// and `id`. `all` over none of them is false.
+    pub fn with_related(self) -> Self {
+        self.with(RELATED, related())
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Shape> {
         self.names.get(name)
     }
@@ -95,8 +101,16 @@ impl Scope {
 
 /// The name of an event.
 pub(super) const EVENT: &str = "event";
+/// The name of the related entities.
+pub(super) const RELATED: &str = "related";
 /// The name of the instant of the decision.
 pub(super) const NOW: &str = "now";
+
+fn related() -> Shape {
+    let thing = Shape::Map { of: Box::new(Shape::Any), most: limits::OBJECT_KEYS };
+    let list = Shape::List { of: Box::new(thing), most: limits::RELATED_KEPT };
+    Shape::Map { of: Box::new(list), most: limits::RELATED_KEPT }
+}
 
 fn event() -> Shape {
     let thing = || Shape::object([("type", Shape::id()), ("id", Shape::id())]);

@@ -14,6 +14,7 @@ mod expr;
 mod expr_conformance;
 mod expr_random;
 mod expr_refused;
+mod expr_related;
 mod governor;
 mod governor_key;
 mod governor_model;
