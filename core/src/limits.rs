@@ -203,6 +203,6 @@ pub const RELATED_KEPT: usize = 10_000;
 /// Relations that one set declares: each is asked about each event of its type.
 pub const RELATIONS: usize = 1_000;
 /// Entities that rules know: some hundred bytes each. Further ones are not known, and that is told.
-pub const ENTITIES_KEPT: usize = 2_000_000;
+pub const ENTITIES_KEPT: usize = 1_000_000;
 /// Events that one event may lead to in a dry run.
 pub const DRY_RUN_CASCADE: usize = 10_000;

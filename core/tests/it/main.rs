@@ -26,6 +26,8 @@ mod policy_file;
 mod policy_kinds;
 mod policy_schema;
 mod reasoning;
+mod rules_data;
+mod rules_help;
 mod signal_filter;
 mod token_bucket;
 mod toy;
