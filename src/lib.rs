@@ -10,6 +10,7 @@
 //! - [`actors`]: the actix shell, for those who look inside.
 //! - [`reasoning`]: bounded reasoning: reasoners, their limits, what they may answer.
 //! - [`config`]: the configuration file.
+//! - [`testing`]: a clock that stands still, scripted agents, assertions; for tests of your own.
 //! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
 
 #[cfg(feature = "cli")]
@@ -19,6 +20,7 @@ mod control;
 pub mod prelude;
 pub mod reasoning;
 pub mod runtime;
+pub mod testing;
 
 pub use regie_actors as actors;
 pub use regie_actors::entry::Until;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
-use regie_journal::{SetInForce, StoreError};
+use regie_journal::{SetInForce, SetKind, StoreError};
 use tokio::sync::watch;
 
 use crate::reasoner::Unaskable;
@@ -22,7 +22,8 @@ pub struct InForce {
 impl InForce {
     /// A set, and who put it in force.
     pub fn new(set: PolicySet, by: Option<Principal>) -> Self {
-        let record = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by }));
+        let kind = SetKind::Policies;
+        let record = set.digest().map(|digest| Arc::new(SetInForce { kind, digest, text: set.text().into(), by }));
         Self { set: Arc::new(set), record }
     }
 }

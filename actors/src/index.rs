@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use regie_journal::{Indexer, Readers, Snapshot, StoreError};
+use regie_journal::{Indexer, Kept, Readers, Snapshot, StoreError};
 use tokio::sync::oneshot;
 
 use crate::faults::{FaultPoint, Faults};
@@ -27,6 +27,7 @@ const GATHERS: Duration = Duration::from_millis(50);
 enum Request {
     More,
     Snapshot(Snapshot),
+    Keep(Kept),
     Close(oneshot::Sender<()>),
 }
 
@@ -46,7 +47,15 @@ impl IndexHandle {
         faults: Faults,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (requests, inbox) = sync_channel(QUEUE);
-        let mut thread = Thread { indexer: Some(indexer), readers, view, faults, snapshots: Vec::new(), behind: false };
+        let mut thread = Thread {
+            indexer: Some(indexer),
+            readers,
+            view,
+            faults,
+            snapshots: Vec::new(),
+            folds: Vec::new(),
+            behind: false,
+        };
         let joined = std::thread::Builder::new().name("regie-index".into()).spawn(move || thread.run(&inbox))?;
         Ok((Self(requests), joined))
     }
@@ -62,6 +71,13 @@ impl IndexHandle {
     pub fn snapshot(&self, snapshot: Snapshot) {
         if self.0.try_send(Request::Snapshot(snapshot)).is_err() {
             tracing::debug!("a snapshot was passed over: the index is busy");
+        }
+    }
+
+    /// Keeps a fold over the journal, if there is room in the queue: it only saves time.
+    pub fn keep(&self, fold: Kept) {
+        if self.0.try_send(Request::Keep(fold)).is_err() {
+            tracing::debug!("a fold was passed over: the index is busy");
         }
     }
 
@@ -84,6 +100,7 @@ struct Thread {
     view: Arc<PartView>,
     faults: Faults,
     snapshots: Vec<Snapshot>,
+    folds: Vec<Kept>,
     behind: bool,
 }
 
@@ -105,6 +122,7 @@ impl Thread {
                 match request {
                     Request::More => {}
                     Request::Snapshot(snapshot) => self.snapshots.push(snapshot),
+                    Request::Keep(fold) => self.folds.push(fold),
                     Request::Close(closed) => closing = Some(closed),
                 }
             }
@@ -142,6 +160,9 @@ impl Thread {
         indexer.catch_up()?;
         if let Err(error) = indexer.put_snapshots(std::mem::take(&mut self.snapshots)) {
             tracing::warn!(%error, "snapshots were not kept");
+        }
+        if let Err(error) = indexer.keep(&std::mem::take(&mut self.folds)) {
+            tracing::warn!(%error, "folds were not kept");
         }
         Ok(())
     }

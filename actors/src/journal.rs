@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 use regie_core::limits;
 use regie_journal::{Committed, Conflict, Placed, StoreError, Turn, Writer};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::index::IndexHandle;
 
@@ -68,6 +68,7 @@ pub struct JournalView {
 pub struct JournalHandle {
     requests: Sender<Request>,
     view: Arc<JournalView>,
+    head: watch::Receiver<u64>,
 }
 
 impl JournalHandle {
@@ -80,9 +81,10 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
-        let thread = Thread { writer, inbox, index, view: Arc::clone(&view), panicked: false };
+        let (announce, head) = watch::channel(writer.head().position);
+        let thread = Thread { writer, inbox, index, view: Arc::clone(&view), announce, panicked: false };
         let joined = std::thread::Builder::new().name("regie-journal".into()).spawn(move || thread.run())?;
-        Ok((Self { requests, view }, joined))
+        Ok((Self { requests, view, head }, joined))
     }
 
     /// Appends a batch; its lane is told. If the thread is gone, the batch is handed back.
@@ -108,6 +110,11 @@ impl JournalHandle {
         close.await.unwrap_or_else(|_| Err(StoreError::Failed { why: "the journal's thread is gone".into() }))
     }
 
+    /// The position of the last record, for those who follow: it changes with each commit, after that is answered.
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.head.clone()
+    }
+
     /// What may be seen of it.
     pub fn view(&self) -> &JournalView {
         &self.view
@@ -119,6 +126,7 @@ struct Thread {
     inbox: Receiver<Request>,
     index: Option<IndexHandle>,
     view: Arc<JournalView>,
+    announce: watch::Sender<u64>,
     /// Whether the writer has panicked: what it knows may be wrong, so that it takes nothing more.
     panicked: bool,
 }
@@ -180,6 +188,7 @@ impl Thread {
         if let Some(index) = &self.index {
             index.more();
         }
+        self.announce.send_replace(self.view.position.load(Ordering::Relaxed));
     }
 
     /// Whoever waits for a commit is answered, even if it panics.

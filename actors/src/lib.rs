@@ -16,6 +16,8 @@
 //! journal       one thread owns the store's write side; group commit
 //! index         one thread follows behind
 //! metrics       counts what was committed
+//! projections   tells users' views of the journal every event
+//! following     how those who follow the journal read it
 //! clock         system, manual and event time
 //! life, post    how a part's death is told, and where the next one is found
 //! ```
@@ -26,6 +28,7 @@ pub mod clock;
 pub mod door;
 pub mod entry;
 pub mod faults;
+mod following;
 pub mod gate;
 pub mod in_force;
 pub mod index;
@@ -38,6 +41,7 @@ mod parts;
 pub mod policy;
 pub mod pool;
 pub mod post;
+pub mod projections;
 pub mod reasoner;
 pub mod refused;
 pub mod system;

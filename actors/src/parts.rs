@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr, ArbiterHandle, Recipient};
 use futures::FutureExt;
 use futures::future::ready;
 use regie_core::governance::Governor;
@@ -18,6 +18,7 @@ use crate::orchestrator::Raise;
 use crate::policy::{Check, Enact, Policy, Sources};
 use crate::pool::ReaderPool;
 use crate::post::Seat;
+use crate::projections::{ProjectionSources, Projections};
 use crate::timers::Timers;
 
 /// The metrics go on with what the dead had counted.
@@ -56,6 +57,16 @@ pub(crate) fn timers(clock: Clock, router: Router, busy: Busy, readers: ReaderPo
     Box::new(move |life| {
         let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone(), life).start();
         seat.send_replace(Some(timers));
+        ready(()).boxed_local()
+    })
+}
+
+/// The projections begin where they were kept.
+pub(crate) fn projections(sources: ProjectionSources, arbiter: ArbiterHandle, seat: Seat<Addr<Projections>>) -> Raise {
+    Box::new(move |life| {
+        let sources = sources.clone();
+        let projections = Projections::start_in_arbiter(&arbiter, move |_| Projections::new(&sources, life));
+        seat.send_replace(Some(projections));
         ready(()).boxed_local()
     })
 }

@@ -44,6 +44,11 @@ impl<T: Address> Post<T> {
         (seat, Self { present, found: None })
     }
 
+    /// Who is there now.
+    pub fn present(&self) -> Option<T> {
+        self.present.borrow().clone()
+    }
+
     /// Who is there; the last one who was, if nobody is.
     pub fn address(&mut self) -> Option<&T> {
         if !self.found.as_ref().is_some_and(T::is_live) {

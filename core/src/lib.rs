@@ -21,6 +21,7 @@ pub mod digest;
 pub mod entity;
 pub mod event;
 pub mod expr;
+mod fault;
 pub mod governance;
 pub mod json;
 pub mod limits;

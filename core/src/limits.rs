@@ -26,6 +26,13 @@ pub const CHANGES: usize = 1_000;
 /// Entries of an event's metadata.
 pub const METADATA: usize = 256;
 
+/// Event types of one catalogue's file.
+pub const EVENT_TYPES: usize = 1_000;
+/// Bytes of one JSON schema.
+pub const SCHEMA_BYTES: usize = 64 * 1024;
+/// Parts of one JSON schema, with what it refers to put in: what holding a value against it costs rests on that.
+pub const SCHEMA_NODES: usize = 10_000;
+
 /// Shards of one runtime: more than any machine has cores for.
 pub const SHARDS: usize = 1_024;
 /// Events that one submitter may have under way before the runtime refuses more.
@@ -194,10 +201,12 @@ pub const RULE_ACTS: usize = 32;
 pub const RULE_DEPTH: usize = CHAIN_LENGTH / 2;
 /// Entities that one event may have a rule looked at for.
 pub const RULE_SUBJECTS: usize = 10_000;
-/// Bytes of one run with all that it does: it is one event, and its handler writes as much again.
-pub const RUN_BYTES: usize = REACTION_BYTES / 2;
+/// Bytes of what one run does, or of what its undo does: its handler writes them twice, with what was before.
+pub const RUN_BYTES: usize = REACTION_BYTES / 4;
 /// Attempts of a call that a rule's run makes before it counts as refused.
 pub const RULE_CALLS: u32 = 3;
+/// The first wait before a call of a rule's run is tried again; it doubles.
+pub const RULE_CALL_BACKOFF: Duration = Duration::from_secs(1);
 /// Entities that one entity is kept as related to, in either direction; a condition sees them all.
 pub const RELATED_KEPT: usize = 10_000;
 /// Relations that one set declares: each is asked about each event of its type.

@@ -59,7 +59,7 @@ fn turn(name: &str, nth: usize, at: Timestamp, expected: Tip) -> Turn {
         facts.insert(0, Fact::Opened { correlation: name.into() });
     }
     let records = vec![Record { sequence, at, facts }.encode(expected.digest)];
-    Turn { correlation: name.into(), expected, records, at, wake: Wake::Never, set: None }
+    Turn { correlation: name.into(), expected, records, at, wake: Wake::Never, sets: Vec::new() }
 }
 
 /// The append alone; until the index, on a thread of its own, has caught up; and how long it takes to build the index anew.

@@ -102,7 +102,7 @@ fn turn_after(expected: Tip, correlation: &str, records: u64) -> Turn {
             record
         })
         .collect();
-    Turn { correlation: CorrelationId::from(correlation), expected, records, at, wake: Wake::Never, set: None }
+    Turn { correlation: CorrelationId::from(correlation), expected, records, at, wake: Wake::Never, sets: Vec::new() }
 }
 
 fn ensure(holds: bool, why: impl Fn() -> String) -> Outcome {

@@ -8,9 +8,9 @@ use crate::index::{Indexer, open};
 use crate::last;
 use crate::memory::MemoryStore;
 use crate::note::OpenNote;
-use crate::policies::PolicyTrail;
 use crate::progress::Progress;
 use crate::readers::Readers;
+use crate::sets::Trails;
 use crate::sqlite::connection::{self, Synchronous};
 use crate::sqlite::errors;
 use crate::sqlite::files::Files;
@@ -74,7 +74,7 @@ impl Journal {
     pub fn memory() -> Opened {
         let store = MemoryStore::new();
         let readers = Readers::memory(store.clone());
-        let writer = Writer::over(Box::new(store), PolicyTrail::default());
+        let writer = Writer::over(Box::new(store), Trails::default());
         Opened { writer, indexer: None, readers, notes: Vec::new() }
     }
 
@@ -125,7 +125,7 @@ impl Journal {
         let readers = Readers::owner(files, Arc::clone(&progress), lock);
         let mut reader = readers.open()?;
         last::is_whole(&mut rows, &mut reader)?;
-        let trail = PolicyTrail::read(&mut reader)?;
+        let trail = Trails::read(&mut reader)?;
         let writer = Writer::new(Box::new(store), trail, progress);
         Ok(Opened { writer, indexer: Some(indexer), readers, notes })
     }

@@ -13,11 +13,13 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 use crate::fold;
 use crate::grants::{Booked, Grants, Taken};
-use crate::index::{Indexer, lookup, open, query, stats};
+use crate::index::{Indexer, kept, lookup, open, query, stats};
+use crate::kept::Kept;
 use crate::listing;
 use crate::memory::MemoryStore;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use crate::sqlite::errors;
 use crate::store::{EventReader, Head, Row, Tip};
 use crate::stored::{StoredEvent, StoredRecord};
 
@@ -147,6 +149,14 @@ impl Reader {
         match &mut self.side {
             Side::Memory { store, .. } => Ok(store.snapshot(correlation)),
             side => lookup::snapshot(side.index()?, correlation),
+        }
+    }
+
+    /// A fold that was kept under a name, if it is of that version. A journal in memory keeps none.
+    pub fn kept(&mut self, name: &str, version: u32) -> Result<Option<Kept>, StoreError> {
+        match &mut self.side {
+            Side::Memory { .. } => Ok(None),
+            side => kept::get(side.index()?, name, version).map_err(errors::indexing),
         }
     }
 

@@ -37,9 +37,20 @@ pub enum Wake {
     At(Timestamp),
 }
 
-/// The policy set that new events of a turn were judged under.
+/// What a set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetKind {
+    /// Policies, under which new events are judged.
+    Policies,
+    /// Rules, which watch for events that were committed.
+    Rules,
+}
+
+/// A set that new events of a turn come under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetInForce {
+    /// What it holds.
+    pub kind: SetKind,
     /// The digest of its text.
     pub digest: Digest,
     /// Its text.
@@ -61,8 +72,9 @@ pub struct Turn {
     pub at: Timestamp,
     /// When the correlation must be woken from now on.
     pub wake: Wake,
-    /// The set under which new events among them were judged; none if there were none, or no policy at all.
-    pub set: Option<Arc<SetInForce>>,
+    /// The policies that new events among them were judged under, and the rules that watch for such: none of a kind if
+    /// none had a say.
+    pub sets: Vec<Arc<SetInForce>>,
 }
 
 /// Where the records of a turn stand.

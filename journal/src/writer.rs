@@ -6,8 +6,8 @@ use std::time::Duration;
 use regie_core::limits;
 
 use crate::error::StoreError;
-use crate::policies::PolicyTrail;
 use crate::progress::Progress;
+use crate::sets::Trails;
 use crate::store::{Conflict, EventStore, Head, Placed, Turn};
 
 /// What an append came to.
@@ -19,21 +19,21 @@ pub struct Committed {
     pub head: Head,
 }
 
-/// Appends to a journal, and records the policy set with the first turn that was judged under it. Owned by one thread.
+/// Appends to a journal, and records the sets in force with the first turn under them. Owned by one thread.
 pub struct Writer {
     store: Box<dyn EventStore>,
-    trail: PolicyTrail,
+    trails: Trails,
     progress: Arc<Progress>,
 }
 
 impl Writer {
     /// Over a store of one's own, which needs no index; for tests that put a faulty one in.
-    pub fn over(store: Box<dyn EventStore>, trail: PolicyTrail) -> Self {
-        Self::new(store, trail, Arc::new(Progress::new(0, u64::MAX)))
+    pub fn over(store: Box<dyn EventStore>, trails: Trails) -> Self {
+        Self::new(store, trails, Arc::new(Progress::new(0, u64::MAX)))
     }
 
-    pub(crate) fn new(store: Box<dyn EventStore>, trail: PolicyTrail, progress: Arc<Progress>) -> Self {
-        Self { store, trail, progress }
+    pub(crate) fn new(store: Box<dyn EventStore>, trails: Trails, progress: Arc<Progress>) -> Self {
+        Self { store, trails, progress }
     }
 
     /// Appends turns in their order, all in one durable step. A turn in conflict is left out and reported; the others
@@ -43,36 +43,34 @@ impl Writer {
     /// None of them stands then. [`StoreError::Full`]: the same may be appended again once there is room.
     /// [`StoreError::Latched`]: it is not known whether they stand, and nothing more is taken.
     pub fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
-        if !turns.iter().any(|turn| turn.set.as_ref().is_some_and(|set| self.trail.differs(set))) {
+        if !turns.iter().flat_map(|turn| &turn.sets).any(|set| self.trails.differs(set)) {
             let placed = self.store.append(turns)?;
             return Ok(Committed { placed, head: self.store.head() });
         }
-        let mut trail = self.trail;
-        let mut all = Vec::with_capacity(turns.len() + 1);
-        let mut ours = Vec::with_capacity(turns.len() + 1);
+        let mut trails = self.trails;
+        let mut all = Vec::with_capacity(turns.len() + 2);
+        let mut ours = Vec::with_capacity(turns.len() + 2);
         for turn in turns {
-            if let Some(set) = turn.set.as_ref().filter(|set| trail.differs(set)) {
-                let (recorded, after) = trail.record(set, turn.at);
-                trail = after;
-                all.push(recorded);
-                ours.push(true);
+            for set in &turn.sets {
+                if trails.differs(set) {
+                    all.push(trails.record(set, turn.at));
+                    ours.push(Some(set.kind));
+                }
             }
             all.push(turn.clone());
-            ours.push(false);
+            ours.push(None);
         }
         let placed = self.store.append(&all)?;
-        self.trail = trail;
+        self.trails = trails;
         let mut answers = Vec::with_capacity(turns.len());
         for (answer, ours) in placed.into_iter().zip(ours) {
-            match answer {
-                Err(Conflict { found }) if ours => {
-                    tracing::warn!(
-                        "somebody else has recorded a policy set; the present one is recorded with the next turn"
-                    );
-                    self.trail = PolicyTrail::at(found);
+            match (answer, ours) {
+                (answer, None) => answers.push(answer),
+                (Err(Conflict { found }), Some(kind)) => {
+                    tracing::warn!("somebody else has recorded a set; the present one is recorded with the next turn");
+                    self.trails.found(kind, found);
                 }
-                _ if ours => {}
-                answer => answers.push(answer),
+                (Ok(_), Some(_)) => {}
             }
         }
         Ok(Committed { placed: answers, head: self.store.head() })
@@ -93,7 +91,7 @@ impl Writer {
         self.progress.wait_lag(limits::INDEX_LAG, patience)
     }
 
-    /// The store alone; policy sets are not recorded any more.
+    /// The store alone; sets are not recorded any more.
     pub fn into_store(self) -> Box<dyn EventStore> {
         self.store
     }
@@ -109,6 +107,6 @@ impl Writer {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("head", &self.head()).field("trail", &self.trail).finish_non_exhaustive()
+        f.debug_struct("Writer").field("head", &self.head()).field("trails", &self.trails).finish_non_exhaustive()
     }
 }

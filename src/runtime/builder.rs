@@ -8,11 +8,13 @@ use regie_actors::agent::{Agent, AgentLimits, AgentSpec, BlockingAgent};
 use regie_actors::clock::Clock;
 use regie_actors::faults::Faults;
 use regie_actors::orchestrator::Keep;
+use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
 use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
 use regie_core::limits;
+use regie_core::query::{Projected, Projection};
 use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
@@ -96,6 +98,7 @@ pub struct Builder {
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
     reasoners: Vec<ReasonerSpec>,
+    projections: Vec<MakeProjection>,
     keep: Keep,
     grace: Duration,
     control: bool,
@@ -119,6 +122,7 @@ impl Builder {
             twice: Vec::new(),
             agents: Vec::new(),
             reasoners: Vec::new(),
+            projections: Vec::new(),
             keep: Keep::default(),
             grace: Duration::from_secs(10),
             control: true,
@@ -212,6 +216,13 @@ impl Builder {
         self
     }
 
+    /// A view of your own over the journal; read with [`Handle::projection`].
+    pub fn projection<P: Projection>(mut self, projection: P) -> Self {
+        let projection = Arc::new(projection);
+        self.projections.push(Arc::new(move || Box::new(Projected::new(Arc::clone(&projection)))));
+        self
+    }
+
     /// How many workflows each shard keeps in memory, and for how long one may be idle.
     pub fn keep(mut self, live: usize, idle: Duration) -> Self {
         self.keep = Keep { live, idle };
@@ -260,7 +271,7 @@ impl Builder {
     /// runs already is left alone.
     ///
     /// # Errors
-    /// If the journal cannot be used, two handlers, agents or reasoners have one name, a policy asks a reasoner that there
+    /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a reasoner that there
     /// is not, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
         if let Some(name) = self.twice.into_iter().next() {
@@ -290,6 +301,7 @@ impl Builder {
             definitions: self.definitions,
             agents: self.agents,
             reasoners: self.reasoners,
+            projections: self.projections,
             asks: self.asks,
             admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),
             keep: self.keep,

@@ -6,6 +6,7 @@ mod foresee;
 mod handle;
 mod metrics;
 mod policies;
+mod projections;
 mod queries;
 mod time;
 mod wait;

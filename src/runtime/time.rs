@@ -38,6 +38,11 @@ impl Handle {
         waiting.reading || waiting.next.is_some_and(|next| next <= to)
     }
 
+    /// Whether nothing is under way.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.core.busy.count() == 0
+    }
+
     /// Lets everything that is due by now happen, and waits until nothing is under way.
     pub async fn settle(&self) {
         self.core.busy.settled().await;

@@ -8,7 +8,7 @@ use regie::core::query::Filter;
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction};
 use regie::runtime::TypeMetrics;
 
-use crate::runtime_support::{Dice, Stage, event, one_a_second, pattern, script, set, submit_all, within};
+use crate::runtime_support::{Dice, Stage, at, event, one_a_second, pattern, script, set, submit_all, within};
 
 const KINDS: [&str; 4] = ["agent.note", "agent.free", "work.go", "work.bad"];
 
@@ -32,7 +32,7 @@ async fn loaded() -> Stage {
         events.extend(events.clone().into_iter().take(50)); // copies, which count nowhere but as such
         events.push(event("work.fail", &format!("c-{turn}"), "fail").build().unwrap());
         assert!(submit_all(&stage.handle, events).await.iter().all(Result::is_ok));
-        stage.go_to((turn + 1) * 1_500).await;
+        stage.advance_to(at((turn + 1) * 1_500)).await;
     }
     stage
 }

@@ -107,10 +107,10 @@ fn governed(text: &str, journal: JournalConfig) -> impl FnOnce(Builder) -> Build
 /// The journal is of 10 s; the machine's clock was set back to 5 s.
 async fn set_back(kind: &str, lines: &str) -> (Option<LifeState>, Option<u64>) {
     let (folder, text) = (Folder::new(), entry(kind, &format!("key = \"actor\"\n{lines}")));
-    let stage = Stage::from(10_000, governed(&text, folder.journal())).await;
+    let stage = Stage::at(at(10_000), governed(&text, folder.journal())).await;
     assert_eq!(stage.submit(by_ana("e1")).await.event_state, Some(LifeState::Processed));
     stage.close().await;
-    let stage = Stage::from(5_000, governed(&text, folder.journal())).await;
+    let stage = Stage::at(at(5_000), governed(&text, folder.journal())).await;
     let answer = stage.submit(by_ana("e2")).await;
     stage.close().await;
     (answer.event_state, answer.policy_decisions[0].remaining_ms)
@@ -133,14 +133,14 @@ fn a_clock_that_was_set_back_lets_nobody_on_before_who_was_there() {
 fn what_was_deferred_comes_back_at_its_time_though_the_clock_was_set_back() {
     within(async {
         let (folder, text) = (Folder::new(), entry("cooldown", "window = \"1s\"\nmode = \"defer\""));
-        let stage = Stage::from(10_000, governed(&text, folder.journal())).await;
+        let stage = Stage::at(at(10_000), governed(&text, folder.journal())).await;
         stage.submit(by_ana("e1")).await;
         assert_eq!(stage.submit(by_ana("e2")).await.deferred_until, Some(at(11_000)));
         stage.close().await;
-        let stage = Stage::from(5_000, governed(&text, folder.journal())).await;
-        stage.go_to(10_999).await;
+        let stage = Stage::at(at(5_000), governed(&text, folder.journal())).await;
+        stage.advance_to(at(10_999)).await;
         assert_eq!(stage.state_of("e2/e2").await, Some(LifeState::Deferred));
-        stage.go_to(11_000).await;
+        stage.advance_to(at(11_000)).await;
         assert_eq!(stage.state_of("e2/e2").await, Some(LifeState::Processed));
         stage.close().await;
     });
@@ -156,7 +156,7 @@ fn a_decision_that_comes_twice_or_after_the_end_is_refused() {
         let decide = async |position| stage.handle.approve(position, Principal::user("bea"), "known").await;
         assert_eq!(decide(decided).await.unwrap().event_state, Some(LifeState::Processed));
         assert_eq!(decide(decided).await.unwrap_err().code(), "not_escalated");
-        stage.go_to(60_000).await;
+        stage.advance_to(at(60_000)).await;
         assert_eq!(stage.state_of("e2/e2").await, Some(LifeState::Discarded));
         assert_eq!(decide(lapsed).await.unwrap_err().code(), "not_escalated");
         stage.close().await;

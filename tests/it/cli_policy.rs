@@ -223,7 +223,7 @@ fn a_program_may_ask_what_would_become_of_an_event_and_nothing_is_spent() {
         }
         assert_eq!(stage.handle.position(), 0, "nothing is recorded");
         stage.submit(by_ana("e1")).await;
-        stage.go_to(400).await;
+        stage.advance_to(at(400)).await;
         for _ in 0..3 {
             let foreseen = stage.handle.check(&by_ana("e2").build().unwrap()).await.unwrap();
             assert!(

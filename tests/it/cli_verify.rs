@@ -94,8 +94,14 @@ fn emitted_for(cause: &str, id: &str, writer: &mut Writer, expected: Tip) -> Tip
     let record = Record { sequence, at: Timestamp::from_millis(0), facts }.encode(expected.digest);
     let tip = Tip { sequence, digest: record.digest };
     let at = Timestamp::from_millis(0);
-    let turn =
-        Turn { correlation: "task-009".into(), expected, records: vec![record], at, wake: Wake::Never, set: None };
+    let turn = Turn {
+        correlation: "task-009".into(),
+        expected,
+        records: vec![record],
+        at,
+        wake: Wake::Never,
+        sets: Vec::new(),
+    };
     assert!(writer.append(&[turn]).unwrap().placed[0].is_ok());
     tip
 }

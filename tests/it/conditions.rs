@@ -77,7 +77,7 @@ fn an_escalated_event_is_listed_and_goes_on_when_somebody_says_so() {
         let waiting = stage.handle.escalations(Filter::default()).await.unwrap();
         let position = waiting[0].position;
         assert_eq!((waiting.len(), waiting[0].lapses), (1, Some((at(3_600_000), Lapse::Reject))));
-        stage.go_to(500).await;
+        stage.advance_to(at(500)).await;
         let approved = stage.handle.approve(position, Principal::user("bea"), "known").await.unwrap();
         assert_eq!(approved.event_state, Some(Processed));
         let last = approved.state_transitions.last().unwrap();
@@ -98,10 +98,10 @@ fn an_escalation_lapses_at_its_time_over_a_restart_too() {
         let stage = Stage::with(with).await;
         stage.submit(urgent(note("a", "a"))).await;
         stage.close().await;
-        let stage = Stage::from(3_599_999, with).await;
+        let stage = Stage::at(at(3_599_999), with).await;
         stage.handle.settle().await;
         assert_eq!(stage.state_of("a/a").await, Some(Escalated));
-        stage.go_to(3_600_000).await;
+        stage.advance_to(at(3_600_000)).await;
         assert_eq!(stage.state_of("a/a").await, Some(Discarded));
         stage.close().await;
     });
@@ -161,7 +161,7 @@ fn a_set_that_comes_into_force_judges_from_then_on_and_is_recorded() {
         assert_eq!(stage.submit(note_by("ana", "a", "a")).await.event_state, Some(Processed));
         let wider = FOUR_ENDS.replace("window = \"1s\"", "window = \"10s\"").replace("10000", "5");
         stage.handle.set_policies(policies(&wider), Some(Principal::user("ops"))).await.unwrap();
-        stage.go_to(2_000).await;
+        stage.advance_to(at(2_000)).await;
         // What was granted under the old set counts, for as long as the new one says.
         assert_eq!(stage.submit(note_by("ana", "b", "b")).await.deferred_until, Some(at(10_000)));
         assert_eq!(stage.submit(amount(note_by("bob", "c", "c"), 6)).await.event_state, Some(Discarded));
@@ -169,7 +169,7 @@ fn a_set_that_comes_into_force_judges_from_then_on_and_is_recorded() {
         assert_eq!(stage.submit(amount(note_by("ana", "d", "d"), 6)).await.event_state, Some(Processed));
         let recorded = stage.handle.records(&"regie/policies".into()).await.unwrap();
         assert_eq!(recorded.len(), 2, "each set once, and none that judged nothing");
-        stage.go_to(10_000).await;
+        stage.advance_to(at(10_000)).await;
         assert_eq!(stage.state_of("b/b").await, Some(Processed), "a return under no policy goes on");
         stage.close().await;
     });
@@ -275,12 +275,12 @@ fn one_that_was_called_in_vain_and_waits_again_at_once_is_called_again() {
         let ends = async |name: &str| stage.submit(event("work.end", name, "end")).await.event_state;
         assert_eq!(begins("work.begin.free", "a").await, Some(Processed));
         assert_eq!(begins("work.begin.paced", "e").await, Some(Deferred), "no place");
-        stage.go_to(140).await;
+        stage.advance_to(at(140)).await;
         assert_eq!(begins("note.it.paced", "n").await, Some(Processed));
         assert_eq!(ends("a").await, Some(Processed)); // e is called, and may not go on before 240
         stage.handle.settle().await;
         assert_eq!(begins("work.begin.free", "h").await, Some(Processed), "the place is free");
-        stage.go_to(240).await;
+        stage.advance_to(at(240)).await;
         assert_eq!(stage.state_of("e/begin").await, Some(Deferred), "the place is taken");
         assert_eq!(ends("h").await, Some(Processed));
         stage.handle.settle().await;
@@ -314,7 +314,7 @@ fn a_limit_that_has_become_another_kind_of_policy_holds_nobody_after_a_start() {
         stage.close().await;
         let stage = Stage::with(with(EVERY_SECOND)).await;
         stage.handle.settle().await; // one goes on, and the other a second later
-        stage.go_to(10_000).await;
+        stage.advance_to(at(10_000)).await;
         let states = (stage.state_of("c/begin").await, stage.state_of("d/begin").await);
         assert_eq!(states, (Some(Processed), Some(Processed)));
         stage.close().await;
@@ -387,7 +387,7 @@ fn an_event_that_policies_send_from_one_to_the_other_is_escalated_in_the_end() {
         let stage = Stage::with(|builder| builder.policies(policies(text)).reasoner("helpless", Fraud)).await;
         let mut states = vec![stage.submit(note("a", "a")).await.event_state];
         for second in 1..=3 {
-            stage.go_to(second * 1_000).await;
+            stage.advance_to(at(second * 1_000)).await;
             states.push(stage.state_of("a/a").await);
         }
         assert_eq!(states, [Some(Deferred), Some(Deferred), Some(Escalated), Some(Escalated)]);

@@ -12,7 +12,7 @@ use crate::runtime_support::{Stage, at, cannot_judge_orders, event, note, order,
 async fn desk() -> Stage {
     let stage = Stage::with(|builder| builder.policies(set(vec![cannot_judge_orders()]))).await;
     for (by, id) in [("ana", "1"), ("ana", "2"), ("ana", "3"), ("ben", "4"), ("ben", "5"), ("ben", "6")] {
-        stage.go_to(id.parse().unwrap()).await;
+        stage.advance_to(at(id.parse().unwrap())).await;
         stage.submit(order(by, &format!("of-{by}"), id)).await;
         stage.submit(note(&format!("of-{by}"), &format!("n-{id}"))).await;
     }

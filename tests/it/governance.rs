@@ -48,18 +48,18 @@ fn moves(moves: &[Move]) -> Vec<(LifeState, i64)> {
 /// e1 to e3 of the scenario, up to 400 ms.
 async fn up_to_400(stage: &Stage) -> (EventResult, EventResult) {
     assert_eq!(stage.submit(by_ana("e1")).await.event_state, Some(Processed));
-    stage.go_to(400).await;
+    stage.advance_to(at(400)).await;
     (stage.submit(by_ana("e2")).await, stage.submit(amount(by_ana("e3"), 20_000)).await)
 }
 
 /// e5 and e6 of the scenario, from 999 ms on, and the whole life of e2.
 async fn from_999(stage: &Stage) {
-    stage.go_to(999).await;
+    stage.advance_to(at(999)).await;
     assert_deferred(&stage.submit(by_ana("e5")).await, 1, 2_000);
-    stage.go_to(1_000).await;
+    stage.advance_to(at(1_000)).await;
     assert_eq!((stage.state_of("e2/e2").await, stage.state_of("e5/e5").await), (Some(Processed), Some(Deferred)));
     assert_eq!(stage.submit(by_ana("e6")).await.deferred_until, Some(at(3_000)));
-    stage.go_to(2_000).await;
+    stage.advance_to(at(2_000)).await;
     assert_eq!((stage.state_of("e5/e5").await, stage.state_of("e6/e6").await), (Some(Processed), Some(Deferred)));
     let e2 = stage.handle.records(&"e2".into()).await.unwrap();
     let life: Vec<Move> = e2.iter().flat_map(|stored| regie::core::workflow::moves_in(&stored.record, 1)).collect();
@@ -84,9 +84,9 @@ fn a_kill_at_500_changes_nothing() {
         let folder = Folder::new();
         let stage = Stage::with(in_file(both(), folder.journal())).await;
         assert_deferred(&up_to_400(&stage).await.0, 600, 1_000);
-        stage.go_to(500).await;
+        stage.advance_to(at(500)).await;
         let image = folder.image();
-        let stage = Stage::from(500, in_file(both(), image.journal())).await;
+        let stage = Stage::at(at(500), in_file(both(), image.journal())).await;
         from_999(&stage).await;
         stage.close().await;
     });
@@ -128,7 +128,7 @@ fn of_racing_events_of_one_key_exactly_one_goes_on_and_the_others_are_stopped() 
     within(async {
         let (stage, answers) = race(CooldownMode::Discard, 100).await;
         assert_eq!((in_state(&answers, Processed), in_state(&answers, Discarded)), (1, 799));
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert_eq!(stage.submit(by_ana("later")).await.event_state, Some(Processed));
     });
 }
@@ -152,9 +152,9 @@ fn a_hundred_deferred_ones_come_back_one_by_one() {
             stage.submit(by_ana(&format!("e-{nth}"))).await;
         }
         for nth in 1..=100_usize {
-            stage.go_to(nth as i64 * 1_000 - 1).await;
+            stage.advance_to(at(nth as i64 * 1_000 - 1)).await;
             let before = stage.stats().await.by_state["processed"];
-            stage.go_to(nth as i64 * 1_000).await;
+            stage.advance_to(at(nth as i64 * 1_000)).await;
             assert_eq!((before, stage.stats().await.by_state["processed"]), (nth as u64, nth as u64 + 1));
             assert_eq!(stage.state_of(&format!("e-{nth}/e-{nth}")).await, Some(Processed));
         }
@@ -170,11 +170,11 @@ fn what_piled_up_while_the_runtime_was_down_goes_on_one_by_one() {
             stage.submit(by_ana(&format!("e-{nth}"))).await;
         }
         stage.close().await;
-        let stage = Stage::from(60_000, in_file(both(), folder.journal())).await;
+        let stage = Stage::at(at(60_000), in_file(both(), folder.journal())).await;
         for nth in 1..=5_u64 {
             stage.handle.settle().await;
             assert_eq!(stage.stats().await.by_state["processed"], 1 + nth);
-            stage.go_to(60_000 + nth as i64 * 1_000).await;
+            stage.advance_to(at(60_000 + nth as i64 * 1_000)).await;
         }
     });
 }
@@ -190,7 +190,7 @@ fn a_return_that_is_stopped_frees_its_slot() {
         assert_eq!(stage.submit(amount(by_ana("e2"), 20_000)).await.deferred_until, Some(at(1_000)));
         stage.close().await;
         let stage = Stage::with(in_file(both(), folder.journal())).await;
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert_eq!(stage.state_of("e2/e2").await, Some(Discarded));
         assert_eq!(stage.submit(by_ana("e3")).await.event_state, Some(Processed));
     });
@@ -203,7 +203,7 @@ fn a_return_that_goes_on_spends_its_slot() {
         let stage = Stage::with(|builder| builder.policies(both())).await;
         stage.submit(by_ana("e1")).await;
         stage.submit(by_ana("e2")).await;
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert_eq!(stage.submit(by_ana("e3")).await.deferred_until, Some(at(2_000)));
     });
 }
@@ -229,7 +229,7 @@ fn the_set_is_recorded_once_and_again_only_when_it_differs() {
         let folder = Folder::new();
         let sets = [both(), both(), set(vec![veto()])];
         for (nth, (policies, recorded)) in sets.into_iter().zip([1, 1, 2]).enumerate() {
-            let stage = Stage::from(nth as i64 * 10_000, in_file(policies, folder.journal())).await;
+            let stage = Stage::at(at(nth as i64 * 10_000), in_file(policies, folder.journal())).await;
             for id in ["a", "b"] {
                 stage.submit(note("c", &format!("{id}-{nth}"))).await;
             }

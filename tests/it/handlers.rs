@@ -115,9 +115,9 @@ fn a_workflow_calls_waits_tells_and_ends() {
         assert!(ended.as_mut().now_or_never().is_none());
         stage.submit(event("work.begin", "c", "1")).await;
         stage.handle.settle().await;
-        stage.go_to(2_999).await;
+        stage.advance_to(at(2_999)).await;
         assert!(ended.as_mut().now_or_never().is_none());
-        stage.go_to(3_000).await;
+        stage.advance_to(at(3_000)).await;
         let Waited::Ended { ending, steps, warnings, took } = ended.await.unwrap() else { panic!("it has ended") };
         assert_eq!((ending, warnings, took), (Ending::Completed(Json::of("told")), vec![], Duration::from_secs(3)));
         assert_eq!(steps["ask"].end, EffectEnd::Agent(AgentOutcome::Done(Json::of("hello"))));
@@ -147,7 +147,7 @@ fn a_timer_that_is_set_for_the_instant_at_which_another_rings_rings_too() {
         let mut ended = Box::pin(stage.handle.wait(&c, None));
         assert!(ended.as_mut().now_or_never().is_none());
         stage.submit(event("work.begin", "c", "1")).await;
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert!(matches!(ended.await, Ok(Waited::Ended { .. })));
         stage.close().await;
     });
@@ -198,7 +198,7 @@ fn a_correlation_without_a_handler_ends_when_nothing_of_it_is_open() {
         assert!(ended.as_mut().now_or_never().is_none());
         stage.submit(note_by("ana", "c", "2")).await;
         assert!(ended.as_mut().now_or_never().is_none());
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert!(matches!(ended.await.unwrap(), Waited::Ended { ending: Ending::Completed(_), .. }));
     });
 }

@@ -226,7 +226,7 @@ fn who_waits_for_an_events_end_is_told_though_its_workflow_died_with_the_answer(
         assert!(ended.as_mut().now_or_never().is_none());
         stage.handle.settle().await;
         assert_eq!(stage.state_of("sick/2").await, Some(LifeState::Deferred));
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         let answer = ended.await.unwrap();
         assert_eq!(
             (answer.event_state, answer.state_transitions.last().unwrap().at),

@@ -17,7 +17,7 @@ use regie::runtime::Waited;
 use regie::{Builder, Handle, JournalConfig, Reason, Refused};
 
 use crate::runtime_support::{
-    Acts, Folder, Gate, Stage, event, note_by, one_a_second, pattern, script, set, submit_all, within,
+    Acts, Folder, Gate, Stage, at, event, note_by, one_a_second, pattern, script, set, submit_all, within,
 };
 
 const ACTORS: usize = 10;
@@ -162,7 +162,7 @@ async fn comes_back(journal: JournalConfig, point: FaultPoint, nth: usize, part:
     let stage = Stage::with(|builder| busy(builder).journal(journal).faults(once(point, nth))).await;
     let answers = send_until_taken(&stage.handle, work()).await;
     for second in 1..10 {
-        stage.go_to(second * 1_000).await;
+        stage.advance_to(at(second * 1_000)).await;
     }
     while part == "index" && stage.handle.metrics().await.part_deaths[part] == 0 {
         std::thread::yield_now(); // it follows in its own time

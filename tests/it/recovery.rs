@@ -126,10 +126,10 @@ async fn a_timer_rings_at_its_instant(events: u64) {
     begin(&stage, "work.timer", events).await;
     stage.handle.settle().await;
     let image = folder.image();
-    let stage = Stage::from(100, in_file(image.journal())).await;
-    stage.go_to(4_999).await;
+    let stage = Stage::at(at(100), in_file(image.journal())).await;
+    stage.advance_to(at(4_999)).await;
     assert_eq!(stage.handle.metrics().await.runs_finished, 0);
-    stage.go_to(5_000).await;
+    stage.advance_to(at(5_000)).await;
     assert_completed(&stage, &format!("rang, {events}")).await;
     stage.close().await;
 }
@@ -153,7 +153,7 @@ fn a_timer_of_a_workflow_that_has_left_memory_rings() {
         begin(&stage, "work.timer", 3).await;
         stage.submit(event("other.kind", "someone-else", "1")).await;
         assert!(stage.handle.metrics().await.passivated >= 1);
-        stage.go_to(5_000).await;
+        stage.advance_to(at(5_000)).await;
         assert_completed(&stage, "rang, 3").await;
         stage.close().await;
     });
@@ -224,7 +224,7 @@ fn a_deferral_is_kept_over_a_kill_and_over_a_shutdown() {
         stage.close().await;
         for journal in [image.journal(), folder.journal()] {
             let stage = Stage::with(cooled(journal)).await;
-            stage.go_to(1_000).await;
+            stage.advance_to(at(1_000)).await;
             assert_eq!(stage.state_of("c/2").await, Some(LifeState::Processed));
             assert_eq!(stage.state_of("c/3").await, Some(LifeState::Deferred));
             stage.close().await;

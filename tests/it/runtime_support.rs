@@ -1,96 +1,27 @@
-//! Helpers for tests of the runtime: a limit on everything that waits, a runtime on a clock that stands still, events,
-//! and workflows and agents made of closures.
+//! Helpers for tests of the runtime, beside those of `regie::testing`: events, and workflows and agents made of closures.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use regie::actors::agent::{AgentError, AgentTask};
-use regie::actors::clock::Clock;
 use regie::core::event::{Event, EventBuilder, EventResult, Incoming, LifeState, Pattern, Principal};
 use regie::core::governance::{CooldownMode, KeyKind, Policy, PolicySet};
-use regie::core::query::{Filter, Stats};
+use regie::core::query::Filter;
 use regie::core::workflow::{Handler, HandlerError, Input, Moment, Reaction};
 use regie::core::{Json, Timestamp};
-use regie::{Builder, ClockKind, Handle, JournalConfig, Refused, Runtime};
+pub(crate) use regie::testing::{Stage, within, within_at_most};
+use regie::{Handle, JournalConfig, Refused};
 use tempfile::TempDir;
 
-/// How long a test may take before something is said to hang.
+/// How long a gate is waited at before something is said to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs a future to its end on a thread of its own, or panics when it takes too long: a test hangs never.
-#[track_caller]
-pub(crate) fn within<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    within_at_most(PATIENCE, work)
-}
-
-/// The same for work that may take longer.
-#[track_caller]
-pub(crate) fn within_at_most<T: Send + 'static>(most: Duration, work: impl Future<Output = T> + Send + 'static) -> T {
-    let (done, result) = channel();
-    let thread = std::thread::spawn(move || drop(done.send(futures::executor::block_on(work))));
-    match result.recv_timeout(most) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("not done within {most:?}: something hangs"),
-        Err(RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
-    }
-}
 
 pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
-}
-
-/// A runtime on a manual clock.
-pub(crate) struct Stage {
-    pub(crate) runtime: Runtime,
-    pub(crate) handle: Handle,
-    pub(crate) clock: Clock,
-}
-
-impl Stage {
-    /// Two shards, a journal in memory, at zero; and more.
-    pub(crate) async fn with(more: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::from(0, more).await
-    }
-
-    /// The same from a later instant on, in milliseconds.
-    pub(crate) async fn from(start: i64, more: impl FnOnce(Builder) -> Builder) -> Self {
-        let clock = Clock::manual(at(start));
-        let builder = regie::builder().shards(2).clock(ClockKind::Given(clock.clone()));
-        let runtime = more(builder).start().await.unwrap();
-        Self { handle: runtime.handle(), runtime, clock }
-    }
-
-    pub(crate) async fn submit(&self, event: EventBuilder) -> EventResult {
-        self.handle.submit(event.build().unwrap()).await.unwrap()
-    }
-
-    /// Lets the clock go on to an instant, in milliseconds, and waits until nothing is under way.
-    pub(crate) async fn go_to(&self, millis: i64) {
-        self.clock.advance_to(at(millis));
-        self.handle.settle().await;
-    }
-
-    /// The state of each event, by correlation and id.
-    pub(crate) async fn states(&self) -> BTreeMap<String, LifeState> {
-        states(&self.handle).await
-    }
-
-    pub(crate) async fn state_of(&self, name: &str) -> Option<LifeState> {
-        self.states().await.get(name).copied()
-    }
-
-    pub(crate) async fn stats(&self) -> Stats {
-        self.handle.stats(Filter::default()).await.unwrap()
-    }
-
-    pub(crate) async fn close(self) {
-        assert_eq!(self.runtime.shutdown().await.error, None);
-    }
 }
 
 /// The state of each event, by `correlation/id`.

@@ -36,7 +36,7 @@ fn waits_at(gate: &Gate) -> impl Handler + use<> {
 #[test]
 fn an_event_is_judged_and_ended() {
     within(async {
-        let stage = Stage::from(5, |builder| builder).await;
+        let stage = Stage::at(at(5), |builder| builder).await;
         let answer = stage.submit(note("c", "e")).await;
         assert_eq!((answer.event_id.as_str(), answer.correlation_id.as_str(), answer.position), ("e", "c", Some(1)));
         assert_eq!((answer.status, answer.event_state), (Status::New, Some(LifeState::Processed)));
@@ -67,9 +67,9 @@ fn a_known_deferred_event_gets_its_first_answer_again_and_its_state_now_over_a_r
         assert_eq!((first.deferred_until, first.policy_decisions.len()), (Some(at(1_000)), 1));
         assert_again(&stage.submit(note_by("ana", "c", "2")).await, &first, LifeState::Deferred);
         stage.close().await;
-        let stage = Stage::from(10, |builder| builder.policies(policies()).journal(folder.journal())).await;
+        let stage = Stage::at(at(10), |builder| builder.policies(policies()).journal(folder.journal())).await;
         assert_again(&stage.submit(note_by("ana", "c", "2")).await, &first, LifeState::Deferred);
-        stage.go_to(1_000).await;
+        stage.advance_to(at(1_000)).await;
         assert_again(&stage.submit(note_by("ana", "c", "2")).await, &first, LifeState::Processed);
         assert_eq!(stage.stats().await.events, 2);
     });
@@ -204,7 +204,7 @@ fn what_is_under_way_when_it_shuts_down_is_answered() {
 #[test]
 fn an_id_and_a_timestamp_are_made_where_they_are_absent() {
     within(async {
-        let stage = Stage::from(77, |builder| builder).await;
+        let stage = Stage::at(at(77), |builder| builder).await;
         let (first, second) = (stage.submit(Event::new("t", "c")).await, stage.submit(Event::new("t", "c")).await);
         assert_eq!(uuid::Uuid::parse_str(&first.event_id).unwrap().get_version_num(), 7);
         assert_ne!(first.event_id, second.event_id);
@@ -219,7 +219,7 @@ fn a_copy_of_an_event_without_a_timestamp_is_the_same_event_at_any_time() {
     within(async {
         let stage = Stage::with(|builder| builder).await;
         let first = stage.submit(note("c", "e")).await;
-        stage.go_to(500).await;
+        stage.advance_to(at(500)).await;
         assert_again(&stage.submit(note("c", "e")).await, &first, LifeState::Processed);
     });
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use regie_core::event::CorrelationId;
 use regie_core::workflow::State;
 use regie_journal::{
-    Committed, Conflict, EventReader, EventStore, Head, Journal, Opened, Placed, PolicyTrail, Reader, Readers, Row,
-    Snapshot, StoreError, StoredRecord, Tip, Turn, Writer, verify,
+    Committed, Conflict, EventReader, EventStore, Head, Journal, Opened, Placed, Reader, Readers, Row, Snapshot,
+    StoreError, StoredRecord, Tip, Trails, Turn, Writer, verify,
 };
 
 use crate::simulation::four::Four;
@@ -90,7 +90,7 @@ impl Disk {
         let Opened { writer, readers, .. } = Journal::memory();
         let switch = Arc::new(Switch::default());
         let faulty = Faulty { store: writer.into_store(), switch: Arc::clone(&switch) };
-        let writer = Some(Writer::over(Box::new(faulty), PolicyTrail::default()));
+        let writer = Some(Writer::over(Box::new(faulty), Trails::default()));
         let reader = readers.open().expect("a reader");
         Self { writer, readers, reader, switch }
     }
@@ -110,7 +110,7 @@ impl Disk {
             self.verify();
         }
         let store = self.writer.take().expect("an open journal").into_store();
-        let trail = PolicyTrail::read(&mut self.reader).expect("a trail");
+        let trail = Trails::read(&mut self.reader).expect("a trail");
         self.writer = Some(Writer::over(store, trail));
         self.switch.latched.store(false, Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ use regie_core::governance::{
     RateRule, ReasonRule, When, WindowRule,
 };
 use regie_core::reasoning::{Confidence, Mode, SignalFilter};
-use regie_journal::SetInForce;
+use regie_journal::{SetInForce, SetKind};
 
 /// One policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,7 +152,9 @@ impl Policies {
         let make = || {
             let policies = self.rules.iter().map(Rule::policy).collect();
             let set = PolicySet::new(policies).expect("a good set").with_most_deferrals(self.most_deferrals);
-            let record = set.digest().map(|digest| Arc::new(SetInForce { digest, text: set.text().into(), by: None }));
+            let record = set.digest().map(|digest| {
+                Arc::new(SetInForce { kind: SetKind::Policies, digest, text: set.text().into(), by: None })
+            });
             InForce { policies: self, set: Arc::new(set), record }
         };
         MADE[self.id].get_or_init(make).clone()

@@ -211,7 +211,7 @@ impl World {
             at: taking.turn.records[0].record.at,
             records: taking.turn.records.iter().map(|turn| turn.encoded.clone()).collect(),
             wake: self.four.next_due(&taking.life.state).map_or(Wake::Never, Wake::At),
-            set: taking.turn.in_force.record.clone().filter(|_| taking.turn.governed),
+            sets: taking.turn.in_force.record.clone().filter(|_| taking.turn.governed).into_iter().collect(),
         };
         let append = Append { turn, ask: taking.turn.ask, freed: freed_in(&taking) };
         let lane = self.memory.lane(&taking.correlation);

@@ -34,6 +34,7 @@ use crate::parts;
 use crate::policy::{Check, Enact, Sources, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
+use crate::projections::{Keep as KeepViews, MakeProjection, ProjectionSources, Projections};
 use crate::reasoner::{Known, ReasonerSpec, Reasoners};
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
@@ -89,6 +90,8 @@ pub struct Core {
     pub check: Post<Recipient<Check>>,
     /// The handlers.
     pub definitions: Arc<Definitions>,
+    /// Users' views of the journal; nobody is there where there is none.
+    pub projections: Post<Addr<Projections>>,
     /// Threads for what takes time.
     pub pool: tokio::runtime::Handle,
     /// When it started.
@@ -189,6 +192,9 @@ impl Built {
         let left_owed = self.core.busy.count();
         let error = self.core.journal.close().await.err();
         if let Some(index) = &self.index {
+            if let Some(projections) = self.core.projections.present() {
+                let _ = projections.send(KeepViews).await;
+            }
             index.close().await;
         }
         for thread in self.threads {
@@ -207,6 +213,7 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
     agents_are_named_once(&settings.agents)?;
     reasoners_are_in_order(&settings.reasoners)?;
+    projections_are_named_once(&settings.projections)?;
     let known = Known::of(&settings.reasoners);
     if settings.asks {
         known.check(&settings.policies)?;
@@ -269,6 +276,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         definitions,
         agents: specs,
         reasoners,
+        projections,
         asks,
         admission,
         keep,
@@ -336,6 +344,16 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         let name = format!("reasoner {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), thinkers.clone()));
     }
+    // Those who read the journal where they stand have each a thread of its own.
+    let mut readers_arbiters = Vec::new();
+    let (views_seat, views_post) = Post::new();
+    if !projections.is_empty() {
+        let arbiter = Arbiter::new();
+        let (readers, journal) = (readers.readers().clone(), journal.clone());
+        let sources = ProjectionSources { make: projections, readers, journal, index: index.clone() };
+        supervised.add("projections".into(), parts::projections(sources, arbiter.handle(), views_seat));
+        readers_arbiters.push(arbiter);
+    }
     // The timers find the shards by the router, which knows them once the root has started them.
     let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
     supervised.add("timers".into(), raise);
@@ -370,9 +388,11 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         policy: sets,
         check,
         definitions,
+        projections: views_post,
         pool: pool.handle().clone(),
         started: Instant::now(),
     };
+    let arbiters = arbiters.into_iter().chain(readers_arbiters).collect();
     Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root }
 }
 
@@ -388,6 +408,12 @@ impl Supervised {
         self.views.push(Arc::clone(&view));
         self.parts.push(Part::new(view, raise));
     }
+}
+
+fn projections_are_named_once(all: &[MakeProjection]) -> Result<(), StartError> {
+    let mut names = HashSet::new();
+    let twice = all.iter().map(|make| make().name().to_string()).find(|name| !names.insert(name.clone()));
+    twice.map_or(Ok(()), |name| Err(StartError::ProjectionTwice(name)))
 }
 
 fn agents_are_named_once(specs: &[AgentSpec]) -> Result<(), StartError> {

@@ -12,6 +12,7 @@ use crate::agent::AgentSpec;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::orchestrator::Keep;
+use crate::projections::MakeProjection;
 use crate::reasoner::{ReasonerSpec, Unaskable};
 
 /// Where the journal is.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub agents: Vec<AgentSpec>,
     /// The reasoners.
     pub reasoners: Vec<ReasonerSpec>,
+    /// Users' views of the journal.
+    pub projections: Vec<MakeProjection>,
     /// Whether questions that are owed go out to them.
     pub asks: bool,
     /// Events that may be under way at once.
@@ -72,6 +75,9 @@ pub enum StartError {
     /// Two reasoners of one name.
     #[error("two reasoners have the name '{0}'")]
     ReasonerTwice(String),
+    /// Two projections of one name.
+    #[error("two projections have the name '{0}'")]
+    ProjectionTwice(String),
     /// A reasoner takes longer than reasoners may.
     #[error("the reasoner '{name}' has {why}: see ReasonerLimits::allow_longer")]
     ReasonerLimit {

@@ -324,7 +324,7 @@ impl Taking {
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            set: self.in_force.record.clone().filter(|_| self.governed),
+            sets: self.in_force.record.clone().filter(|_| self.governed).into_iter().collect(),
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));

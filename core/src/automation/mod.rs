@@ -5,7 +5,10 @@
 //! holding to holding. What a run does is made out whole before any of it is done; doing it is the work of handlers.
 
 mod acts;
+mod carry_back;
+mod carry_out;
 mod draft;
+mod dry_run;
 mod evaluate;
 mod fault;
 mod file;
@@ -15,12 +18,17 @@ mod run;
 mod scene;
 mod set;
 mod template;
+mod undo;
 mod world;
 
 pub use acts::{RULE_SOURCE, RUN, UNDO};
+pub use carry_back::{RULE_UNDONE, UndoHandler, UndoNoted, UndoProgress};
+pub use carry_out::{ActEnded, RULE_RAN, RunHandler, RunNoted, RunProgress};
+pub use dry_run::{Cascade, DryRun, Updates, dry_run};
 pub use evaluate::{Committed, Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};
 pub use run::{Act, Before, Run, Trigger};
 pub use set::{RuleSet, RuleSetError};
+pub use undo::{LaterChange, Recorded, Told, Undo, UndoAsk, UndoRefusal, undo};
 pub use world::{World, WorldError};

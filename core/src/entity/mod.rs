@@ -1,5 +1,7 @@
 //! The state of the user's things: a fold over the events that are about them.
 
+mod checked;
+mod plan;
 mod relation;
 mod update;
 
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::{Json, Timestamp};
 
+pub use checked::{check_claims, check_place, is_checked};
+pub use plan::{OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, refusal, refused_type};
 pub use relation::Relation;
 pub use update::Update;
 
@@ -53,6 +57,11 @@ impl LatestFields {
         self.0.iter().map(|(field, (at, position, value))| (field.as_str(), *at, *position, value))
     }
 
+    /// The latest timestamp that told of a field.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.0.values().map(|(at, ..)| *at).max()
+    }
+
     /// Each field's value.
     pub fn values(&self) -> BTreeMap<String, Json> {
         self.0.iter().map(|(field, (.., value))| (field.clone(), value.clone())).collect()
@@ -76,22 +85,26 @@ pub struct Mismatch {
 /// One that only touches it counts, and changes no field.
 pub fn fold<'a>(events: impl IntoIterator<Item = (&'a Event, u64, bool)>) -> Option<EntityState> {
     let mut state: Option<EntityState> = None;
+    let mut update: Option<OfUpdate> = None;
     for (event, position, is_about) in events {
         let state = state.get_or_insert_default();
         state.events += 1;
         state.last = Some(event.timestamp);
         if is_about {
-            apply(state, event, position);
+            let before = std::mem::replace(&mut update, OfUpdate::read(event));
+            apply(state, event, position, before.is_some() && before == update);
         }
     }
     state
 }
 
-fn apply(state: &mut EntityState, event: &Event, position: u64) {
+/// `again`: the event before was of the same update, which may tell of one change by several events.
+fn apply(state: &mut EntityState, event: &Event, position: u64, again: bool) {
     for (field, change) in &event.changes {
         let before = state.fields.insert(field.clone(), change.after.clone());
+        let fits = |found: &Json| found.same(&change.before) || again && found.same(&change.after);
         // A field's first mention may claim what it likes: what was before Regie is not known.
-        if let Some(found) = before.filter(|found| !found.same(&change.before)) {
+        if let Some(found) = before.filter(|found| !fits(found)) {
             let (field, claimed) = (field.clone(), change.before.clone());
             state.mismatches.push(Mismatch { position, field, claimed, found });
         }

@@ -67,6 +67,30 @@ impl Update {
         self
     }
 
+    /// A field must have that value, or nothing is done.
+    pub fn expect(mut self, field: impl Into<String>, value: impl Serialize) -> Self {
+        self.expected.insert(field.into(), Json::of(&value));
+        self
+    }
+
+    /// Makes asking twice once.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Its events go to that correlation.
+    pub fn within(mut self, correlation: impl Into<CorrelationId>) -> Self {
+        self.correlation = Some(correlation.into());
+        self
+    }
+
+    /// What caused it: `source#id` of an event.
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
     /// The correlation that its events go to.
     pub fn correlation(&self) -> CorrelationId {
         let own = || format!("{}/{}", self.entity.kind, self.entity.id).into();

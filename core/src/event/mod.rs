@@ -1,6 +1,7 @@
 //! What comes in: the envelope, its life, its identity, and how it is read and written.
 
 mod build;
+mod catalogue;
 mod changes;
 mod cloudevents;
 mod envelope;
@@ -16,6 +17,8 @@ mod trace;
 mod wanted;
 
 pub use build::EventBuilder;
+pub use catalogue::{Breach, Catalogue, CatalogueError, CatalogueFileError, EventType, Told, UpcastError, Upcaster};
+pub(crate) use catalogue::{escaped, shown};
 pub use cloudevents::to_cloudevent;
 pub use envelope::{Change, CorrelationId, EntityRef, Event, Principal, Priority};
 pub use error::EventError;

@@ -3,7 +3,8 @@
 use super::effect::{EffectEnd, EffectKey};
 use super::registry::Definitions;
 use crate::Timestamp;
-use crate::event::{Incoming, LifeState, Principal};
+use crate::entity::Update;
+use crate::event::{EventError, Incoming, LifeState, Principal};
 use crate::governance::Judgement;
 use crate::limits;
 use crate::reasoning::Reasoning;
@@ -54,6 +55,9 @@ pub enum Command {
         /// The sequence of the record that received it.
         event: u64,
     },
+    /// An entity is to have these values. Its turn [expands](super::expand) it into the events that tell them, each with a
+    /// record of its own: it is never decided as it is.
+    Update(Box<Update>),
 }
 
 impl Command {
@@ -63,7 +67,7 @@ impl Command {
         match self {
             Command::Return { event } | Command::Lapse { event } => Some(*event),
             Command::Resolve { event, .. } | Command::Reasoned { event, .. } => Some(*event),
-            Command::Submit { .. } | Command::EffectEnded { .. } => None,
+            Command::Submit { .. } | Command::EffectEnded { .. } | Command::Update(_) => None,
         }
     }
 }
@@ -149,6 +153,9 @@ pub enum Refusal {
         /// What is missing or wrong.
         what: &'static str,
     },
+    /// No event can tell what an update asks.
+    #[error("no event can tell this update: {0}")]
+    NoUpdate(EventError),
     /// The handler panicked. The state is to be thrown away and read anew.
     #[error("the handler panicked: {message}")]
     Panicked {

@@ -56,6 +56,7 @@ pub fn decide(
         Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
         Command::Lapse { event } => at.lapse(*event),
         Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
+        Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
     }?;
     at.free_places(&mut facts);
     Ok(facts)
@@ -69,7 +70,7 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         Command::Return { event } => state.open().get(event).is_some_and(|open| open.state == LifeState::Deferred),
         Command::Reasoned { event, .. } => state.open().get(event).is_some_and(|open| !open.asks.is_empty()),
         // A person's verdict stands for the policies': it spends nothing of theirs.
-        Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } => false,
+        Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } | Command::Update(_) => false,
     }
 }
 
@@ -185,7 +186,15 @@ impl Place<'_> {
                 }
             },
         };
-        let answer = self.ask(handler, Input::Event(event))?;
+        // Handlers see the latest version alone.
+        let event = match self.context.definitions.catalogue().bring_up(event) {
+            Ok(event) => event,
+            Err(error) => {
+                facts.extend(poisoned(Poison { attempts: 1, error: error.to_string() }));
+                return Ok(facts);
+            }
+        };
+        let answer = self.ask(handler, Input::Event(&event))?;
         match answer {
             Ok(reaction) => {
                 facts.push(processed("handled"));
@@ -326,8 +335,11 @@ fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
     match end {
         EffectEnd::Agent(outcome) => Input::Agent { step, outcome },
         EffectEnd::TimerFired => Input::Timer { step },
-        EffectEnd::Sent { .. } => Input::Sent { step, refused: None },
-        EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason) },
+        EffectEnd::Sent { position, .. } => Input::Sent { step, refused: None, position: Some(*position) },
+        EffectEnd::Updated { first, events } => {
+            Input::Sent { step, refused: None, position: (*events > 0).then_some(*first) }
+        }
+        EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason), position: None },
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entity::Update;
 use crate::event::LifeState;
 use crate::{Json, Timestamp};
 
@@ -47,6 +48,25 @@ pub enum Effect {
         /// Our envelope, as JSON.
         event: Arc<str>,
     },
+    /// An entity is updated. Its id is made from this effect's key unless it has one, so that it is done once.
+    Update(#[serde(with = "whole")] Box<Update>),
+}
+
+/// An update as one JSON text: it leaves out what it does not say, which the binary form could not read again.
+mod whole {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::Json;
+    use crate::entity::Update;
+
+    pub(super) fn serialize<S: Serializer>(update: &Update, serializer: S) -> Result<S::Ok, S::Error> {
+        Json::of(update).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Update>, D::Error> {
+        Json::deserialize(deserializer)?.to().map_err(D::Error::custom)
+    }
 }
 
 /// How an agent's call ended.
@@ -87,5 +107,12 @@ pub enum EffectEnd {
     NotSent {
         /// Why.
         reason: String,
+    },
+    /// The update is recorded.
+    Updated {
+        /// The position of its first event; 0 where nothing differed.
+        first: u64,
+        /// How many events it came to.
+        events: u32,
     },
 }

@@ -65,7 +65,7 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
-        Fact::Parked { .. } | Fact::PolicySet { .. } => Ok(()),
+        Fact::Parked { .. } | Fact::PolicySet { .. } | Fact::RuleSet { .. } => Ok(()),
     }
 }
 

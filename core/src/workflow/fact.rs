@@ -129,6 +129,15 @@ pub enum Fact {
         /// Which event held it.
         event: u64,
     },
+    /// A rule set came into force; only in `regie/rules`.
+    RuleSet {
+        /// The digest of its text.
+        digest: Digest,
+        /// Its text.
+        text: String,
+        /// Who put it there.
+        by: Option<Principal>,
+    },
 }
 
 /// How a run ended.

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::effect::{AgentOutcome, Effect};
 use super::fact::RunEnd;
+use crate::entity::Update;
 use crate::event::{CorrelationId, Event, EventBuilder, Pattern};
 use crate::{Json, Timestamp};
 
@@ -81,12 +82,14 @@ pub enum Input<'a> {
         /// The step that set it.
         step: &'a str,
     },
-    /// An event to another correlation was recorded there, or refused.
+    /// An event to another correlation, or an update, was recorded there, or refused.
     Sent {
         /// The step that sent it.
         step: &'a str,
         /// Why it was refused, if it was.
         refused: Option<&'a str>,
+        /// Where the first of what it came to is; nothing where it was refused, or came to nothing.
+        position: Option<u64>,
     },
 }
 
@@ -151,6 +154,17 @@ impl<F> Reaction<F> {
     pub fn send(mut self, step: &str, event: EventBuilder) -> Self {
         self.wishes.push((step.into(), Wish::Send(Box::new(event))));
         self
+    }
+
+    /// Sends an event that has all it needs already, its id too: our envelope.
+    pub(crate) fn send_whole(self, step: &str, event: &Json) -> Self {
+        self.effect(step, Effect::Send { event: event.text().into() })
+    }
+
+    /// Updates an entity, in the correlation that the update names. Its id, and where it says none, its cause and chain are
+    /// set by the runtime.
+    pub fn update(self, step: &str, update: Update) -> Self {
+        self.effect(step, Effect::Update(Box::new(update)))
     }
 
     /// Ends the run as it should. What it still owes is given up.

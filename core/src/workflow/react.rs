@@ -10,6 +10,7 @@ use super::handler::{HandlerError, Input, Moment, Reaction, Wish};
 use super::registry::AnyHandler;
 use super::state::State;
 use crate::Json;
+use crate::entity::Update;
 use crate::event::{Event, EventBuilder, emitted_id};
 use crate::limits;
 
@@ -62,6 +63,7 @@ fn facts_of(reaction: Reaction<Json>, state: &State, input: Input<'_>, moment: &
     for (step, wish) in reaction.wishes {
         let key = next_key(state, &asked, ended, step)?;
         let effect = match wish {
+            Wish::Effect(Effect::Update(update)) => Effect::Update(whole(update, &key, input, moment)),
             Wish::Effect(effect) => effect,
             Wish::Send(event) => send(*event, &key, input, moment)?,
         };
@@ -86,6 +88,7 @@ fn bytes_of(fact: &Fact) -> usize {
                 + match effect {
                     Effect::Call { agent, task, .. } => agent.len() + task.text().len(),
                     Effect::Send { event } => event.len(),
+                    Effect::Update(update) => Json::of(update).text().len(),
                     Effect::Timer { .. } => 0,
                 }
         }
@@ -129,6 +132,18 @@ fn send(event: EventBuilder, key: &EffectKey, input: Input<'_>, moment: &Moment<
     let built = event.chain(chain).build();
     let incoming = built.map_err(|error| HandlerError(format!("step '{}' sends a bad event: {error}", key.step)))?;
     Ok(Effect::Send { event: incoming.raw().clone() })
+}
+
+/// An update of an entity: what it does not say of itself follows from what asks for it.
+fn whole(mut update: Box<Update>, key: &EffectKey, input: Input<'_>, moment: &Moment<'_>) -> Box<Update> {
+    update.id.get_or_insert_with(|| emitted_id(moment.correlation, &key.step, key.attempt));
+    let cause = if let Input::Event(cause) = input { Some(cause) } else { None };
+    update.cause = update.cause.or_else(|| cause.map(full_name));
+    if update.chain.is_empty() {
+        update.chain.extend(cause.iter().flat_map(|cause| cause.correlation_chain.iter().cloned()));
+        update.chain.push(moment.correlation.clone());
+    }
+    update
 }
 
 fn full_name(event: &Event) -> String {

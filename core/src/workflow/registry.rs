@@ -1,4 +1,4 @@
-//! The handlers that a program has.
+//! What a program defines: its handlers, and the event types that it knows.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
 use crate::Json;
-use crate::event::Pattern;
+use crate::event::{Catalogue, Pattern};
 
 /// A handler without its types, so that many can stand side by side.
 pub(super) trait AnyHandler: Send + Sync {
@@ -53,9 +53,12 @@ impl<H: Handler> AnyHandler for H {
     }
 }
 
-/// The handlers that a program has, by name and version.
+/// What a program defines: its handlers, by name and version, and the catalogue of event types.
 #[derive(Clone, Default)]
-pub struct Definitions(BTreeMap<String, BTreeMap<u32, Definition>>);
+pub struct Definitions {
+    handlers: BTreeMap<String, BTreeMap<u32, Definition>>,
+    catalogue: Catalogue,
+}
 
 #[derive(Clone)]
 struct Definition {
@@ -68,7 +71,7 @@ impl Definitions {
     /// Adds a handler; says whether its name and version were free.
     pub fn add(&mut self, handler: impl Handler) -> bool {
         let (name, version) = (handler.name().to_string(), handler.version());
-        let versions = self.0.entry(name).or_default();
+        let versions = self.handlers.entry(name).or_default();
         let free = !versions.contains_key(&version);
         if free {
             let starts_on = handler.starts_on();
@@ -77,23 +80,33 @@ impl Definitions {
         free
     }
 
-    /// Names and versions, in order.
-    pub fn names(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.0.iter().flat_map(|(name, versions)| versions.keys().map(|version| (name.as_str(), *version)))
+    /// The event types that are known; none unless said.
+    pub fn set_catalogue(&mut self, catalogue: Catalogue) {
+        self.catalogue = catalogue;
     }
 
-    /// Whether there is none.
+    /// The event types that are known.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Names and versions of the handlers, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.handlers.iter().flat_map(|(name, versions)| versions.keys().map(|version| (name.as_str(), *version)))
+    }
+
+    /// Whether there is no handler.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.handlers.is_empty()
     }
 
     pub(super) fn get(&self, name: &str, version: u32) -> Option<&dyn AnyHandler> {
-        self.0.get(name)?.get(&version).map(|definition| &*definition.handler)
+        self.handlers.get(name)?.get(&version).map(|definition| &*definition.handler)
     }
 
     /// The newest version of the first definition, by name, that begins on such an event.
     pub(super) fn starting_on(&self, kind: &str) -> Option<(&str, u32, &dyn AnyHandler)> {
-        let newest = self.0.iter().filter_map(|(name, versions)| {
+        let newest = self.handlers.iter().filter_map(|(name, versions)| {
             versions.last_key_value().map(|(version, definition)| (name.as_str(), *version, definition))
         });
         let mut starting = newest.filter(|(_, _, definition)| definition.starts_on.matches(kind));

@@ -3,6 +3,8 @@
 mod asking;
 mod backtest;
 mod calendar;
+mod catalogue;
+mod catalogue_file;
 mod cloudevents;
 mod entity;
 mod escalation;
@@ -31,3 +33,4 @@ mod rules_help;
 mod signal_filter;
 mod token_bucket;
 mod toy;
+mod update_plan;

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::dictionary::Dictionary;
-use super::{apply, schema};
+use super::{apply, kept, schema};
 use crate::error::StoreError;
+use crate::kept::Kept;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 use crate::sqlite::lock::OwnerLock;
@@ -111,6 +112,17 @@ impl Indexer {
         put(&mut self.connection).map_err(|error| self.failed(error))
     }
 
+    /// Keeps folds over the journal, each in place of the one before it.
+    pub fn keep(&mut self, folds: &[Kept]) -> Result<(), StoreError> {
+        let covered = self.head.position;
+        let put = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            folds.iter().try_for_each(|fold| kept::put(&transaction, fold, covered))?;
+            transaction.commit()
+        };
+        put(&mut self.connection).map_err(|error| self.failed(error))
+    }
+
     /// Closes in good order.
     pub fn close(self) {
         // Otherwise the log stays as large as it ever was.
@@ -182,7 +194,7 @@ mod tests {
             records: vec![record],
             wake: Wake::Never,
             at: regie_core::Timestamp::from_micros(0),
-            set: None,
+            sets: Vec::new(),
         };
         assert!(opened.writer.append(&[turn]).unwrap().placed[0].is_ok());
     }

@@ -6,6 +6,7 @@ pub(crate) mod dictionary;
 mod granted;
 mod identities;
 mod indexer;
+pub(crate) mod kept;
 pub(crate) mod lookup;
 pub(crate) mod open;
 pub(crate) mod query;

@@ -9,7 +9,7 @@ use crate::store::Head;
 /// `RegX`, in SQLite's header.
 const APPLICATION: i32 = i32::from_be_bytes(*b"RegX");
 /// The version of these tables. Another one is rebuilt, so that there is nothing to migrate.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 // Positions, numbers and sequences are the journal's. Names of types, actors, sessions and entities are numbers of the
 // dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted. Each of
@@ -52,6 +52,8 @@ CREATE TABLE bursts (policy TEXT NOT NULL, key TEXT NOT NULL, first INTEGER NOT 
     standing INTEGER NOT NULL, PRIMARY KEY (policy, key, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
     PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE kept (name TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, body BLOB NOT NULL)
+    STRICT;
 ";
 
 /// What an index says that it covers.

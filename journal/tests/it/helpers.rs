@@ -114,7 +114,14 @@ impl Story {
             encoded.push(record);
         }
         self.tips.insert(correlation.to_string(), tip);
-        Turn { correlation: correlation.into(), expected, records: encoded, at: at(0), wake: Wake::Never, set: None }
+        Turn {
+            correlation: correlation.into(),
+            expected,
+            records: encoded,
+            at: at(0),
+            wake: Wake::Never,
+            sets: Vec::new(),
+        }
     }
 
     /// A turn that takes an event in and processes it.

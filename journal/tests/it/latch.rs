@@ -3,7 +3,7 @@
 use std::fs;
 
 use regie_journal::{
-    Conflict, EventReader, EventStore, Head, Journal, OpenNote, Placed, PolicyTrail, StoreError, Turn, Writer,
+    Conflict, EventReader, EventStore, Head, Journal, OpenNote, Placed, StoreError, Trails, Turn, Writer,
 };
 
 use crate::helpers::{OpenedExt, Place, Story};
@@ -40,7 +40,7 @@ impl EventStore for Faulty {
 fn a_writer_passes_on_that_the_outcome_is_unknown() {
     let mut story = Story::default();
     let inner = Journal::memory().writer.into_store();
-    let mut writer = Writer::over(Box::new(Faulty { inner, appends_left: 1 }), PolicyTrail::default());
+    let mut writer = Writer::over(Box::new(Faulty { inner, appends_left: 1 }), Trails::default());
     let head = writer.append(&[story.event("a", "1")]).unwrap().head;
     for _ in 0..2 {
         assert!(writer.append(&[story.event("a", "2")]).unwrap_err().is_unknown());

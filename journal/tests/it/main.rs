@@ -3,6 +3,7 @@
 mod appending;
 mod chains;
 mod conformance;
+mod follow;
 mod full;
 mod governors;
 mod grants;
@@ -11,9 +12,9 @@ mod index;
 mod latch;
 mod lost_end;
 mod opening;
-mod policies;
 mod prefixes;
 mod queries;
 mod readers;
+mod sets;
 mod verification;
 mod wakes;

@@ -26,6 +26,7 @@ pub(super) enum FactJson<'a> {
     Parked { input: &'a str, attempts: u32, error: &'a str },
     Finished { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
     PolicySet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
+    RuleSet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
     Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
     Kept { event_sequence: u64 },
     Other { text: String },
@@ -69,6 +70,7 @@ impl<'a> FactJson<'a> {
                 Self::Moved { event_sequence: *event, to: *to, reason, by: by.as_ref() }
             }
             Fact::PolicySet { digest, text, by } => Self::PolicySet { digest: *digest, text, by: by.as_ref() },
+            Fact::RuleSet { digest, text, by } => Self::RuleSet { digest: *digest, text, by: by.as_ref() },
             Fact::Reasoned { event, reasonings } => Self::Reasoned { event_sequence: *event, reasonings },
             Fact::Kept { event } => Self::Kept { event_sequence: *event },
             other => Self::of_run(other),

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use regie_core::event::Event;
+use regie_core::event::{Event, Principal};
 use regie_core::governance::{Judgement, PolicyDecision, PolicyOutcome};
 use regie_core::reasoning::{Outcome, Reasoning};
 use regie_core::workflow::{Fact, RunEnd};
-use regie_core::{Json, Timestamp};
+use regie_core::{Digest, Json, Timestamp};
 use regie_journal::StoredRecord;
 
 use super::facts::{effect_text, end_text};
@@ -112,11 +112,8 @@ impl Page<'_> {
                 let told = format!("{}  {which}{from}{to}: {reason}{by}", time_of_day(at));
                 self.labelled("life", tone_of(*to), &told)
             }
-            Fact::PolicySet { digest, text, by } => {
-                let by = by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
-                let lines = counted(text.lines().count() as u64, "line");
-                self.labelled("set", Tone::Plain, &format!("policies {} in force ({lines}){by}", digest.short()))
-            }
+            Fact::PolicySet { digest, text, by } => self.set("policies", digest, text, by.as_ref()),
+            Fact::RuleSet { digest, text, by } => self.set("rules", digest, text, by.as_ref()),
             Fact::Reasoned { reasonings, .. } => reasonings.iter().try_for_each(|reasoning| self.reasoning(reasoning)),
             Fact::Kept { .. } => self.labelled("waits", Tone::Doubtful, "for a person, without end"),
             other => self.run_fact(other),
@@ -190,6 +187,12 @@ impl Page<'_> {
         let observed: Vec<String> =
             decision.observed.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();
         if observed.is_empty() { Ok(()) } else { self.labelled("", Tone::Faint, &observed.join(", ")) }
+    }
+
+    fn set(&mut self, what: &str, digest: &Digest, text: &str, by: Option<&Principal>) -> io::Result<()> {
+        let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
+        let lines = counted(text.lines().count() as u64, "line");
+        self.labelled("set", Tone::Plain, &format!("{what} {} in force ({lines}){by}", digest.short()))
     }
 
     fn reasoning(&mut self, reasoning: &Reasoning) -> io::Result<()> {

@@ -70,10 +70,10 @@ async fn one_round(kind: &'static str, round: usize, racing: usize) {
 
 async fn assert_the_last_of_the_burst_goes_on(stage: &Stage, answers: &[EventResult]) {
     let last = answers.iter().filter_map(|answer| answer.deferred_until).max().unwrap();
-    stage.go_to(last.micros() / 1_000 - 1).await;
+    stage.advance_to(at(last.micros() / 1_000 - 1)).await;
     let in_state = async |state: &str| stage.stats().await.by_state.get(state).copied().unwrap_or(0);
     assert_eq!(in_state("processed").await, 0);
-    stage.go_to(last.micros() / 1_000).await;
+    stage.advance_to(at(last.micros() / 1_000)).await;
     assert_eq!((in_state("processed").await, in_state("discarded").await), (1, answers.len() as u64 - 1));
 }
 
@@ -148,7 +148,7 @@ fn over_a_kill(kind: &'static str, after: usize) {
     told.extend(scene.kill());
     let told: Vec<EventResult> = told.into_iter().map(|it| serde_json::from_value(it).unwrap()).collect();
     within_at_most(LONG, async move {
-        let stage = Stage::from(400, under(kind, folder.journal())).await;
+        let stage = Stage::at(at(400), under(kind, folder.journal())).await;
         let answers = race(&stage, racers(0, killed_racers()), (400, 900), |_| {}).await;
         let answers: Vec<EventResult> = answers.into_iter().map(Result::unwrap).collect();
         assert_one_went_on(kind, &answers);

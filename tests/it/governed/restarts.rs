@@ -14,7 +14,7 @@ use regie::{Builder, JournalConfig};
 use serde_json::{Value, json};
 
 use super::size;
-use crate::runtime_support::{Dice, Folder, Stage, script, within_at_most};
+use crate::runtime_support::{Dice, Folder, Stage, at, script, within_at_most};
 
 /// Every kind that holds state. The session is over ten seconds after the script begins, and opens again on Monday, after the
 /// clocks were changed.
@@ -131,22 +131,24 @@ enum Cut {
 async fn answers(cut: Option<(usize, Cut)>) -> Vec<Value> {
     let mut now = Timestamp::parse(BEGINS).unwrap();
     let mut folder = Folder::new();
-    let mut stage = Stage::from(now.micros() / 1_000, governed(folder.journal())).await;
+    let mut stage = Stage::at(at(now.micros() / 1_000), governed(folder.journal())).await;
     let mut told = Vec::new();
     for (nth, step) in script_of_steps().into_iter().enumerate() {
         match cut.filter(|(at, _)| *at == nth) {
             Some((_, Cut::Restart)) => {
                 stage.close().await;
-                stage = Stage::from(now.micros() / 1_000, governed(folder.journal())).await;
+                stage = Stage::at(at(now.micros() / 1_000), governed(folder.journal())).await;
             }
             Some((_, Cut::Kill)) => {
                 folder = folder.image();
-                stage = Stage::from(now.micros() / 1_000, governed(folder.journal())).await;
+                stage = Stage::at(at(now.micros() / 1_000), governed(folder.journal())).await;
             }
             None => {}
         }
         now = now.after(Duration::from_millis(step.on));
-        stage.go_to(now.micros() / 1_000).await;
+        // Time jumps, as it does for one that was down meanwhile.
+        stage.clock.advance_to(at(now.micros() / 1_000));
+        stage.settle().await;
         let answer = stage.handle.submit(step.event).await.unwrap();
         stage.handle.settle().await;
         told.push(json!([nth, answer.event_state, answer.deferred_until, answer.policy_decisions]));

@@ -117,12 +117,12 @@ async fn come_back(load: Load) {
     instants.sort_unstable();
     let (before, after) = instants.split_at(LOOKS / 2);
 
-    let stage = Stage::from(SECOND, governed(folder.journal())).await;
+    let stage = Stage::at(at(SECOND), governed(folder.journal())).await;
     for instant in before {
         assert_gone(&stage, load, *instant).await;
     }
     let image = folder.image(); // as a kill would leave it
-    let stage = Stage::from(before[before.len() - 1], governed(image.journal())).await;
+    let stage = Stage::at(at(before[before.len() - 1]), governed(image.journal())).await;
     for instant in after {
         assert_gone(&stage, load, *instant).await;
     }

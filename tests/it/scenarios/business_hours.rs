@@ -7,7 +7,7 @@ use regie::core::governance::PolicySet;
 use regie::{Builder, JournalConfig};
 use serde_json::json;
 
-use crate::runtime_support::{Folder, Stage, note, within};
+use crate::runtime_support::{Folder, Stage, at, note, within};
 use crate::scene::{Scene, tell, wait_to_be_killed};
 use LifeState::{Deferred, Processed};
 
@@ -41,7 +41,7 @@ fn governed(journal: JournalConfig) -> impl FnOnce(Builder) -> Builder {
 
 /// What becomes of an event that comes in at an instant: nothing said means that it goes on at once.
 async fn comes(stage: &Stage, id: &str, when: &str, until: Option<&str>) {
-    stage.go_to(millis(when)).await;
+    stage.advance_to(at(millis(when))).await;
     let answer = stage.submit(note(id, id)).await;
     let state = if until.is_some() { Deferred } else { Processed };
     assert_eq!((answer.event_state, answer.deferred_until), (Some(state), until.map(time)), "{id}");
@@ -50,9 +50,9 @@ async fn comes(stage: &Stage, id: &str, when: &str, until: Option<&str>) {
 /// That an event is put off until just before an instant, and goes on then.
 async fn goes_on(stage: &Stage, id: &str, when: &str) {
     let name = format!("{id}/{id}");
-    stage.go_to(millis(when) - 1).await;
+    stage.advance_to(at(millis(when) - 1)).await;
     assert_eq!(stage.state_of(&name).await, Some(Deferred), "{id}");
-    stage.go_to(millis(when)).await;
+    stage.advance_to(at(millis(when))).await;
     assert_eq!(stage.state_of(&name).await, Some(Processed), "{id}");
 }
 
@@ -65,7 +65,7 @@ async fn begin(stage: &Stage) {
     comes(stage, "fourth", "2026-03-26T15:00:00Z", Some("2026-03-27T08:00:00Z")).await;
     goes_on(stage, "fourth", "2026-03-27T08:00:00Z").await;
     comes(stage, "late", "2026-03-27T16:00:00Z", Some("2026-03-30T07:00:00Z")).await;
-    stage.go_to(millis(SATURDAY)).await;
+    stage.advance_to(at(millis(SATURDAY))).await;
 }
 
 /// From Saturday on.
@@ -80,7 +80,7 @@ async fn go_on(stage: &Stage) {
 #[test]
 fn who_comes_outside_of_business_hours_goes_on_when_they_begin() {
     within(async {
-        let stage = Stage::from(millis(BEGINS), governed(JournalConfig::memory())).await;
+        let stage = Stage::at(at(millis(BEGINS)), governed(JournalConfig::memory())).await;
         begin(&stage).await;
         go_on(&stage).await;
         stage.close().await;
@@ -91,10 +91,10 @@ fn who_comes_outside_of_business_hours_goes_on_when_they_begin() {
 fn a_restart_on_saturday_changes_nothing() {
     within(async {
         let folder = Folder::new();
-        let stage = Stage::from(millis(BEGINS), governed(folder.journal())).await;
+        let stage = Stage::at(at(millis(BEGINS)), governed(folder.journal())).await;
         begin(&stage).await;
         stage.close().await;
-        let stage = Stage::from(millis(SATURDAY), governed(folder.journal())).await;
+        let stage = Stage::at(at(millis(SATURDAY)), governed(folder.journal())).await;
         go_on(&stage).await;
         stage.close().await;
     });
@@ -102,7 +102,7 @@ fn a_restart_on_saturday_changes_nothing() {
 
 /// Until Saturday, in a process of its own.
 pub(super) async fn scene(journal: JournalConfig) {
-    let stage = Stage::from(millis(BEGINS), governed(journal)).await;
+    let stage = Stage::at(at(millis(BEGINS)), governed(journal)).await;
     begin(&stage).await;
     tell(&json!({"at": SATURDAY}));
     wait_to_be_killed();
@@ -115,7 +115,7 @@ fn a_kill_on_saturday_changes_nothing() {
     assert_eq!(scene.next(), Some(json!({"at": SATURDAY})));
     scene.kill();
     within(async move {
-        let stage = Stage::from(millis(SATURDAY), governed(folder.journal())).await;
+        let stage = Stage::at(at(millis(SATURDAY)), governed(folder.journal())).await;
         go_on(&stage).await;
         stage.close().await;
     });

@@ -49,19 +49,19 @@ fn outcome(answer: &EventResult) -> (Option<LifeState>, Option<u64>, Option<i64>
 /// The first 500 ms.
 async fn begin(stage: &Stage) {
     assert_eq!(outcome(&stage.submit(by_ana("e1")).await), (Some(Processed), None, None));
-    stage.go_to(400).await;
+    stage.advance_to(at(400)).await;
     assert_eq!(outcome(&stage.submit(by_ana("e2")).await), (Some(Deferred), Some(600), Some(1_000)));
     let e3 = stage.submit(by_ana("e3").payload(json!({"amount": 20_000}))).await;
     assert_eq!((e3.event_state, e3.policy_decisions.len()), (Some(Discarded), 1));
     assert_eq!(e3.policy_decisions[0].policy, "too-much");
     let e4 = stage.submit(by_ana("e4").priority(Priority::P0)).await;
     assert_eq!((e4.event_state, e4.policy_decisions.len()), (Some(Escalated), 2));
-    stage.go_to(500).await;
+    stage.advance_to(at(500)).await;
 }
 
 /// From 999 ms on.
 async fn go_on(stage: &Stage) {
-    stage.go_to(999).await;
+    stage.advance_to(at(999)).await;
     assert_eq!(outcome(&stage.submit(by_ana("e5")).await), (Some(Deferred), Some(1), Some(2_000)));
     let waiting = stage.handle.escalations(Filter::default()).await.unwrap();
     assert_eq!(waiting.iter().map(|it| it.event.event().id.as_str()).collect::<Vec<_>>(), ["e4"]);
@@ -72,12 +72,12 @@ async fn go_on(stage: &Stage) {
 
 /// e2, then e5, ahead of e6.
 async fn come_back(stage: &Stage) {
-    stage.go_to(1_000).await;
+    stage.advance_to(at(1_000)).await;
     assert_eq!(states(stage, ["e2", "e5"]).await, [Some(Processed), Some(Deferred)]);
     assert_eq!(outcome(&stage.submit(by_ana("e6")).await), (Some(Deferred), Some(1_000), Some(3_000)));
-    stage.go_to(1_999).await;
+    stage.advance_to(at(1_999)).await;
     assert_eq!(states(stage, ["e5", "e6"]).await, [Some(Deferred), Some(Deferred)]);
-    stage.go_to(2_000).await;
+    stage.advance_to(at(2_000)).await;
     assert_eq!(states(stage, ["e5", "e6"]).await, [Some(Processed), Some(Deferred)]);
     assert_lives(stage).await;
 }
@@ -125,7 +125,7 @@ fn a_process_that_is_killed_at_500_and_started_again_comes_to_the_same() {
     assert_eq!(scene.next(), Some(json!({"at": 500})));
     scene.kill();
     within(async move {
-        let stage = Stage::from(500, governed(folder.journal())).await;
+        let stage = Stage::at(at(500), governed(folder.journal())).await;
         go_on(&stage).await;
         stage.close().await;
     });

@@ -13,6 +13,7 @@ pub(super) use self::duration::duration_text;
 use self::entry::Entry;
 pub(super) use self::faults::faults;
 use super::set::PolicySet;
+use crate::fault::{Fault, line_and_column};
 use crate::limits;
 
 /// Why a policy file was refused: where and what. It is refused whole.
@@ -26,9 +27,6 @@ pub struct PolicyFileError {
     /// What is wrong.
     pub why: String,
 }
-
-/// What is wrong, and at which byte.
-type Fault = (usize, String);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,9 +63,7 @@ pub(super) fn parse(text: &str) -> Result<PolicySet, PolicyFileError> {
 }
 
 fn place(text: &str, byte: usize, why: String) -> PolicyFileError {
-    let before = text.get(..byte).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    let (line, column) = line_and_column(text, byte);
     PolicyFileError { line, column, why }
 }
 

@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::Fault;
 use super::entry::{At, Entry, length};
 use crate::event::{Pattern, Priority};
-use crate::expr::ExprError;
+use crate::fault::inside;
 use crate::governance::condition::Condition;
 use crate::governance::decision::Lapse;
 use crate::governance::kind::PolicyKind;
@@ -76,7 +76,7 @@ pub(super) fn reason(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
     }
     let when = match &entry.when {
         None => Condition::Always,
-        Some(text) => Condition::cel(text.get_ref()).map_err(|error| inside(text, &error))?,
+        Some(text) => Condition::cel(text.get_ref()).map_err(|error| inside(text, "condition", &error))?,
     };
     Ok(PolicyKind::Reason(ReasonRule { reasoner: reasoner.into_inner(), mode, limit, when, on_failure }))
 }
@@ -96,8 +96,9 @@ pub(super) fn signals(entry: &Entry, events: &Pattern) -> Result<PolicyKind, Fau
     }
     filter.allow = patterns(&entry.allow)?;
     filter.deny = patterns(&entry.deny)?;
-    let condition =
-        |text: &Spanned<String>| FilterRule::condition(text.get_ref()).map_err(|error| inside(text, &error));
+    let condition = |text: &Spanned<String>| {
+        FilterRule::condition(text.get_ref()).map_err(|error| inside(text, "condition", &error))
+    };
     let when = entry.when.as_ref().map(condition).transpose()?;
     Ok(PolicyKind::Filter(FilterRule { filter, when }))
 }
@@ -105,7 +106,7 @@ pub(super) fn signals(entry: &Entry, events: &Pattern) -> Result<PolicyKind, Fau
 pub(super) fn label(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
     let when = match &entry.when {
         None => Condition::Always,
-        Some(text) => Condition::cel(text.get_ref()).map_err(|error| inside(text, &error))?,
+        Some(text) => Condition::cel(text.get_ref()).map_err(|error| inside(text, "condition", &error))?,
     };
     let label = match &entry.class {
         Some(class) => Label::Retention(class.get_ref().clone()),
@@ -121,23 +122,11 @@ pub(super) fn label(entry: &Entry, at: &At<'_>) -> Result<PolicyKind, Fault> {
 
 fn when(entry: &Entry, at: &At<'_>) -> Result<When, Fault> {
     let text = at.needed("when", &entry.when)?;
-    let when = When::cel(text.get_ref()).map_err(|error| inside(&text, &error))?;
+    let when = When::cel(text.get_ref()).map_err(|error| inside(&text, "condition", &error))?;
     let on_error = entry.on_error.as_ref().map_or(Ok(OnError::Pass), |it| match it.get_ref().as_str() {
         "pass" => Ok(OnError::Pass),
         "stop" => Ok(OnError::Stop),
         other => Err((it.span().start, format!("'{other}' is neither 'pass' nor 'stop'"))),
     })?;
     Ok(when.on_error(on_error))
-}
-
-/// A fault within an expression. Its place is exact where the text stands in the file as it is: on one line, without
-/// escapes; the expression's own line and column are told in any case.
-fn inside(text: &Spanned<String>, error: &ExprError) -> Fault {
-    let (start, written) = (text.span().start, text.span().len());
-    let plain = written == text.get_ref().len() + 2;
-    let before: usize = text.get_ref().chars().take(error.column.saturating_sub(1)).map(char::len_utf8).sum();
-    let at = if plain && error.line == 1 { start + 1 + before } else { start };
-    let place =
-        if plain { String::new() } else { format!("line {}, column {} of the condition: ", error.line, error.column) };
-    (at, format!("{place}{}", error.why))
 }

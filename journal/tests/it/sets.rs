@@ -1,16 +1,22 @@
-//! The policy set is recorded with the first turn that was judged under it, and only when it differs.
+//! The sets in force are recorded with the first turn under them, and only when they differ.
 
 use std::sync::Arc;
 
 use regie_core::Digest;
 use regie_core::workflow::Fact;
-use regie_journal::{Journal, Opened, POLICIES, Placed, SetInForce, Turn};
+use regie_journal::{Journal, Opened, POLICIES, Placed, RULES, SetInForce, SetKind, Turn};
 
 use crate::helpers::{OpenedExt, Place, Story};
 
 fn under(text: &str, turn: Turn) -> Turn {
-    let set = SetInForce { digest: Digest::of(text.as_bytes()), text: text.into(), by: None };
-    Turn { set: Some(Arc::new(set)), ..turn }
+    let set = SetInForce { kind: SetKind::Policies, digest: Digest::of(text.as_bytes()), text: text.into(), by: None };
+    Turn { sets: vec![Arc::new(set)], ..turn }
+}
+
+fn watched(text: &str, mut turn: Turn) -> Turn {
+    let set = SetInForce { kind: SetKind::Rules, digest: Digest::of(text.as_bytes()), text: text.into(), by: None };
+    turn.sets.push(Arc::new(set));
+    turn
 }
 
 fn recorded(opened: &mut Opened) -> Vec<(u64, String)> {
@@ -55,4 +61,15 @@ fn reopening_records_nothing_and_knows_the_last_set() {
     assert_eq!(recorded(&mut place.open()), [(1, "one".to_string())]);
     place.write(&[under("two", story.event("a", "3"))]);
     assert_eq!(recorded(&mut place.open()).len(), 2);
+}
+
+#[test]
+fn policies_and_rules_are_recorded_each_in_a_correlation_of_its_own() {
+    let (mut opened, mut story) = (Journal::memory(), Story::default());
+    let both = |turn| watched("rules", under("policies", turn));
+    opened.writer.append(&[both(story.event("a", "1")), both(story.event("b", "1"))]).unwrap();
+    assert_eq!(recorded(&mut opened), [(1, "policies".to_string())]);
+    let rules = opened.reader().load(RULES, 0).unwrap();
+    assert_eq!(rules.iter().map(|stored| stored.position).collect::<Vec<_>>(), [2]);
+    assert!(rules[0].record.facts.iter().any(|fact| matches!(fact, Fact::RuleSet { text, .. } if text == "rules")));
 }
