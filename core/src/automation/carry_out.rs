@@ -155,11 +155,10 @@ fn act_ended(progress: &RunProgress, nth: usize, ended: ActEnded, moment: &Momen
     if after.acts.len() < acts {
         return Reaction::none().note(fact);
     }
-    let reaction = Reaction::none().note(fact.clone());
+    let mut reaction = Reaction::none().note(fact);
     if after.acts.values().all(|ended| matches!(ended, ActEnded::Done(_))) {
         return reaction.complete(&json!({ "acts": after.told() }));
     }
-    let mut reaction = reaction;
     let mut backs = after.clone();
     for nth in (0..acts).rev() {
         if let Some(with) = after.put_back(nth, moment) {

@@ -130,8 +130,7 @@ impl Plan {
     }
 
     fn emit(&self, emit: &EmitDraft, about: About) -> Result<Doing, Fault> {
-        let path = self.to("emit");
-        let inner = Plan { path: path.clone() };
+        let inner = Plan { path: self.to("emit") };
         if let Some(taken) = TAKEN.iter().find(|name| emit.metadata.contains_key(**name)) {
             return Err(Fault::at(&inner.to("metadata"), format!("'{taken}' is filled in by the runtime")));
         }
