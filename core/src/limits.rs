@@ -201,15 +201,17 @@ pub const RULE_ACTS: usize = 32;
 pub const RULE_DEPTH: usize = CHAIN_LENGTH / 2;
 /// Entities that one event may have a rule looked at for.
 pub const RULE_SUBJECTS: usize = 10_000;
-/// Bytes of one run with all that it does: it is one event, and its handler writes as much again.
-pub const RUN_BYTES: usize = REACTION_BYTES / 2;
+/// Bytes of what one run does, or of what its undo does: its handler writes them twice, with what was before.
+pub const RUN_BYTES: usize = REACTION_BYTES / 4;
 /// Attempts of a call that a rule's run makes before it counts as refused.
 pub const RULE_CALLS: u32 = 3;
+/// The first wait before a call of a rule's run is tried again; it doubles.
+pub const RULE_CALL_BACKOFF: Duration = Duration::from_secs(1);
 /// Entities that one entity is kept as related to, in either direction; a condition sees them all.
 pub const RELATED_KEPT: usize = 10_000;
 /// Relations that one set declares: each is asked about each event of its type.
 pub const RELATIONS: usize = 1_000;
 /// Entities that rules know: some hundred bytes each. Further ones are not known, and that is told.
-pub const ENTITIES_KEPT: usize = 2_000_000;
+pub const ENTITIES_KEPT: usize = 1_000_000;
 /// Events that one event may lead to in a dry run.
 pub const DRY_RUN_CASCADE: usize = 10_000;

@@ -111,7 +111,7 @@ impl Handler for Puppet {
                 let reaction = reaction.note(note(format!("{step} rang")));
                 Ok(if notes.count(step, "rang") == 0 { reaction.timer(step, moment.now) } else { reaction })
             }
-            Input::Sent { step, refused: None } => Ok(reaction.note(note(format!("{step} arrived")))),
+            Input::Sent { step, refused: None, .. } => Ok(reaction.note(note(format!("{step} arrived")))),
             Input::Sent { step, .. } => Ok(reaction.note(note(format!("{step} was refused")))),
             _ => Ok(reaction),
         }

@@ -126,6 +126,11 @@ impl World {
         self.entities.get(entity).map(|known| known.fields.values()).unwrap_or_default()
     }
 
+    /// One field of an entity.
+    pub fn field(&self, entity: &EntityRef, field: &str) -> Option<&Json> {
+        self.entities.get(entity)?.fields.get(field)
+    }
+
     /// Each field of an entity with when it was last told, at which position, and its value.
     pub fn told(&self, entity: &EntityRef) -> impl Iterator<Item = (&str, Timestamp, u64, &Json)> {
         self.entities.get(entity).into_iter().flat_map(|known| known.fields.told())
@@ -139,6 +144,16 @@ impl World {
     /// The entities that one is related to, from either side, in order.
     pub fn related(&self, entity: &EntityRef) -> BTreeSet<&EntityRef> {
         self.entities.get(entity).map(|known| known.out().chain(&known.back).collect()).unwrap_or_default()
+    }
+
+    /// Those of one type that an entity is related to; one may come more than once.
+    pub(super) fn related_of<'w>(&'w self, entity: &EntityRef, kind: &'w str) -> impl Iterator<Item = &'w EntityRef> {
+        let known = self.entities.get(entity);
+        let sets = known.into_iter().flat_map(|known| known.declared.values().chain([&known.named, &known.back]));
+        sets.flat_map(move |set| {
+            let from = EntityRef::new(kind, "");
+            set.range(from..).take_while(move |other| other.kind == kind)
+        })
     }
 
     /// An entity's place, made where there is none and room for one.

@@ -54,6 +54,12 @@ impl Pattern {
         Ok(Self(text.to_string()))
     }
 
+    /// A type that is written out in the code, which is one.
+    pub(crate) fn literal(kind: &'static str) -> Self {
+        debug_assert!(Self::parse(kind).is_ok_and(|pattern| pattern.is_literal()), "{kind}");
+        Self(kind.to_string())
+    }
+
     /// Whether a dotted name fits.
     pub fn matches(&self, name: &str) -> bool {
         let mut segments = name.split('.');

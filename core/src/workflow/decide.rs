@@ -335,8 +335,11 @@ fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
     match end {
         EffectEnd::Agent(outcome) => Input::Agent { step, outcome },
         EffectEnd::TimerFired => Input::Timer { step },
-        EffectEnd::Sent { .. } | EffectEnd::Updated { .. } => Input::Sent { step, refused: None },
-        EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason) },
+        EffectEnd::Sent { position, .. } => Input::Sent { step, refused: None, position: Some(*position) },
+        EffectEnd::Updated { first, events } => {
+            Input::Sent { step, refused: None, position: (*events > 0).then_some(*first) }
+        }
+        EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason), position: None },
     }
 }
 

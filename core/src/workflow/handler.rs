@@ -88,6 +88,8 @@ pub enum Input<'a> {
         step: &'a str,
         /// Why it was refused, if it was.
         refused: Option<&'a str>,
+        /// Where the first of what it came to is; nothing where it was refused, or came to nothing.
+        position: Option<u64>,
     },
 }
 
@@ -152,6 +154,11 @@ impl<F> Reaction<F> {
     pub fn send(mut self, step: &str, event: EventBuilder) -> Self {
         self.wishes.push((step.into(), Wish::Send(Box::new(event))));
         self
+    }
+
+    /// Sends an event that has all it needs already, its id too: our envelope.
+    pub(crate) fn send_whole(self, step: &str, event: &Json) -> Self {
+        self.effect(step, Effect::Send { event: event.text().into() })
     }
 
     /// Updates an entity, in the correlation that the update names. Its id, and where it says none, its cause and chain are

@@ -47,7 +47,9 @@ fn what_is_filtered_away_counts_as_none() {
 
 #[test]
 fn a_loop_within_a_loop_over_all_that_may_be_related_is_refused() {
-    assert!(Program::condition("related.a.all(x, x.status == 'done')", &scope()).unwrap().cost() < limits::EXPRESSION_COST);
+    assert!(
+        Program::condition("related.a.all(x, x.status == 'done')", &scope()).unwrap().cost() < limits::EXPRESSION_COST
+    );
     let nested = "related.a.all(x, related.b.all(y, y.n == x.n))";
     assert!(Program::condition(nested, &scope()).unwrap_err().why.contains("steps"));
 }
