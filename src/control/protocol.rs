@@ -1,7 +1,10 @@
 //! What is said over the local socket: one line each way, which begin with the version of these words.
 
+use regie_core::entity::Update;
 use regie_core::event::{ErrorInfo, EventResult, Principal};
 use serde::{Deserialize, Serialize};
+
+use crate::runtime::UpdateResult;
 
 /// The version of these words. What is added, and may be left out, does not change it.
 const VERSION: u32 = 1;
@@ -12,6 +15,11 @@ const VERSION: u32 = 1;
 pub(crate) enum Ask {
     /// A person's decision over an event that waits for one. Answered with the event's whole life.
     Resolve(Decision),
+    /// An entity is to have these values. Answered with what became of that.
+    Update {
+        /// The entity and the values.
+        update: Box<Update>,
+    },
 }
 
 /// A person's decision over an event that waits for one.
@@ -38,6 +46,8 @@ pub(crate) struct Decision {
 pub(crate) enum Answer {
     /// It was done.
     Done(Box<EventResult>),
+    /// What became of an update.
+    Updated(Box<UpdateResult>),
     /// It was not.
     Refused(ErrorInfo),
 }
@@ -59,6 +69,8 @@ struct Reply {
     regie: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<EventResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
 }
@@ -86,8 +98,9 @@ impl Answer {
     /// As a line.
     pub(crate) fn into_line(self) -> String {
         line(&match self {
-            Answer::Done(result) => Reply { regie: VERSION, result: Some(*result), error: None },
-            Answer::Refused(error) => Reply { regie: VERSION, result: None, error: Some(error) },
+            Answer::Done(result) => Reply { result: Some(*result), ..Reply::default() },
+            Answer::Updated(update) => Reply { update: Some(*update), ..Reply::default() },
+            Answer::Refused(error) => Reply { error: Some(error), ..Reply::default() },
         })
     }
 
@@ -95,11 +108,18 @@ impl Answer {
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         let reply: Reply = serde_json::from_slice(line).ok()?;
-        match (reply.result, reply.error) {
-            (Some(result), None) => Some(Answer::Done(Box::new(result))),
-            (None, Some(error)) => Some(Answer::Refused(error)),
+        match (reply.result, reply.update, reply.error) {
+            (Some(result), None, None) => Some(Answer::Done(Box::new(result))),
+            (None, Some(update), None) => Some(Answer::Updated(Box::new(update))),
+            (None, None, Some(error)) => Some(Answer::Refused(error)),
             _ => None,
         }
+    }
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self { regie: VERSION, result: None, update: None, error: None }
     }
 }
 
