@@ -55,6 +55,12 @@ pub(crate) enum Answer {
 #[derive(Deserialize)]
 struct Version {
     regie: u32,
+    command: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Updating {
+    update: Box<Update>,
 }
 
 #[derive(Serialize)]
@@ -85,10 +91,15 @@ impl Ask {
     /// From a line, or why it is none of ours.
     pub(crate) fn read(line: &[u8]) -> Result<Self, ErrorInfo> {
         let bad = |error: serde_json::Error| ErrorInfo::new("bad_request", error);
-        let version = serde_json::from_slice::<Version>(line).map_err(bad)?.regie;
+        let Version { regie: version, command } = serde_json::from_slice(line).map_err(bad)?;
         if version != VERSION {
             let why = format!("asked in version {version}; this process understands {VERSION}");
             return Err(ErrorInfo::new("version", why));
+        }
+        // Values that keep their digits can be read directly alone, and not from behind a tag.
+        if command.as_deref() == Some("update") {
+            let Updating { update } = serde_json::from_slice(line).map_err(bad)?;
+            return Ok(Ask::Update { update });
         }
         serde_json::from_slice(line).map_err(bad)
     }
@@ -151,6 +162,17 @@ mod tests {
         let told = r#"{"regie":1,"command":"resolve","position":7,"correlation_id":"order-4","approved":true,"#;
         assert!(line.starts_with(told) && line.ends_with("}\n") && line.lines().count() == 1, "{line}");
         assert_eq!(Ask::read(line.as_bytes()), Ok(decision()));
+    }
+
+    #[test]
+    fn an_update_keeps_every_digit() {
+        let mut update = Update::of(regie_core::event::EntityRef::new("order", "1"), Principal::user("ana"));
+        let digits = regie_core::Json::parse("1.10000000000000000000001").expect("a number");
+        update.fields.insert("amount".into(), digits);
+        let ask = Ask::Update { update: Box::new(update) };
+        let line = ask.to_line();
+        assert!(line.contains("1.10000000000000000000001"), "{line}");
+        assert_eq!(Ask::read(line.as_bytes()), Ok(ask));
     }
 
     #[test]
