@@ -43,3 +43,8 @@ pub use runtime::{Answer, Builder, ClockKind, Foreseen, Handle, JournalConfig, M
 pub fn builder() -> Builder {
     Builder::new()
 }
+
+/// The code of the page is run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/catalogue.md")]
+struct CataloguePage;

@@ -46,5 +46,6 @@ pub mod reasoner;
 pub mod refused;
 pub mod system;
 pub mod timers;
+pub mod updated;
 pub mod watchdog;
 pub mod workflow;

@@ -1,7 +1,8 @@
 //! Why something was not taken, by who must act.
 
 use regie_core::Digest;
-use regie_core::event::{ErrorInfo, EventError, EventResult, Incoming, Status};
+use regie_core::entity::{self, OfUpdate, Update};
+use regie_core::event::{Breach, ErrorInfo, EventError, EventResult, Incoming, Status};
 use regie_core::workflow::Refusal;
 use regie_journal::StoreError;
 
@@ -45,6 +46,21 @@ pub enum Reason {
         /// The digest of the bytes that were sent now.
         sent: Digest,
     },
+    /// The update's id was used for another one.
+    #[error(
+        "the update '{id}' was asked before with other content: recorded {recorded}, asked {asked}; give the new one an id of its own"
+    )]
+    OtherUpdate {
+        /// The update's id.
+        id: String,
+        /// The digest of what was asked and recorded.
+        recorded: String,
+        /// The digest of what was asked now.
+        asked: String,
+    },
+    /// The event is none of its type.
+    #[error(transparent)]
+    Breach(#[from] Breach),
     /// The workflow refused it.
     #[error(transparent)]
     Workflow(#[from] Refusal),
@@ -86,6 +102,12 @@ impl Reason {
         }
     }
 
+    /// The id of an update was used before, for another one.
+    pub fn other_update(update: &Update, recorded: &OfUpdate) -> Self {
+        let (id, recorded) = (recorded.id.clone(), recorded.digest.clone());
+        Reason::OtherUpdate { id, recorded, asked: entity::digest(update).to_string() }
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -93,7 +115,9 @@ impl Reason {
             Reason::Crowded { .. } => "crowded",
             Reason::PartDown { .. } => "part_down",
             Reason::Closing => "closing",
-            Reason::OtherContent { .. } => "other_content",
+            Reason::OtherContent { .. } | Reason::OtherUpdate { .. } => "other_content",
+            Reason::Breach(_) => "breach",
+            Reason::Workflow(Refusal::NoUpdate(_)) => "bad_update",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",
             Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => "too_many_open",
             Reason::Workflow(Refusal::NotEscalated { .. }) => "not_escalated",

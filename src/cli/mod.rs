@@ -9,6 +9,7 @@
 //! A binary of your own gives the builder its handlers, agents and policies first; reading commands need none of them.
 
 mod args;
+mod ask;
 mod escalations;
 mod exit;
 mod head;
@@ -24,6 +25,7 @@ mod show;
 mod state;
 mod stats;
 mod table;
+mod update;
 mod verify;
 
 use std::process::ExitCode;
@@ -68,6 +70,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
+        Command::Update(args) => update::update(&args, builder),
         Command::Policy(command) => policy::policy(&command),
         Command::Escalations(args) => escalations::escalations(&args, builder),
     }

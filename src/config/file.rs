@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> (Layer, Vec<Fault>) {
     };
     let (mut layer, faults) = parse(path, &text);
     let folder = path.parent().unwrap_or(Path::new(""));
-    for given in [&mut layer.db, &mut layer.policies].into_iter().flatten() {
+    for given in [&mut layer.db, &mut layer.policies, &mut layer.catalogue].into_iter().flatten() {
         *given = folder.join(&given);
     }
     (layer, faults)

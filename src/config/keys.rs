@@ -26,6 +26,8 @@ pub struct Layer {
     pub policies: Option<PathBuf>,
     /// Where a config file names it.
     pub policies_at: Option<Place>,
+    /// The file of event types.
+    pub catalogue: Option<PathBuf>,
     /// The clock.
     pub clock: Option<Clock>,
     /// What an answer means.
@@ -48,6 +50,7 @@ impl Layer {
             // The place goes with the name.
             policies_at: if self.policies.is_some() { self.policies_at } else { below.policies_at },
             policies: self.policies.or(below.policies),
+            catalogue: self.catalogue.or(below.catalogue),
             clock: self.clock.or(below.clock),
             durability: self.durability.or(below.durability),
             shards: self.shards.or(below.shards),
@@ -138,6 +141,7 @@ impl Key {
 pub(super) const KEYS: &[Key] = &[
     Key { name: "db", put: |layer, given| given.path().map(|it| layer.db = Some(it)) },
     Key { name: "policies", put: |layer, given| given.path().map(|it| layer.policies = Some(it)) },
+    Key { name: "catalogue", put: |layer, given| given.path().map(|it| layer.catalogue = Some(it)) },
     Key {
         name: "clock",
         put: |layer, given| {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use regie_core::event::{Catalogue, CatalogueFileError};
 use regie_core::governance::PolicySet;
 use regie_journal::Durability;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     /// Where a config file names it, if one does.
     pub policies_at: Option<Place>,
+    /// The file of event types, if one is named.
+    pub catalogue: Option<PathBuf>,
     /// The clock.
     pub clock: Clock,
     /// What an answer means; strict unless said.
@@ -68,6 +71,7 @@ impl Settings {
             db: layer.db.unwrap_or_else(|| DEFAULT_DB.into()),
             policies: layer.policies,
             policies_at: layer.policies_at,
+            catalogue: layer.catalogue,
             clock: layer.clock.unwrap_or_default(),
             durability: layer.durability,
             shards: layer.shards,
@@ -81,6 +85,19 @@ impl Settings {
     pub fn policy_set(&self) -> Result<Option<PolicySet>, Faults> {
         let read = self.policies.as_deref().map(|path| policies_of(path, &self.policies_at));
         read.transpose().map_err(Faults)
+    }
+}
+
+impl Settings {
+    /// Reads the file of event types, if one is named: whole, or not at all.
+    pub fn event_types(&self) -> Result<Option<Catalogue>, Faults> {
+        let Some(path) = self.catalogue.as_deref() else { return Ok(None) };
+        let text = file::text_of(path).map_err(|fault| Faults(vec![fault]))?;
+        let wrong = |error: CatalogueFileError| {
+            let place = Place::In { path: path.into(), line: error.line, column: error.column };
+            Faults(vec![Fault::new(place, error.why)])
+        };
+        Catalogue::from_toml(&text).map(Some).map_err(wrong)
     }
 }
 

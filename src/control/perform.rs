@@ -10,12 +10,12 @@ use crate::{Handle, Reason};
 /// Does what is asked; comes back once that is durable.
 pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
     let done = match ask {
-        Ask::Resolve(decision) => decide(handle, decision).await,
+        Ask::Resolve(decision) => decide(handle, decision).await.map(|result| Answer::Done(Box::new(result))),
+        Ask::Update { update } => {
+            handle.update(*update).await.map(|result| Answer::Updated(Box::new(result))).map_err(told)
+        }
     };
-    match done {
-        Ok(result) => Answer::Done(Box::new(result)),
-        Err(error) => Answer::Refused(error),
-    }
+    done.unwrap_or_else(Answer::Refused)
 }
 
 async fn decide(handle: &Handle, decision: Decision) -> Result<EventResult, ErrorInfo> {

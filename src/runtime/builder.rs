@@ -11,7 +11,7 @@ use regie_actors::orchestrator::Keep;
 use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
 use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
-use regie_core::event::Principal;
+use regie_core::event::{Catalogue, Principal};
 use regie_core::governance::PolicySet;
 use regie_core::limits;
 use regie_core::query::{Projected, Projection};
@@ -86,6 +86,8 @@ pub struct Setup {
     pub admission: Option<usize>,
     /// The policies in force.
     pub policies: Option<PolicySet>,
+    /// The event types that are known.
+    pub catalogue: Option<Catalogue>,
 }
 
 /// Builds a runtime. Without anything said: a journal in memory, Strict, the system's clock, a shard per core, no policies.
@@ -164,6 +166,12 @@ impl Builder {
     /// The policies in force.
     pub fn policies(mut self, policies: PolicySet) -> Self {
         self.setup.policies = Some(policies);
+        self
+    }
+
+    /// The event types that are known, and what they tell of entities; [`Catalogue::shipped`] unless said.
+    pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
+        self.setup.catalogue = Some(catalogue);
         self
     }
 
@@ -264,6 +272,7 @@ impl Builder {
         setup.shards = over.shards.or(setup.shards.take());
         setup.admission = over.admission.or(setup.admission.take());
         setup.policies = over.policies.or(setup.policies.take());
+        setup.catalogue = over.catalogue.or(setup.catalogue.take());
         self
     }
 
@@ -277,7 +286,9 @@ impl Builder {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
         }
-        let Setup { journal, durability, clock, shards, admission, policies } = self.setup;
+        let Setup { journal, durability, clock, shards, admission, policies, catalogue } = self.setup;
+        let mut definitions = self.definitions;
+        definitions.set_catalogue(catalogue.unwrap_or_else(Catalogue::shipped));
         let place = match journal.unwrap_or_default() {
             JournalConfig::Memory => Place::Memory,
             JournalConfig::Sqlite { path, max_bytes } => Place::Files(SqliteOptions {
@@ -298,7 +309,7 @@ impl Builder {
             clock: clock.unwrap_or_default().clock(),
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,
-            definitions: self.definitions,
+            definitions,
             agents: self.agents,
             reasoners: self.reasoners,
             projections: self.projections,

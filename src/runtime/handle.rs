@@ -130,6 +130,11 @@ impl Handle {
         self.core.in_force.borrow().set.needs(event).entity
     }
 
+    /// A place among those who may be under way.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Reason> {
+        Arc::clone(&self.core.admission).try_acquire_owned().map_err(|error| self.no_permit(&error))
+    }
+
     fn no_permit(&self, error: &TryAcquireError) -> Reason {
         match error {
             TryAcquireError::Closed => self.closed(),
@@ -146,9 +151,10 @@ impl Handle {
     fn send(&self, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
         if event.event().correlation_id.is_own() {
             let why = "names that begin with 'regie/' are the runtime's own";
-            let (reply, answer) = oneshot::channel();
-            let _ = reply.send(Err(Reason::Bad(EventError::wrong("correlation_id", why))));
-            return Answer { answer, event: Some(Box::new(event)) };
+            return refused(event, Reason::Bad(EventError::wrong("correlation_id", why)));
+        }
+        if let Err(breach) = self.core.definitions.catalogue().check(event.event()) {
+            return refused(event, Reason::Breach(breach));
         }
         if event.event().id.is_empty() {
             event.name(Uuid::now_v7().to_string());
@@ -169,6 +175,13 @@ impl Handle {
         });
         Answer { answer, event: Some(handed_back) }
     }
+}
+
+/// The answer to an event that does not enter.
+fn refused(event: Incoming, reason: Reason) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let _ = reply.send(Err(reason));
+    Answer { answer, event: Some(Box::new(event)) }
 }
 
 /// By whom room is shared: the actor, or else the session, or else the correlation.

@@ -9,6 +9,7 @@ mod policies;
 mod projections;
 mod queries;
 mod time;
+mod update;
 mod wait;
 
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
@@ -19,4 +20,5 @@ pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
 pub use time::Drained;
+pub use update::{UpdateResult, UpdateStatus};
 pub use wait::{Ending, StepOutput, Waited};

@@ -94,6 +94,8 @@ pub struct Item {
     pub poison: Option<Poison>,
     /// Whether the ticket is answered by a later item of the same ticket.
     pub more_follow: bool,
+    /// Whether a part of it was taken in an earlier turn of this life.
+    pub begun: bool,
 }
 
 /// Hands over a task.
@@ -121,6 +123,8 @@ pub enum Outcome {
         sequence: u64,
         /// The state that it is in; none where only the index knew it.
         state: Option<LifeState>,
+        /// Whether it is this very task that made it known, in an earlier turn.
+        new: bool,
     },
     /// How the workflow stands.
     View(Box<WorkflowView>),

@@ -7,7 +7,9 @@ mod entities;
 mod govern;
 mod life_log;
 mod messages;
+mod told;
 mod turn;
+mod update;
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -4,6 +4,7 @@ mod asking;
 mod backtest;
 mod calendar;
 mod catalogue;
+mod catalogue_docs;
 mod catalogue_file;
 mod cloudevents;
 mod entity;
