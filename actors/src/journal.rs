@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 use regie_core::limits;
 use regie_journal::{Committed, Conflict, Placed, StoreError, Turn, Writer};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::index::IndexHandle;
 
@@ -68,6 +68,7 @@ pub struct JournalView {
 pub struct JournalHandle {
     requests: Sender<Request>,
     view: Arc<JournalView>,
+    heads: watch::Sender<u64>,
 }
 
 impl JournalHandle {
@@ -80,9 +81,11 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
-        let thread = Thread { writer, inbox, index, view: Arc::clone(&view), panicked: false };
+        let heads = watch::Sender::new(writer.head().position);
+        let (seen, told) = (Arc::clone(&view), heads.clone());
+        let thread = Thread { writer, inbox, index, view: seen, heads: told, panicked: false };
         let joined = std::thread::Builder::new().name("regie-journal".into()).spawn(move || thread.run())?;
-        Ok((Self { requests, view }, joined))
+        Ok((Self { requests, view, heads }, joined))
     }
 
     /// Appends a batch; its lane is told. If the thread is gone, the batch is handed back.
@@ -108,6 +111,11 @@ impl JournalHandle {
         close.await.unwrap_or_else(|_| Err(StoreError::Failed { why: "the journal's thread is gone".into() }))
     }
 
+    /// Tells of every commit from now on by the position of its last record, which can be read by then.
+    pub fn heads(&self) -> watch::Receiver<u64> {
+        self.heads.subscribe()
+    }
+
     /// What may be seen of it.
     pub fn view(&self) -> &JournalView {
         &self.view
@@ -119,6 +127,7 @@ struct Thread {
     inbox: Receiver<Request>,
     index: Option<IndexHandle>,
     view: Arc<JournalView>,
+    heads: watch::Sender<u64>,
     /// Whether the writer has panicked: what it knows may be wrong, so that it takes nothing more.
     panicked: bool,
 }
@@ -198,6 +207,9 @@ impl Thread {
         match committed {
             Ok(position) => {
                 self.view.position.store(*position, Ordering::Release);
+                if self.heads.receiver_count() > 0 {
+                    self.heads.send_replace(*position);
+                }
                 self.view.commits.fetch_add(1, Ordering::Relaxed);
                 self.view.full.store(false, Ordering::Relaxed);
             }

@@ -17,6 +17,7 @@ use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
 use super::handle::Handle;
+use crate::bus::{Registered, Subscribe, Subscriber};
 #[cfg(unix)]
 use crate::control::Control;
 
@@ -95,6 +96,7 @@ pub struct Builder {
     definitions: Definitions,
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
+    subscribers: Vec<Registered>,
     reasoners: Vec<ReasonerSpec>,
     keep: Keep,
     grace: Duration,
@@ -118,6 +120,7 @@ impl Builder {
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
+            subscribers: Vec::new(),
             reasoners: Vec::new(),
             keep: Keep::default(),
             grace: Duration::from_secs(10),
@@ -187,6 +190,18 @@ impl Builder {
     /// An agent that blocks its thread.
     pub fn blocking_agent(mut self, name: impl Into<String>, agent: impl BlockingAgent, limits: AgentLimits) -> Self {
         self.agents.push(AgentSpec::blocking(name, agent, limits));
+        self
+    }
+
+    /// A subscriber that yields while it waits. Its subscription is durable under that name; see [`crate::bus`].
+    pub fn subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, false));
+        self
+    }
+
+    /// A subscriber that blocks its thread: it runs on threads of its own. See [`Blocks`](crate::bus::Blocks).
+    pub fn blocking_subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, true));
         self
     }
 
@@ -281,6 +296,13 @@ impl Builder {
             _ => None,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut agents = self.agents;
+        let mut subscribers = Vec::with_capacity(self.subscribers.len());
+        for registered in self.subscribers {
+            let (subscriber, agent) = registered.start()?;
+            subscribers.push(subscriber);
+            agents.push(agent);
+        }
         let running = system::start(Settings {
             place,
             shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),
@@ -288,7 +310,8 @@ impl Builder {
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,
             definitions: self.definitions,
-            agents: self.agents,
+            agents,
+            subscribers,
             reasoners: self.reasoners,
             asks: self.asks,
             admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),

@@ -54,6 +54,11 @@ impl Pattern {
         Ok(Self(text.to_string()))
     }
 
+    /// The pattern of one type alone, whose name is known to be one.
+    pub(crate) fn literal(name: &'static str) -> Self {
+        Self(name.to_string())
+    }
+
     /// Whether a dotted name fits.
     pub fn matches(&self, name: &str) -> bool {
         let mut segments = name.split('.');

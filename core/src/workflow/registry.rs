@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
+use super::own::is_own_name;
 use crate::Json;
 use crate::event::Pattern;
 
@@ -82,18 +83,36 @@ impl Definitions {
         self.0.iter().flat_map(|(name, versions)| versions.keys().map(|version| (name.as_str(), *version)))
     }
 
-    /// Whether there is none.
+    /// Takes another's handlers; one whose name and version are taken is named, and left out.
+    pub fn extend(&mut self, others: Definitions) -> Option<String> {
+        let mut twice = None;
+        for (name, versions) in others.0 {
+            let mine = self.0.entry(name.clone()).or_default();
+            for (version, definition) in versions {
+                if mine.contains_key(&version) {
+                    twice = Some(format!("{name} version {version}"));
+                } else {
+                    mine.insert(version, definition);
+                }
+            }
+        }
+        twice
+    }
+
+    /// Whether there is none but the runtime's own.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.keys().all(|name| is_own_name(name))
     }
 
     pub(super) fn get(&self, name: &str, version: u32) -> Option<&dyn AnyHandler> {
         self.0.get(name)?.get(&version).map(|definition| &*definition.handler)
     }
 
-    /// The newest version of the first definition, by name, that begins on such an event.
-    pub(super) fn starting_on(&self, kind: &str) -> Option<(&str, u32, &dyn AnyHandler)> {
-        let newest = self.0.iter().filter_map(|(name, versions)| {
+    /// The newest version of the first definition, by name, that begins on such an event. The runtime's own events begin own
+    /// ones alone, and users' events none of those.
+    pub(super) fn starting_on(&self, kind: &str, own: bool) -> Option<(&str, u32, &dyn AnyHandler)> {
+        let meant = self.0.iter().filter(|(name, _)| is_own_name(name) == own);
+        let newest = meant.filter_map(|(name, versions)| {
             versions.last_key_value().map(|(version, definition)| (name.as_str(), *version, definition))
         });
         let mut starting = newest.filter(|(_, _, definition)| definition.starts_on.matches(kind));
