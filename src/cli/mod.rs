@@ -12,6 +12,7 @@ mod args;
 mod escalations;
 mod exit;
 mod head;
+mod letters;
 mod log;
 mod open;
 #[cfg(feature = "otel")]
@@ -69,6 +70,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
         Command::Policy(command) => policy::policy(&command),
+        Command::DeadLetters(args) => letters::letters(&args, builder),
         Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }

@@ -296,13 +296,9 @@ impl Builder {
             _ => None,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut agents = self.agents;
-        let mut subscribers = Vec::with_capacity(self.subscribers.len());
-        for registered in self.subscribers {
-            let (subscriber, agent) = registered.start()?;
-            subscribers.push(subscriber);
-            agents.push(agent);
-        }
+        let registered = self.subscribers.into_iter().map(Registered::start).collect::<Result<Vec<_>, _>>()?;
+        let (subscribers, of_subscribers): (Vec<_>, Vec<_>) = registered.into_iter().unzip();
+        let agents = self.agents.into_iter().chain(of_subscribers).collect();
         let running = system::start(Settings {
             place,
             shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),

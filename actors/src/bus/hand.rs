@@ -78,10 +78,10 @@ impl SubscriberContext {
 
 /// What handlers are given of the runtime.
 #[derive(Clone)]
-pub(super) struct Tools {
-    pub(super) readers: ReaderPool,
-    pub(super) clock: Clock,
-    pub(super) pool: tokio::runtime::Handle,
+struct Tools {
+    readers: ReaderPool,
+    clock: Clock,
+    pool: tokio::runtime::Handle,
 }
 
 /// A delivery on its way to the handler, and what that said besides its outcome.
@@ -111,9 +111,9 @@ impl Hands {
         Arc::new(Self { name, on_the_way: DashMap::new(), next: AtomicU64::new(1), tools: OnceLock::new() })
     }
 
-    pub(super) fn equip(&self, tools: Tools) {
-        // The same for every life of the bus.
-        let _ = self.tools.set(tools);
+    /// Gives handlers what they need of the runtime, before anything can be handed to them.
+    pub(crate) fn equip(&self, readers: ReaderPool, clock: Clock, pool: tokio::runtime::Handle) {
+        let _ = self.tools.set(Tools { readers, clock, pool }); // once a runtime
     }
 
     /// Puts one on its way: its task.

@@ -32,6 +32,11 @@ pub struct Tell {
     pub event: Incoming,
 }
 
+/// Answered once the subscribers with handlers are subscribed, or it is known that one cannot be yet.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Begun;
+
 /// Nothing more is handed to handlers; answered once what is under way is done with, and every cursor recorded.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -76,7 +81,7 @@ impl Bus {
             }
             let event = cursor::advanced(&who, start, links.clock.now());
             let kept = cursor::submit(&links.router, &links.busy, event).await;
-            kept.map(|_| start).map_err(|why| SubscribeError::NotKept { name: who, why })
+            kept.map(|_| start).map_err(|why| SubscribeError::NotKept { name: who, why: Box::new(why) })
         };
         Box::pin(begins.into_actor(self).map(move |begins, bus, _| {
             bus.adding.retain(|adding| *adding != name.as_str());
@@ -143,6 +148,19 @@ impl Handler<Tell> for Bus {
             Some(Put::Gone) | None => TellError::Gone,
         };
         Err(NotTold { name, why, event: Box::new(event) })
+    }
+}
+
+impl Handler<Begun> for Bus {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Begun, _: &mut Self::Context) -> Self::Result {
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        self.begun.push(begun);
+        self.has_begun();
+        Box::pin(async move {
+            let _ = begins.await; // dropped with the bus: the next one begins
+        })
     }
 }
 

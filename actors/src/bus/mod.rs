@@ -42,7 +42,7 @@ use run::Runner;
 pub use delivery::Delivery;
 pub use hand::{Consumer, Consumes, HandleError, Hands, SubscriberContext};
 pub use inbox::{Bell, Inbox, Missed};
-pub use messages::{Add, Close, Look, Tell};
+pub use messages::{Add, Begun, Close, Look, Tell};
 pub use spec::{From, NotTold, Spec, SubscribeError, SubscriberSpec, TellError};
 pub use stats::{BusStats, SubscriptionStats};
 
@@ -58,8 +58,6 @@ pub struct Links {
     pub ahead: ReaderPool,
     /// Another for those who are behind.
     pub behind: ReaderPool,
-    /// What handlers look up.
-    pub readers: ReaderPool,
     /// The way in for cursors and letters.
     pub router: Router,
     /// Counts what is under way.
@@ -68,8 +66,6 @@ pub struct Links {
     pub clock: Clock,
     /// The gates of subscribers with handlers.
     pub agents: Agents,
-    /// Threads for what takes time.
-    pub pool: tokio::runtime::Handle,
     /// Rung when something is to be looked at.
     pub bell: Arc<Bell>,
     /// The subscribers with handlers.
@@ -98,6 +94,10 @@ pub struct Bus {
     recording: Vec<String>,
     records_soon: bool,
     closing: watch::Sender<bool>,
+    /// Subscribers with handlers of which it is not known yet whether they could be subscribed.
+    beginning: usize,
+    /// Who waits until it is.
+    begun: Vec<oneshot::Sender<()>>,
     /// Runners that have not ended.
     running: usize,
     /// Who waits for them to.
@@ -122,6 +122,8 @@ impl Bus {
             recording: Vec::new(),
             records_soon: false,
             closing: watch::Sender::new(false),
+            beginning: 0,
+            begun: Vec::new(),
             running: 0,
             closed: Vec::new(),
         }
@@ -284,28 +286,51 @@ impl Bus {
     /// Subscribes those who have handlers, or has them begin again.
     fn subscribe_handlers(&mut self, ctx: &mut Context<Self>) {
         for subscriber in self.links.subscribers.iter().cloned().collect::<Vec<_>>() {
-            let Links { readers, clock, pool, .. } = self.links.clone();
-            subscriber.hands.equip(hand::Tools { readers, clock, pool });
             match self.held.rewind(subscriber.name.as_str()) {
                 Some(inbox) => self.run(subscriber, inbox, ctx),
-                None => self.subscribe_handler(subscriber, ctx),
+                None => {
+                    self.beginning += 1;
+                    self.subscribe_handler(subscriber, true, ctx);
+                }
             }
         }
     }
 
-    fn subscribe_handler(&mut self, subscriber: SubscriberSpec, ctx: &mut Context<Self>) {
+    fn subscribe_handler(&mut self, subscriber: SubscriberSpec, first: bool, ctx: &mut Context<Self>) {
         let added = self.add(subscriber.spec.clone());
-        ctx.spawn(added.map(move |added, bus, ctx| match added {
+        ctx.spawn(added.map(move |added, bus, ctx| {
+            bus.handler_added(subscriber, added, ctx);
+            bus.beginning -= usize::from(first);
+            bus.has_begun();
+        }));
+    }
+
+    fn handler_added(
+        &mut self,
+        subscriber: SubscriberSpec,
+        added: Result<Arc<Inbox>, SubscribeError>,
+        ctx: &mut Context<Self>,
+    ) {
+        match added {
             Ok(inbox) => {
-                bus.run(subscriber, inbox, ctx);
-                bus.look(ctx);
+                self.run(subscriber, inbox, ctx);
+                self.look(ctx);
             }
-            Err(_) if bus.is_closing() => {}
+            Err(_) if self.is_closing() => {}
             Err(error) => {
                 tracing::warn!(subscriber = %subscriber.name, %error, "not subscribed yet; it is tried again");
-                ctx.run_later(AGAIN, move |bus, ctx| bus.subscribe_handler(subscriber, ctx));
+                ctx.run_later(AGAIN, move |bus, ctx| bus.subscribe_handler(subscriber, false, ctx));
             }
-        }));
+        }
+    }
+
+    /// Tells those who wait for the beginning, once every handler was tried to be subscribed.
+    fn has_begun(&mut self) {
+        if self.beginning == 0 {
+            for begun in self.begun.drain(..) {
+                let _ = begun.send(()); // who does not wait any more does not care
+            }
+        }
     }
 
     /// Tells those who wait for the end, once nothing is under way any more.

@@ -111,7 +111,7 @@ pub enum SubscribeError {
         /// The name.
         name: SubscriberName,
         /// Why.
-        why: Reason,
+        why: Box<Reason>,
     },
     /// The runtime is shutting down, or its bus was given up.
     #[error("the bus takes nothing more")]

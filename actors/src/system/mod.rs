@@ -169,7 +169,11 @@ async fn is_up(core: &Core) -> bool {
     let (mut ends, mut gave_up) = (core.ends.clone(), core.gave_up.clone());
     let up = ends.wait_for(|shards| shards.iter().all(Option::is_some)).map(|up| up.is_ok());
     let given_up = gave_up.wait_for(|gave_up| *gave_up).map(|_| ());
-    matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _)))
+    if !matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _))) {
+        return false;
+    }
+    // So that whoever is told of the start finds the subscribers.
+    core.bus.ask(bus::Begun).await.is_some()
 }
 
 struct Built {
@@ -341,6 +345,9 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
     supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
+    for subscriber in &subscribers {
+        subscriber.hands.equip(readers.clone(), clock.clone(), pool.handle().clone());
+    }
     for spec in specs {
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
@@ -356,12 +363,10 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         journal: journal.clone(),
         ahead,
         behind,
-        readers: readers.clone(),
         router: router.clone(),
         busy: busy.clone(),
         clock: clock.clone(),
         agents: agents.clone(),
-        pool: pool.handle().clone(),
         bell: Arc::new(Bell::default()),
         subscribers: subscribers.into_iter().map(|subscriber| subscriber.beginning_at(begins)).collect(),
     };

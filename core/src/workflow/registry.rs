@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -89,10 +90,9 @@ impl Definitions {
         for (name, versions) in others.0 {
             let mine = self.0.entry(name.clone()).or_default();
             for (version, definition) in versions {
-                if mine.contains_key(&version) {
-                    twice = Some(format!("{name} version {version}"));
-                } else {
-                    mine.insert(version, definition);
+                match mine.entry(version) {
+                    Entry::Occupied(_) => twice = Some(format!("{name} version {version}")),
+                    Entry::Vacant(free) => drop(free.insert(definition)),
                 }
             }
         }

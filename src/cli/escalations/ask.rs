@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks the one who owns the journal, whoever that is.
-pub(super) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<Answer, Failure> {
+pub(in crate::cli) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<Answer, Failure> {
     let began = Instant::now();
     loop {
         let owner = match by_ourselves(settings, builder.clone(), ask) {

@@ -1,5 +1,6 @@
 //! The bus: subscriptions, subscribers, dead letters.
 
+mod cli;
 mod direct;
 mod durable;
 mod helpers;

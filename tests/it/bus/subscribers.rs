@@ -94,7 +94,7 @@ fn what_fails_is_tried_again_after_waits_that_grow_and_the_next_waits_for_it() {
         submit(&stage.handle, "a", "c", numbered(2)).await;
         assert_eq!(seen.next(), "e-1");
         let (clock, later) = (stage.clock.clone(), Duration::from_millis(100));
-        let (seen, again) = seen.next_while(move || drop(clock.advance(later)));
+        let (seen, again) = seen.next_while(move || assert!(clock.advance(later)));
         assert_eq!((again.as_str(), seen.next().as_str()), ("e-1", "e-2"));
         let stats = stage.handle.bus_stats().await;
         assert_eq!((stats.subscriptions[0].retries, stats.subscriptions[0].dead_letters), (1, 0));
