@@ -94,8 +94,8 @@ impl Counts {
 /// A subscription's inbox.
 #[derive(Debug)]
 pub struct Inbox {
-    /// A lock, because two hands reach into one queue from different threads, the oldest being dropped by the one that puts.
-    /// It is held for the length of a push or a pop, and never while something is waited for.
+    // lock: two hands reach into one queue from different threads, and the one that puts drops the oldest; held for the length
+    // of a push or a pop, and never while something is waited for.
     state: Mutex<State>,
     bell: Arc<Bell>,
     counts: Counts,
