@@ -9,10 +9,12 @@
 //! - [`journal`]: the store trait, SQLite and memory, readers, `verify`.
 //! - [`actors`]: the actix shell, for those who look inside.
 //! - [`reasoning`]: bounded reasoning: reasoners, their limits, what they may answer.
+//! - [`bus`]: who is told of what was committed: subscriptions, subscribers, dead letters.
 //! - [`config`]: the configuration file.
 //! - [`testing`]: a clock that stands still, scripted agents, assertions; for tests of your own.
 //! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
 
+pub mod bus;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

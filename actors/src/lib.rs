@@ -8,6 +8,7 @@
 //! orchestrator  the root supervises all parts, among them a shard per core; each of those supervises its workflows
 //! workflow      one per live correlation: runs the loop
 //! timers        durable timers
+//! bus           tells subscribers what was committed
 //! agent         one per registered agent: a gate in front of its work
 //! reasoner      one per registered reasoner: the same, and what it says is checked
 //! gate          what both are: it bounds and limits work that runs elsewhere
@@ -23,6 +24,7 @@
 //! ```
 
 pub mod agent;
+pub mod bus;
 pub mod busy;
 pub mod clock;
 pub mod door;

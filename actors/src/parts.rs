@@ -8,6 +8,7 @@ use futures::future::ready;
 use regie_core::governance::Governor;
 use tokio::sync::oneshot;
 
+use crate::bus::{Bus, Handover, Links};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::Router;
@@ -67,6 +68,20 @@ pub(crate) fn projections(sources: ProjectionSources, arbiter: ArbiterHandle, se
         let sources = sources.clone();
         let projections = Projections::start_in_arbiter(&arbiter, move |_| Projections::new(&sources, life));
         seat.send_replace(Some(projections));
+        ready(()).boxed_local()
+    })
+}
+
+/// The bus goes on with what the dead one held, on an arbiter of its own.
+pub(crate) fn bus(links: Links, arbiter: ArbiterHandle, seat: Seat<Addr<Bus>>) -> Raise {
+    let mut held: Option<oneshot::Receiver<Handover>> = None;
+    Box::new(move |life| {
+        let before = held.take().and_then(|mut held| held.try_recv().ok());
+        let (heir, next) = oneshot::channel();
+        held = Some(next);
+        let links = links.clone();
+        let bus = Bus::start_in_arbiter(&arbiter, move |_| Bus::new(links, before, heir, life));
+        seat.send_replace(Some(bus));
         ready(()).boxed_local()
     })
 }

@@ -70,6 +70,12 @@ pub enum Reason {
         /// The position.
         position: u64,
     },
+    /// The subscriber of a dead letter is not part of this program: there is nobody who could try it again.
+    #[error("this program has no subscriber '{name}': try its dead letters again with one that does, or discard them")]
+    SubscriberGone {
+        /// Its name.
+        name: String,
+    },
     /// The journal did not take it.
     #[error(transparent)]
     Journal(#[from] StoreError),
@@ -126,6 +132,7 @@ impl Reason {
             Reason::Workflow(Refusal::Broken { .. }) => "broken",
             Reason::Workflow(_) => "over",
             Reason::NoEvent { .. } => "no_event",
+            Reason::SubscriberGone { .. } => "subscriber_gone",
             Reason::Journal(StoreError::Full { .. }) => "disk_full",
             Reason::Journal(StoreError::Latched { .. }) => "latched",
             Reason::Journal(_) => "journal",

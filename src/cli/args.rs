@@ -7,6 +7,7 @@ use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
 use super::escalations::EscalationsArgs;
+use super::letters::LettersArgs;
 use super::policy::args::PolicyCommand;
 use super::update::UpdateArgs;
 use crate::config::{Clock, Layer};
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Policy(PolicyCommand),
     /// Lists the events that wait for a person, and takes decisions over them
     Escalations(EscalationsArgs),
+    /// Lists what could not be handled, and has it tried again or discards it
+    DeadLetters(LettersArgs),
 }
 
 /// What every command takes.

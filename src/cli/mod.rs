@@ -13,6 +13,7 @@ mod ask;
 mod escalations;
 mod exit;
 mod head;
+mod letters;
 mod log;
 mod open;
 #[cfg(feature = "otel")]
@@ -72,6 +73,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::State(args) => state::state(&args),
         Command::Update(args) => update::update(&args, builder),
         Command::Policy(command) => policy::policy(&command),
+        Command::DeadLetters(args) => letters::letters(&args, builder),
         Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }

@@ -19,6 +19,7 @@ use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
 use super::handle::Handle;
+use crate::bus::{Registered, Subscribe, Subscriber};
 #[cfg(unix)]
 use crate::control::Control;
 
@@ -99,6 +100,7 @@ pub struct Builder {
     definitions: Definitions,
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
+    subscribers: Vec<Registered>,
     reasoners: Vec<ReasonerSpec>,
     projections: Vec<MakeProjection>,
     keep: Keep,
@@ -123,6 +125,7 @@ impl Builder {
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
+            subscribers: Vec::new(),
             reasoners: Vec::new(),
             projections: Vec::new(),
             keep: Keep::default(),
@@ -199,6 +202,18 @@ impl Builder {
     /// An agent that blocks its thread.
     pub fn blocking_agent(mut self, name: impl Into<String>, agent: impl BlockingAgent, limits: AgentLimits) -> Self {
         self.agents.push(AgentSpec::blocking(name, agent, limits));
+        self
+    }
+
+    /// A subscriber that yields while it waits. Its subscription is durable under that name; see [`crate::bus`].
+    pub fn subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, false));
+        self
+    }
+
+    /// A subscriber that blocks its thread: it runs on threads of its own. See [`Blocks`](crate::bus::Blocks).
+    pub fn blocking_subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, true));
         self
     }
 
@@ -303,6 +318,9 @@ impl Builder {
             _ => None,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let registered = self.subscribers.into_iter().map(Registered::start).collect::<Result<Vec<_>, _>>()?;
+        let (subscribers, of_subscribers): (Vec<_>, Vec<_>) = registered.into_iter().unzip();
+        let agents = self.agents.into_iter().chain(of_subscribers).collect();
         let running = system::start(Settings {
             place,
             shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),
@@ -310,7 +328,8 @@ impl Builder {
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,
             definitions,
-            agents: self.agents,
+            agents,
+            subscribers,
             reasoners: self.reasoners,
             projections: self.projections,
             asks: self.asks,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// A handle to a running runtime. Cheap to clone, `Send` and `Sync`; its futures run on any executor.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// The answer to an event that has entered; a future. Dropping it does not take the event back.

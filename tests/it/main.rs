@@ -6,6 +6,7 @@ mod actor_agent;
 mod backtest;
 mod bad_input;
 mod bad_policies;
+mod bus;
 mod catalogue;
 mod cli_config;
 mod cli_docs;

@@ -14,11 +14,12 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 use regie_core::governance::Governor;
 use regie_core::limits;
-use regie_core::workflow::{DecodeError, Definitions, Record};
+use regie_core::workflow::{DecodeError, Definitions, Record, own_definitions};
 use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
+use crate::bus::{self, Bell, Bus};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::door::Door;
@@ -62,6 +63,8 @@ pub struct Core {
     pub clock: Clock,
     /// The timers.
     pub timers: Post<Addr<Timers>>,
+    /// The bus.
+    pub bus: Post<Addr<Bus>>,
     /// What was committed.
     pub metrics: Post<Addr<Metrics>>,
     /// How the parts are that can die and are started anew.
@@ -169,7 +172,11 @@ async fn is_up(core: &Core) -> bool {
     let (mut ends, mut gave_up) = (core.ends.clone(), core.gave_up.clone());
     let up = ends.wait_for(|shards| shards.iter().all(Option::is_some)).map(|up| up.is_ok());
     let given_up = gave_up.wait_for(|gave_up| *gave_up).map(|_| ());
-    matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _)))
+    if !matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _))) {
+        return false;
+    }
+    // So that whoever is told of the start finds the subscribers.
+    core.bus.ask(bus::Begun).await.is_some()
 }
 
 struct Built {
@@ -187,6 +194,8 @@ impl Built {
         let began = Instant::now();
         self.core.admission.close();
         let _ = self.core.timers.ask(crate::timers::Halt).await;
+        // Before what is under way is waited for: cursors are recorded by it.
+        let _ = tokio::time::timeout(grace, self.core.bus.ask(bus::Close)).await;
         // What is under way outside may take for ever; it is owed in the journal, and goes on at the next start.
         let _ = tokio::time::timeout(grace, self.core.busy.settled()).await;
         let left_owed = self.core.busy.count();
@@ -209,11 +218,14 @@ impl Built {
     }
 }
 
-fn build(settings: Settings) -> Result<Built, StartError> {
+fn build(mut settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
     agents_are_named_once(&settings.agents)?;
     reasoners_are_in_order(&settings.reasoners)?;
     projections_are_named_once(&settings.projections)?;
+    if let Some(name) = settings.definitions.extend(own_definitions()) {
+        return Err(StartError::HandlerTwice(name));
+    }
     let known = Known::of(&settings.reasoners);
     if settings.asks {
         known.check(&settings.policies)?;
@@ -239,11 +251,12 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     resume_clock(&settings.clock, &mut reader)?;
     let governor = read_governor(&settings.policies, &mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
-    let readers = ReaderPool::start(readers, READERS, &views.readers, &settings.faults)?;
+    let start = |count| ReaderPool::start(readers.clone(), count, &views.readers, &settings.faults);
+    let (readers, ahead, behind) = (start(READERS)?, start(1)?, start(1)?);
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Opening { journal, index, readers, pool, governor, known, directories, views };
+    let parts = Opening { journal, index, readers, ahead, behind, pool, governor, known, directories, views };
     Ok(assemble(settings, parts, notes, threads))
 }
 
@@ -258,6 +271,9 @@ struct Opening {
     journal: JournalHandle,
     index: Option<IndexHandle>,
     readers: ReaderPool,
+    /// The bus's own.
+    ahead: ReaderPool,
+    behind: ReaderPool,
     pool: tokio::runtime::Runtime,
     governor: Governor,
     known: Known,
@@ -268,13 +284,14 @@ struct Opening {
 /// One long list of who needs whom: split, it would be harder to read.
 #[allow(clippy::too_many_lines)]
 fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
-    let Opening { journal, index, readers, pool, governor, known, directories, views } = opened;
+    let Opening { journal, index, readers, ahead, behind, pool, governor, known, directories, views } = opened;
     let Settings {
         clock,
         policies,
         policies_by,
         definitions,
         agents: specs,
+        subscribers,
         reasoners,
         projections,
         asks,
@@ -296,23 +313,23 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let definitions = Arc::new(definitions);
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
     let ((set_seat, sets), (check_seat, check)) = (Post::new(), Post::new());
-    let (enacts, ahead) = (Arc::new(enacts), journal.clone());
+    let enacts = Arc::new(enacts);
     let sources = Sources {
         enacts,
         clock: clock.clone(),
-        journal: ahead,
+        journal: journal.clone(),
         readers: readers.clone(),
         lanes,
         router: router.clone(),
         busy: busy.clone(),
     };
-    let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
+    let mut arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
     let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
     let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
     tokio::spawn(watchdog::watch(holders.iter().cloned().zip(shard_views.iter().cloned()).collect()));
     let spec = |at: usize| ShardSpec {
         at,
-        of: arbiters.len(),
+        of: nowhere,
         arbiter: arbiters[at].handle(),
         ways: Ways { journal: journal.clone(), policy: policy.clone(), metrics: metrics.clone() },
         neighbours: Neighbours {
@@ -336,6 +353,9 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
     supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
+    for subscriber in &subscribers {
+        subscriber.hands.equip(readers.clone(), clock.clone(), pool.handle().clone());
+    }
     for spec in specs {
         let name = format!("agent {}", spec.name);
         supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
@@ -354,12 +374,30 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         supervised.add("projections".into(), parts::projections(sources, arbiter.handle(), views_seat));
         readers_arbiters.push(arbiter);
     }
+    let (bus_seat, bus) = Post::new();
+    // Whatever is committed once the start is told of is after this.
+    let begins = journal.view().position.load(Ordering::Acquire);
+    let links = bus::Links {
+        journal: journal.clone(),
+        ahead,
+        behind,
+        router: router.clone(),
+        busy: busy.clone(),
+        clock: clock.clone(),
+        agents: agents.clone(),
+        bell: Arc::new(Bell::default()),
+        subscribers: subscribers.into_iter().map(|subscriber| subscriber.beginning_at(begins)).collect(),
+    };
     // The timers find the shards by the router, which knows them once the root has started them.
     let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
     supervised.add("timers".into(), raise);
     for (at, known) in directories.into_iter().enumerate() {
         supervised.add(format!("shard {at}"), spec(at).raise(Directory::Known(known), told.clone()));
     }
+    let bus_arbiter = Arbiter::new();
+    // Last, for it has cursors recorded when it begins.
+    supervised.add("bus".into(), parts::bus(links, bus_arbiter.handle(), bus_seat));
+    arbiters.push(bus_arbiter);
     let permits = Arc::new(Semaphore::new(admission));
     let (gives_up, gave_up) = watch::channel(false);
     let reins = Reins { busy: busy.clone(), admission: Arc::clone(&permits), gave_up: gives_up, faults };
@@ -374,6 +412,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         busy,
         clock,
         timers,
+        bus,
         metrics,
         parts: supervised.views,
         gave_up,

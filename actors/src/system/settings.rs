@@ -9,6 +9,7 @@ use regie_core::workflow::Definitions;
 use regie_journal::{SqliteOptions, StoreError};
 
 use crate::agent::AgentSpec;
+use crate::bus::{SubscribeError, SubscriberSpec};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::orchestrator::Keep;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub definitions: Definitions,
     /// The agents.
     pub agents: Vec<AgentSpec>,
+    /// Subscribers with handlers; each is among the agents too.
+    pub subscribers: Vec<SubscriberSpec>,
     /// The reasoners.
     pub reasoners: Vec<ReasonerSpec>,
     /// Users' views of the journal.
@@ -72,6 +75,14 @@ pub enum StartError {
     /// Two agents of one name.
     #[error("two agents have the name '{0}'")]
     AgentTwice(String),
+    /// A subscriber's subscription is refused.
+    #[error("the subscriber '{name}': {why}")]
+    Subscriber {
+        /// Which.
+        name: String,
+        /// Why.
+        why: SubscribeError,
+    },
     /// Two reasoners of one name.
     #[error("two reasoners have the name '{0}'")]
     ReasonerTwice(String),

@@ -231,16 +231,19 @@ impl Taking {
         if let Command::Reasoned { event, .. } = command {
             self.body.asked.remove(event); // it may be asked about again in this very turn
         }
-        self.tally.count(&turn.record, |sequence| match about {
-            Some(event) if event != sequence => None,
-            _ => before.clone(),
-        });
+        // The runtime's own acts stay outside counts.
+        if !self.correlation.is_own() {
+            self.tally.count(&turn.record, |sequence| match about {
+                Some(event) if event != sequence => None,
+                _ => before.clone(),
+            });
+        }
         self.bytes += turn.encoded.bytes.len();
         let (at, now) = (self.records.len(), turn.record.at);
         self.records.push(turn);
         match command {
             Command::Submit { event, .. } => {
-                self.governed = true;
+                self.governed |= !self.correlation.is_own();
                 self.changed(event, now);
                 let told = if item.more_follow { Told::Part } else { Told::Recorded };
                 self.done.push(Done { ticket: item.ticket, told: told(event.shared(), at) });
