@@ -39,6 +39,8 @@ pub enum FaultPoint {
     TimersFire,
     /// When something is to be counted.
     MetricsCount,
+    /// The rules look at what was committed.
+    Automation,
     /// When an agent's or a reasoner's gate is asked for a call.
     GateCall,
     /// When such a gate has begun a call.

@@ -7,6 +7,7 @@
 //! system        starts and stops everything
 //! orchestrator  the root supervises all parts, among them a shard per core; each of those supervises its workflows
 //! workflow      one per live correlation: runs the loop
+//! automation    lets the rules look at what was committed, and has their runs recorded
 //! timers        durable timers
 //! bus           tells subscribers what was committed
 //! agent         one per registered agent: a gate in front of its work
@@ -24,6 +25,7 @@
 //! ```
 
 pub mod agent;
+pub mod automation;
 pub mod bus;
 pub mod busy;
 pub mod clock;

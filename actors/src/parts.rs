@@ -8,6 +8,7 @@ use futures::future::ready;
 use regie_core::governance::Governor;
 use tokio::sync::oneshot;
 
+use crate::automation::{Automation, AutomationSources};
 use crate::bus::{Bus, Handover, Links};
 use crate::busy::Busy;
 use crate::clock::Clock;
@@ -58,6 +59,16 @@ pub(crate) fn timers(clock: Clock, router: Router, busy: Busy, readers: ReaderPo
     Box::new(move |life| {
         let timers = Timers::new(clock.clone(), router.clone(), busy.clone(), readers.clone(), life).start();
         seat.send_replace(Some(timers));
+        ready(()).boxed_local()
+    })
+}
+
+/// The rules begin where they were kept.
+pub(crate) fn automation(sources: AutomationSources, arbiter: ArbiterHandle, seat: Seat<Addr<Automation>>) -> Raise {
+    Box::new(move |life| {
+        let sources = sources.clone();
+        let automation = Automation::start_in_arbiter(&arbiter, move |_| Automation::new(sources, life));
+        seat.send_replace(Some(automation));
         ready(()).boxed_local()
     })
 }

@@ -49,7 +49,7 @@ fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answ
     if settings.clock == Clock::System {
         clock.advance_to(RuntimeClock::system().now());
     }
-    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock)).asks_nobody();
+    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock)).asks_nobody().rules_as_recorded();
     futures::executor::block_on(async {
         let runtime = builder.start().await?;
         runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
@@ -83,6 +83,10 @@ fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
         Ask::Update { update } => {
             let id = update.id.as_deref().unwrap_or_default();
             ("update", update.correlation().to_string(), format!("to ask again with --id '{id}' is safe"))
+        }
+        Ask::Undo(undo) => {
+            let correlation = regie_core::automation::undo_correlation(&undo.run).to_string();
+            ("undo", correlation, "to ask again is safe, for a run is put back once".to_string())
         }
     };
     Failure::Unknown(format!(

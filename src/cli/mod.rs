@@ -20,6 +20,7 @@ mod open;
 mod otel;
 mod policy;
 mod query;
+mod rules;
 mod run;
 mod screen;
 mod show;
@@ -72,6 +73,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
         Command::Update(args) => update::update(&args, builder),
+        Command::Rules(args) => rules::rules(&args, builder),
         Command::Policy(command) => policy::policy(&command),
         Command::DeadLetters(args) => letters::letters(&args, builder),
         Command::Escalations(args) => escalations::escalations(&args, builder),

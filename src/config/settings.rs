@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use regie_core::automation::RuleSet;
 use regie_core::event::{Catalogue, CatalogueFileError};
 use regie_core::governance::PolicySet;
 use regie_journal::Durability;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub policies_at: Option<Place>,
     /// The file of event types, if one is named.
     pub catalogue: Option<PathBuf>,
+    /// The rules file, if one is named.
+    pub rules: Option<PathBuf>,
     /// The clock.
     pub clock: Clock,
     /// What an answer means; strict unless said.
@@ -72,6 +75,7 @@ impl Settings {
             policies: layer.policies,
             policies_at: layer.policies_at,
             catalogue: layer.catalogue,
+            rules: layer.rules,
             clock: layer.clock.unwrap_or_default(),
             durability: layer.durability,
             shards: layer.shards,
@@ -98,6 +102,23 @@ impl Settings {
             Faults(vec![Fault::new(place, error.why)])
         };
         Catalogue::from_toml(&text).map(Some).map_err(wrong)
+    }
+}
+
+impl Settings {
+    /// Reads the rules file, if one is named: whole, or not at all.
+    pub fn rule_set(&self) -> Result<Option<RuleSet>, Faults> {
+        let Some(path) = self.rules.as_deref() else { return Ok(None) };
+        let text = file::text_of(path).map_err(|fault| Faults(vec![fault]))?;
+        let told = |_| {
+            let faults = RuleSet::faults(&text, None).into_iter();
+            let placed = faults.map(|error| {
+                let place = Place::In { path: path.into(), line: error.line, column: error.column };
+                Fault::new(place, error.why)
+            });
+            Faults(placed.collect())
+        };
+        RuleSet::parse(&text).map(Some).map_err(told)
     }
 }
 

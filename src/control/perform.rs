@@ -4,7 +4,7 @@ use regie_core::event::{ErrorInfo, EventResult, Incoming};
 use regie_core::workflow::Fact;
 use regie_journal::StoredRecord;
 
-use super::protocol::{Answer, Ask, Decision};
+use super::protocol::{Answer, Ask, Decision, UndoAsked};
 use crate::{Handle, Reason};
 
 /// Does what is asked; comes back once that is durable.
@@ -14,7 +14,13 @@ pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
         Ask::Update { update } => {
             handle.update(*update).await.map(|result| Answer::Updated(Box::new(result))).map_err(told)
         }
+        Ask::Undo(UndoAsked { run, by, why, force }) => {
+            let undone = handle.undo(&run, by, &why, force).await;
+            undone.map(Answer::Undone).map_err(|error| ErrorInfo::new(error.code(), error))
+        }
     };
+    // What rules make of it is part of it: whoever opened the journal for this alone ends when it is done.
+    handle.rules_settled().await;
     done.unwrap_or_else(Answer::Refused)
 }
 

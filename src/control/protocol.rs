@@ -4,7 +4,7 @@ use regie_core::entity::Update;
 use regie_core::event::{ErrorInfo, EventResult, Principal};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::UpdateResult;
+use crate::runtime::{UndoneRun, UpdateResult};
 
 /// The version of these words. What is added, and may be left out, does not change it.
 const VERSION: u32 = 1;
@@ -20,6 +20,8 @@ pub(crate) enum Ask {
         /// The entity and the values.
         update: Box<Update>,
     },
+    /// What a rule's run changed is to be put back. Answered with the compensating events.
+    Undo(UndoAsked),
 }
 
 /// A person's decision over an event that waits for one.
@@ -41,6 +43,19 @@ pub(crate) struct Decision {
     pub(crate) why: String,
 }
 
+/// Who wants a rule's run put back, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UndoAsked {
+    /// The run's id.
+    pub(crate) run: String,
+    /// Who says so.
+    pub(crate) by: Principal,
+    /// Why.
+    pub(crate) why: String,
+    /// Whether later changes are overwritten.
+    pub(crate) force: bool,
+}
+
 /// What comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
@@ -48,6 +63,8 @@ pub(crate) enum Answer {
     Done(Box<EventResult>),
     /// What became of an update.
     Updated(Box<UpdateResult>),
+    /// A run was put back.
+    Undone(UndoneRun),
     /// It was not.
     Refused(ErrorInfo),
 }
@@ -77,6 +94,8 @@ struct Reply {
     result: Option<EventResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     update: Option<UpdateResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undone: Option<UndoneRun>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
 }
@@ -111,6 +130,7 @@ impl Answer {
         line(&match self {
             Answer::Done(result) => Reply { result: Some(*result), ..Reply::default() },
             Answer::Updated(update) => Reply { update: Some(*update), ..Reply::default() },
+            Answer::Undone(undone) => Reply { undone: Some(undone), ..Reply::default() },
             Answer::Refused(error) => Reply { error: Some(error), ..Reply::default() },
         })
     }
@@ -119,10 +139,11 @@ impl Answer {
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         let reply: Reply = serde_json::from_slice(line).ok()?;
-        match (reply.result, reply.update, reply.error) {
-            (Some(result), None, None) => Some(Answer::Done(Box::new(result))),
-            (None, Some(update), None) => Some(Answer::Updated(Box::new(update))),
-            (None, None, Some(error)) => Some(Answer::Refused(error)),
+        match (reply.result, reply.update, reply.undone, reply.error) {
+            (Some(result), None, None, None) => Some(Answer::Done(Box::new(result))),
+            (None, Some(update), None, None) => Some(Answer::Updated(Box::new(update))),
+            (None, None, Some(undone), None) => Some(Answer::Undone(undone)),
+            (None, None, None, Some(error)) => Some(Answer::Refused(error)),
             _ => None,
         }
     }
@@ -130,7 +151,7 @@ impl Answer {
 
 impl Default for Reply {
     fn default() -> Self {
-        Self { regie: VERSION, result: None, update: None, error: None }
+        Self { regie: VERSION, result: None, update: None, undone: None, error: None }
     }
 }
 

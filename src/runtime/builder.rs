@@ -10,7 +10,8 @@ use regie_actors::faults::Faults;
 use regie_actors::orchestrator::Keep;
 use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
-use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
+use regie_actors::system::{self, Place, Rules, Running, Settings, Shutdown, StartError};
+use regie_core::automation::RuleSet;
 use regie_core::event::{Catalogue, Principal};
 use regie_core::governance::PolicySet;
 use regie_core::limits;
@@ -89,6 +90,8 @@ pub struct Setup {
     pub policies: Option<PolicySet>,
     /// The event types that are known.
     pub catalogue: Option<Catalogue>,
+    /// The rules in force.
+    pub rules: Option<RuleSet>,
 }
 
 /// Builds a runtime. Without anything said: a journal in memory, Strict, the system's clock, a shard per core, no policies.
@@ -97,6 +100,7 @@ pub struct Setup {
 pub struct Builder {
     setup: Setup,
     policies_by: Option<Principal>,
+    rules_by: Option<Principal>,
     definitions: Definitions,
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
@@ -107,6 +111,7 @@ pub struct Builder {
     grace: Duration,
     control: bool,
     asks: bool,
+    rules_as_recorded: bool,
     faults: Faults,
 }
 
@@ -122,6 +127,7 @@ impl Builder {
         Self {
             setup: Setup::default(),
             policies_by: None,
+            rules_by: None,
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
@@ -132,6 +138,7 @@ impl Builder {
             grace: Duration::from_secs(10),
             control: true,
             asks: true,
+            rules_as_recorded: false,
             faults: Faults::default(),
         }
     }
@@ -181,6 +188,18 @@ impl Builder {
     /// Who put the policies in force, as the journal will tell.
     pub fn policies_by(mut self, who: Principal) -> Self {
         self.policies_by = Some(who);
+        self
+    }
+
+    /// The rules in force; the four that are shipped unless said. [`RuleSet::default`] has none.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.setup.rules = Some(rules);
+        self
+    }
+
+    /// Who put the rules in force, as the journal will tell.
+    pub fn rules_by(mut self, who: Principal) -> Self {
+        self.rules_by = Some(who);
         self
     }
 
@@ -272,6 +291,13 @@ impl Builder {
         self
     }
 
+    /// Leaves the rules as the journal recorded them last: for one that has something else to do there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rules_as_recorded(mut self) -> Self {
+        self.rules_as_recorded = true;
+        self
+    }
+
     /// Faults on purpose, for tests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -288,6 +314,7 @@ impl Builder {
         setup.admission = over.admission.or(setup.admission.take());
         setup.policies = over.policies.or(setup.policies.take());
         setup.catalogue = over.catalogue.or(setup.catalogue.take());
+        setup.rules = over.rules.or(setup.rules.take());
         self
     }
 
@@ -301,9 +328,12 @@ impl Builder {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
         }
-        let Setup { journal, durability, clock, shards, admission, policies, catalogue } = self.setup;
+        let Setup { journal, durability, clock, shards, admission, policies, catalogue, rules } = self.setup;
         let mut definitions = self.definitions;
-        definitions.set_catalogue(catalogue.unwrap_or_else(Catalogue::shipped));
+        let catalogue = catalogue.unwrap_or_else(Catalogue::shipped);
+        let rules = rules.unwrap_or_else(RuleSet::shipped).relating(catalogue.relations())?;
+        let rules = if self.rules_as_recorded { Rules::AsRecorded { else_these: rules } } else { Rules::These(rules) };
+        definitions.set_catalogue(catalogue);
         let place = match journal.unwrap_or_default() {
             JournalConfig::Memory => Place::Memory,
             JournalConfig::Sqlite { path, max_bytes } => Place::Files(SqliteOptions {
@@ -327,6 +357,8 @@ impl Builder {
             clock: clock.unwrap_or_default().clock(),
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,
+            rules,
+            rules_by: self.rules_by,
             definitions,
             agents,
             subscribers,

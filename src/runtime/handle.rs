@@ -121,13 +121,15 @@ impl Handle {
     /// In event time: whether this event must be answered before the next one enters, because a policy or a handler may have a
     /// say over it for which that matters.
     pub fn needs_order(&self, event: &Event) -> bool {
-        !self.core.definitions.is_empty() || self.core.in_force.borrow().set.needs_order(event)
+        !self.core.definitions.is_empty()
+            || self.core.in_force.borrow().set.needs_order(event)
+            || self.rules_watch(event)
     }
 
-    /// In event time: whether those before this event must be answered before it enters, because a condition looks at an
-    /// entity, of which they may tell.
+    /// In event time: whether those before this event must be answered before it enters, because a condition or a
+    /// rule looks at an entity, of which they may tell.
     pub fn looks_back(&self, event: &Event) -> bool {
-        self.core.in_force.borrow().set.needs(event).entity
+        self.core.in_force.borrow().set.needs(event).entity || self.rules_watch(event)
     }
 
     /// A place among those who may be under way.

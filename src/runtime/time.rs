@@ -1,5 +1,8 @@
 //! Time from outside: driving event time, and waiting for rest.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use regie_actors::timers::{FireNext, Look};
 use regie_core::Timestamp;
 
@@ -43,13 +46,29 @@ impl Handle {
         self.core.busy.count() == 0
     }
 
-    /// Lets everything that is due by now happen, and waits until nothing is under way.
+    /// Lets everything that is due by now happen, and what rules make of it, and waits until nothing is under way.
     pub async fn settle(&self) {
-        self.core.busy.settled().await;
+        self.rules_settled().await;
         if !self.core.clock.is_system() {
             self.fire_all_by(self.now()).await;
         }
-        self.core.busy.settled().await;
+        self.rules_settled().await;
+    }
+
+    /// Waits until nothing is under way, and the rules have looked at all that was committed.
+    pub async fn rules_settled(&self) {
+        let (mut through, mut gave_up) = (self.core.looked_through.clone(), self.core.gave_up.clone());
+        loop {
+            self.core.busy.settled().await;
+            let head = self.position();
+            let looked = pin!(through.wait_for(|through| *through >= head));
+            let given_up = pin!(gave_up.wait_for(|gave_up| *gave_up));
+            // Where the rules are left dead, nobody looks any more.
+            let Either::Left((Ok(_), _)) = select(looked, given_up).await else { return };
+            if self.is_at_rest() && self.position() == head {
+                return;
+            }
+        }
     }
 
     /// Runs the timers out, until nothing is deferred and no timer is set: jumps on a driven clock, waits on the system's.

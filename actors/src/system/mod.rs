@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::FutureExt;
 use futures::future::{Either, select};
+use regie_core::automation::RuleSet;
 use regie_core::governance::Governor;
 use regie_core::limits;
 use regie_core::workflow::{DecodeError, Definitions, Record, own_definitions};
@@ -19,6 +20,10 @@ use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
+use crate::automation::{
+    Automation, AutomationSources, AutomationView, CurrentRules, Keep as KeepRules, RulesInForce, Submitter,
+    recorded_rules,
+};
 use crate::bus::{self, Bell, Bus};
 use crate::busy::Busy;
 use crate::clock::Clock;
@@ -40,7 +45,7 @@ use crate::reasoner::{Known, ReasonerSpec, Reasoners};
 use crate::timers::Timers;
 use crate::watchdog::{self, Holder};
 
-pub use settings::{Place, Settings, Shutdown, StartError};
+pub use settings::{Place, Rules, Settings, Shutdown, StartError};
 
 /// Threads that read the journal for wakes, duplicates and queries.
 const READERS: usize = 4;
@@ -95,6 +100,16 @@ pub struct Core {
     pub definitions: Arc<Definitions>,
     /// Users' views of the journal; nobody is there where there is none.
     pub projections: Post<Addr<Projections>>,
+    /// The rules: who looks at what was committed.
+    pub automation: Post<Addr<Automation>>,
+    /// What may be seen of them.
+    pub automation_view: Arc<AutomationView>,
+    /// How far they have looked, and recorded what follows.
+    pub looked_through: watch::Receiver<u64>,
+    /// The rules in force.
+    pub rules: CurrentRules,
+    /// Puts others in force.
+    pub enact_rules: Arc<watch::Sender<Arc<RulesInForce>>>,
     /// Threads for what takes time.
     pub pool: tokio::runtime::Handle,
     /// When it started.
@@ -204,6 +219,9 @@ impl Built {
             if let Some(projections) = self.core.projections.present() {
                 let _ = projections.send(KeepViews).await;
             }
+            if let Some(automation) = self.core.automation.present() {
+                let _ = automation.send(KeepRules).await;
+            }
             index.close().await;
         }
         for thread in self.threads {
@@ -250,13 +268,14 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
     let mut reader = readers.open()?;
     resume_clock(&settings.clock, &mut reader)?;
     let governor = read_governor(&settings.policies, &mut reader)?;
+    let recorded = recorded_rules(&mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
     let start = |count| ReaderPool::start(readers.clone(), count, &views.readers, &settings.faults);
     let (readers, ahead, behind) = (start(READERS)?, start(1)?, start(1)?);
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Opening { journal, index, readers, ahead, behind, pool, governor, known, directories, views };
+    let parts = Opening { journal, index, readers, ahead, behind, pool, governor, recorded, known, directories, views };
     Ok(assemble(settings, parts, notes, threads))
 }
 
@@ -276,6 +295,8 @@ struct Opening {
     behind: ReaderPool,
     pool: tokio::runtime::Runtime,
     governor: Governor,
+    /// The rules that were recorded last.
+    recorded: Option<RuleSet>,
     known: Known,
     directories: Vec<HashSet<u64>>,
     views: Views,
@@ -284,11 +305,14 @@ struct Opening {
 /// One long list of who needs whom: split, it would be harder to read.
 #[allow(clippy::too_many_lines)]
 fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
-    let Opening { journal, index, readers, ahead, behind, pool, governor, known, directories, views } = opened;
+    let Opening { journal, index, readers, ahead, behind, pool, governor, recorded, known, directories, views } =
+        opened;
     let Settings {
         clock,
         policies,
         policies_by,
+        rules,
+        rules_by,
         definitions,
         agents: specs,
         subscribers,
@@ -312,6 +336,12 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
     let (timers_seat, timers) = Post::new();
     let definitions = Arc::new(definitions);
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
+    let (rules, recorded) = match (rules, recorded) {
+        (Rules::These(rules), recorded) => (rules, recorded.unwrap_or_default()),
+        (Rules::AsRecorded { .. }, Some(recorded)) => (recorded.clone(), recorded),
+        (Rules::AsRecorded { else_these }, None) => (else_these, RuleSet::default()),
+    };
+    let (enact_rules, rules) = watch::channel(Arc::new(RulesInForce::new(rules, rules_by, recorded)));
     let ((set_seat, sets), (check_seat, check)) = (Post::new(), Post::new());
     let enacts = Arc::new(enacts);
     let sources = Sources {
@@ -345,6 +375,7 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         clock: clock.clone(),
         definitions: Arc::clone(&definitions),
         in_force: in_force.clone(),
+        rules: rules.clone(),
         index: index.clone(),
         readers: readers.clone(),
         holder: holders[at].clone(),
@@ -388,6 +419,24 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         bell: Arc::new(Bell::default()),
         subscribers: subscribers.into_iter().map(|subscriber| subscriber.beginning_at(begins)).collect(),
     };
+    let (automation_seat, automation) = Post::new();
+    let (through, looked_through) = watch::channel(0);
+    let automation_view = Arc::new(AutomationView::default());
+    {
+        let arbiter = Arbiter::new();
+        let submitter = Submitter { router: router.clone(), busy: busy.clone(), readers: readers.clone() };
+        let sources = AutomationSources {
+            readers: readers.readers().clone(),
+            journal: journal.clone(),
+            index: index.clone(),
+            rules: rules.clone(),
+            submitter,
+            view: Arc::clone(&automation_view),
+            through: Arc::new(through),
+        };
+        supervised.add("rules".into(), parts::automation(sources, arbiter.handle(), automation_seat));
+        readers_arbiters.push(arbiter);
+    }
     // The timers find the shards by the router, which knows them once the root has started them.
     let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
     supervised.add("timers".into(), raise);
@@ -428,6 +477,11 @@ fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: 
         check,
         definitions,
         projections: views_post,
+        automation,
+        automation_view,
+        looked_through,
+        rules,
+        enact_rules: Arc::new(enact_rules),
         pool: pool.handle().clone(),
         started: Instant::now(),
     };

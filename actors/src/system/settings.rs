@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use regie_core::automation::{RuleSet, RuleSetError};
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
 use regie_core::reasoning::Refused;
@@ -25,6 +26,18 @@ pub enum Place {
     Files(SqliteOptions),
 }
 
+/// Which rules are in force.
+#[derive(Clone, Debug)]
+pub enum Rules {
+    /// These.
+    These(RuleSet),
+    /// Those that the journal recorded last, whatever they are.
+    AsRecorded {
+        /// Where it has recorded none.
+        else_these: RuleSet,
+    },
+}
+
 /// What a system is made of.
 pub struct Settings {
     /// Where the journal is.
@@ -37,6 +50,10 @@ pub struct Settings {
     pub policies: PolicySet,
     /// Who put them in force.
     pub policies_by: Option<Principal>,
+    /// The rules in force.
+    pub rules: Rules,
+    /// Who put them in force.
+    pub rules_by: Option<Principal>,
     /// The handlers.
     pub definitions: Definitions,
     /// The agents.
@@ -100,6 +117,9 @@ pub enum StartError {
     /// A policy asks a reasoner that there is not, or gives it more time than it may take.
     #[error(transparent)]
     Unaskable(#[from] Unaskable),
+    /// The rules rest on more relations than are taken.
+    #[error(transparent)]
+    Rules(#[from] RuleSetError),
     /// It ended while it was starting.
     #[error("the runtime ended while it was starting")]
     Ended,

@@ -11,6 +11,7 @@ use regie_core::governance::AskId;
 use regie_core::reasoning::Ask;
 use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Poison, RunStatus};
 
+use crate::automation::CurrentRules;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::in_force::Current;
@@ -36,6 +37,8 @@ pub struct Links {
     pub definitions: Arc<Definitions>,
     /// The policies in force.
     pub in_force: Current,
+    /// The rules in force.
+    pub rules: CurrentRules,
     /// What may be seen of the journal.
     pub journal: JournalHandle,
     /// Where snapshots go.

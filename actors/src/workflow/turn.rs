@@ -9,7 +9,7 @@ use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Owed, Record, Refusal};
-use regie_journal::{Placed, StoreError, Tip, Turn, Wake};
+use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
@@ -49,6 +49,7 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
         changes: Vec::new(),
         untold: None,
         governed: false,
+        watched: None,
         tally: Tally::default(),
     };
     match taking.take_all().await {
@@ -104,6 +105,8 @@ pub(super) struct Taking {
     pub(super) untold: Option<Outcome>,
     /// Whether a new event was judged under the set in force.
     governed: bool,
+    /// The rules that watch for a new event of it.
+    watched: Option<Arc<SetInForce>>,
     tally: Tally,
 }
 
@@ -244,6 +247,7 @@ impl Taking {
         match command {
             Command::Submit { event, .. } => {
                 self.governed |= !self.correlation.is_own();
+                self.watched = self.watched.take().or_else(|| self.links.rules.borrow().over(event.event()).cloned());
                 self.changed(event, now);
                 let told = if item.more_follow { Told::Part } else { Told::Recorded };
                 self.done.push(Done { ticket: item.ticket, told: told(event.shared(), at) });
@@ -348,7 +352,14 @@ impl Taking {
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            sets: self.in_force.record.clone().filter(|_| self.governed).into_iter().collect(),
+            sets: self
+                .in_force
+                .record
+                .clone()
+                .filter(|_| self.governed)
+                .into_iter()
+                .chain(self.watched.take())
+                .collect(),
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));

@@ -28,7 +28,7 @@ pub use dry_run::{Cascade, DryRun, Updates, dry_run};
 pub use evaluate::{Committed, Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};
-pub use run::{Act, Before, Run, Trigger};
+pub use run::{Act, Before, RULE_FAILED, Run, Trigger, run_correlation, undo_correlation};
 pub use set::{RuleSet, RuleSetError};
 pub use undo::{LaterChange, Recorded, Told, Undo, UndoAsk, UndoRefusal, undo};
 pub use world::{World, WorldError};

@@ -2,6 +2,7 @@
 //! some wait for a person by what they are.
 
 use super::registry::Definitions;
+use crate::automation::{RunHandler, UndoHandler};
 use crate::bus::letter::{Letters, short};
 use crate::bus::{DEAD_LETTER, Letter};
 use crate::event::Event;
@@ -18,6 +19,8 @@ pub(super) fn is_own_name(name: &str) -> bool {
 pub fn own_definitions() -> Definitions {
     let mut own = Definitions::default();
     own.add(Letters);
+    own.add(RunHandler);
+    own.add(UndoHandler);
     own
 }
 

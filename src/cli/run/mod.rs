@@ -76,6 +76,7 @@ fn needed(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
         .chain(config)
         .chain(settings.policies.clone())
         .chain(settings.catalogue.clone())
+        .chain(settings.rules.clone())
         .chain(Journal::files(&settings.db))
         .collect()
 }
@@ -93,6 +94,7 @@ pub(in crate::cli) fn configured(builder: Builder, settings: &Settings) -> Resul
         admission: settings.admission,
         policies: settings.policy_set()?,
         catalogue: settings.event_types()?,
+        rules: settings.rule_set()?,
     }))
 }
 

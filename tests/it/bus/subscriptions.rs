@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::helpers::{ids, numbered, submit};
-use crate::runtime_support::{Folder, Stage, event, note_by, one_a_second, set, within};
+use crate::runtime_support::{Folder, Stage, at, event, note_by, one_a_second, set, within};
 
 #[test]
 fn a_subscription_sees_what_its_patterns_and_its_filter_mean_in_the_order_of_the_journal() {
