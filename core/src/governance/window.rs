@@ -1,7 +1,8 @@
 //! One key of one session window, as a state machine.
 //!
 //! The exact rule: an event judged at t is accepted if t is inside a session, and fewer than N of its key have a place there:
-//! those that were accepted, and those that have booked one. Who has booked one goes on while the session lasts.
+//! those that were accepted, and those that have booked one. Who has booked one goes on while the session lasts, and fewer
+//! than N were accepted: another set may have put more bookings into it than it has places.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,11 +69,11 @@ impl Window {
         if let Some(session) = open {
             let opening = session.session;
             let booked = matches!(comer, Comer::Back(slot) if opening <= slot && slot <= now);
-            if booked || rule.at_most.is_none() {
-                return WindowRuling::Free { opening, booked };
-            }
-            let committed = self.used(&session);
-            if rule.has_place(committed + self.reserved(&session)) {
+            let (committed, reserved) = match booked {
+                true => (self.accepted(&session), self.taken_in(&session).count() as u64),
+                false => (self.used(&session), self.reserved(&session)),
+            };
+            if rule.has_place(committed + reserved) {
                 return WindowRuling::Free { opening, booked };
             }
             if rule.has_place(committed) {
@@ -86,18 +87,27 @@ impl Window {
 
     /// How many have a place in a session: accepted there, or booked.
     pub fn used(&self, session: &Occurrence) -> u64 {
-        let accepted = match self.latest {
+        let booked: u64 = self.booked.range(session.session..session.session_end).map(|(_, count)| count).sum();
+        self.accepted(session) + booked
+    }
+
+    fn accepted(&self, session: &Occurrence) -> u64 {
+        match self.latest {
             Some((opening, count)) if opening == session.session => count,
             // A clock that was set back opens no session again that is counted no more.
             Some((opening, _)) if opening > session.session => u64::MAX / 2,
             _ => 0,
-        };
-        let booked: u64 = self.booked.range(session.session..session.session_end).map(|(_, count)| count).sum();
-        accepted + booked
+        }
+    }
+
+    /// Those on their way into a session, each with whether it has a booked place.
+    fn taken_in(&self, session: &Occurrence) -> impl Iterator<Item = bool> {
+        let opening = session.session;
+        self.taken.iter().filter(move |(taken, ..)| *taken == opening).map(|(.., booked)| *booked)
     }
 
     fn reserved(&self, session: &Occurrence) -> u64 {
-        let taken = self.taken.iter().filter(|(opening, _, booked)| *opening == session.session && !booked).count();
+        let taken = self.taken_in(session).filter(|booked| !booked).count();
         let inside = |slot: Timestamp| session.session <= slot && slot < session.session_end;
         (taken + self.booking.iter().filter(|(slot, _)| inside(*slot)).count()) as u64
     }
@@ -213,6 +223,20 @@ mod tests {
             WindowRuling::Free { opening: at(1, 9), booked: true }
         );
         assert_eq!(key.rule(&rule, at(1, 18), Comer::Back(at(1, 9))), closed(at(2, 9), at(2, 9)));
+    }
+
+    #[test]
+    fn of_more_who_have_booked_than_there_are_places_those_go_on_who_come_first() {
+        let (mut key, rule) = (Window::default(), rule(Some(2)));
+        key.was_placed(at(1, 9), 1);
+        [9, 10, 10].into_iter().for_each(|hour| key.was_booked(at(1, hour))); // another set opened later
+        let back = |key: &Window, hour| key.rule(&rule, at(1, 11), Comer::Back(at(1, hour)));
+        assert_eq!(back(&key, 10), WindowRuling::Free { opening: at(1, 9), booked: true });
+        key.take(at(1, 9), true, AskId(1));
+        assert_eq!(back(&key, 10), WindowRuling::Unclear);
+        key.commit(AskId(1));
+        key.unbook(at(1, 10));
+        assert_eq!([9, 10].map(|hour| back(&key, hour)), [closed(at(2, 9), at(2, 9)); 2]);
     }
 
     #[test]

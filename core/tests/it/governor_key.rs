@@ -200,21 +200,23 @@ impl Key {
 
     fn window(&self, (start, length): (i64, i64), most: usize, (now, (own, ..)): (i64, Comer)) -> Look {
         let session = |nth: i64| nth * DAY + start..nth * DAY + start + length;
-        let places = |nth: i64, committed: bool| -> usize {
-            let given = self.taken.iter().chain(&self.booked).filter(|it| !committed || it.by.is_none());
+        let places = |nth: i64, (committed, booked): (bool, bool)| -> usize {
+            let given = self.taken.iter().chain(self.booked.iter().filter(|_| booked));
+            let given = given.filter(|it| !committed || it.by.is_none());
             given.filter(|it| session(nth).contains(&it.slot)).map(|it| it.who).collect::<BTreeSet<_>>().len()
         };
         let today = now.div_euclid(DAY);
         if let Some(nth) = [today, today - 1].into_iter().find(|nth| session(*nth).contains(&now)) {
+            // In the way of who has booked a place there are those alone who were let in.
             let is_mine = own.is_some_and(|own| session(nth).contains(&own));
-            if is_mine || places(nth, false) < most {
+            if places(nth, (false, !is_mine)) < most {
                 return Look::Free(Some(session(nth).start));
             }
-            if places(nth, true) < most {
+            if places(nth, (true, !is_mine)) < most {
                 return Look::Unclear;
             }
         }
-        let mut next = (today - 1..).filter(|nth| session(*nth).start > now && places(*nth, false) < most);
+        let mut next = (today - 1..).filter(|nth| session(*nth).start > now && places(*nth, (false, true)) < most);
         Look::Closed { slot: session(next.next().expect("a day")).start, timed: true }
     }
 

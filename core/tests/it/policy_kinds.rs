@@ -354,6 +354,26 @@ fn what_a_policy_of_another_kind_has_booked_under_its_name_stands_as_after_a_res
     assert_eq!((end(&live), live), (end(&after_a_restart), after_a_restart));
 }
 
+#[test]
+fn acceptances_of_a_rate_that_are_told_late_while_a_set_is_read_count_in_the_order_of_the_journal() {
+    let three_at_once = "kind = \"rate\"\nrate = 7\nper = \"1s\"\nburst = 3\nmode = \"discard\"";
+    let mut desk = Timeline::new(&[three_at_once]);
+    desk.governor.begins_to_learn();
+    let read = Governor::new(&desk.set);
+    for (event, now) in [(1, "00:00:00"), (2, "00:00:00.220")] {
+        desk.governor.ask(asks(&desk.set, event, None), instant(now)).expect("an answer at once");
+    }
+    // One lane tells what it appended later before another what it appended first.
+    for (event, position) in [(2, 11), (1, 10)] {
+        desk.governor.settle(AskId(event), Some(position), instant("00:00:00.300"));
+    }
+    assert!(desk.governor.learn(read, instant("00:00:00.300")).is_empty());
+    desk.next = 3;
+    // The second was the first of a burst anew: the one before it had been over by then.
+    let ends: Vec<_> = [3, 4, 5].map(|event| end(&desk.new_at(event, "00:00:00.300"))).into();
+    assert!(ends[..2] == ["on", "on"] && ends[2] != "on", "{ends:?}");
+}
+
 /// A governor that was asked once, and then learnt what a reading has, in which that has committed at position 7.
 fn told_late(text: &str, before: &[Fact], now: Timestamp) -> Timeline {
     let mut desk = Timeline::new(&[text]);

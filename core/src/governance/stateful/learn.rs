@@ -7,7 +7,7 @@ use crate::Timestamp;
 use crate::governance::ask::{Ask, Who};
 use crate::governance::decision::{Booking, Grant};
 
-/// What has committed since a reading began, and where.
+/// What was told to have committed since a reading began, and where.
 #[derive(Debug, Default)]
 pub(super) struct Late(Vec<(u64, Since)>);
 
@@ -27,6 +27,12 @@ impl Late {
             let (place, grant) = (it.place.clone(), it.grant.clone());
             self.0.push((position, Since::Granted { place, grant, who: held.who.clone(), waits: held.waits }));
         }
+    }
+
+    /// What the journal has after a position, in its order: lanes tell it in theirs.
+    fn after(mut self, position: u64) -> impl Iterator<Item = (u64, Since)> {
+        self.0.sort_by_key(|(position, _)| *position);
+        self.0.into_iter().filter(move |(at, _)| *at > position)
     }
 }
 
@@ -57,10 +63,8 @@ impl Governor {
             }
         }
         self.reserve_again();
-        for (position, since) in self.late.take().unwrap_or_default().0 {
-            if position > read.read_to {
-                self.catch_up(position, since);
-            }
+        for (position, since) in self.late.take().unwrap_or_default().after(read.read_to) {
+            self.catch_up(position, since);
         }
         let all = self.keys.iter().filter(|(_, key)| key.state.calls()).map(|(place, _)| place.clone());
         self.changed.extend(all); // a limit may be wider now
