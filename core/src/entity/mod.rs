@@ -48,6 +48,11 @@ impl LatestFields {
         }
     }
 
+    /// The latest timestamp that told of a field.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.0.values().map(|(at, ..)| *at).max()
+    }
+
     /// A field's value.
     pub fn get(&self, field: &str) -> Option<&Json> {
         self.0.get(field).map(|(.., value)| value)
@@ -56,11 +61,6 @@ impl LatestFields {
     /// Each field with when it was last told, at which position, and its value.
     pub fn told(&self) -> impl Iterator<Item = (&str, Timestamp, u64, &Json)> {
         self.0.iter().map(|(field, (at, position, value))| (field.as_str(), *at, *position, value))
-    }
-
-    /// The latest timestamp that told of a field.
-    pub fn last(&self) -> Option<Timestamp> {
-        self.0.values().map(|(at, ..)| *at).max()
     }
 
     /// Each field's value.

@@ -254,7 +254,7 @@ proptest! {
             prop_assert_eq!(fed.runs(created(id, &of.to_string())), []);
         }
         tasks.sort_by_key(|(_, id)| regie_core::Digest::of(format!("{seed}{id}").as_bytes()));
-        let mut open = sizes.clone();
+        let mut open = sizes;
         for (of, id) in &tasks {
             open[*of] -= 1;
             let fired = fed.fires(status(id, "completed"));
