@@ -32,7 +32,9 @@ pub(super) fn decide(args: &DecideArgs, approved: bool, builder: Builder) -> Res
     match ask::ask(&settings, &builder, &ask)? {
         Answer::Done(result) => done(args, &result),
         Answer::Refused(error) => refused(args, &one, error),
-        Answer::Updated(_) | Answer::Undone(_) => Err(Failure::Unreachable("the owner answered another question".into())),
+        Answer::Updated(_) | Answer::Undone(_) => {
+            Err(Failure::Unreachable("the owner answered another question".into()))
+        }
     }
 }
 
