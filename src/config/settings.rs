@@ -64,10 +64,11 @@ impl Settings {
             }
         }
         let layer = flags.over(environment).over(below);
-        // A policy file is looked at even when the rest is at fault, so that everything is told at once.
+        // Policies and rules are looked at even when the rest is at fault, so that everything is told at once.
         if !faults.is_empty() {
             let policies = layer.policies.as_deref().and_then(|path| policies_of(path, &layer.policies_at).err());
-            faults.extend(policies.into_iter().flatten());
+            let rules = layer.rules.as_deref().and_then(|path| rules_of(path).err());
+            faults.extend(policies.into_iter().chain(rules).flatten());
         }
         Faults(faults).none()?;
         Ok(Settings {
@@ -108,17 +109,7 @@ impl Settings {
 impl Settings {
     /// Reads the rules file, if one is named: whole, or not at all.
     pub fn rule_set(&self) -> Result<Option<RuleSet>, Faults> {
-        let Some(path) = self.rules.as_deref() else { return Ok(None) };
-        let text = file::text_of(path).map_err(|fault| Faults(vec![fault]))?;
-        let told = |_| {
-            let faults = RuleSet::faults(&text, None).into_iter();
-            let placed = faults.map(|error| {
-                let place = Place::In { path: path.into(), line: error.line, column: error.column };
-                Fault::new(place, error.why)
-            });
-            Faults(placed.collect())
-        };
-        RuleSet::parse(&text).map(Some).map_err(told)
+        self.rules.as_deref().map(rules_of).transpose().map_err(Faults)
     }
 }
 
@@ -126,6 +117,18 @@ impl Settings {
 #[cfg(feature = "cli")]
 pub(crate) fn policies_in(path: &Path) -> Result<PolicySet, Faults> {
     policies_of(path, &None).map_err(Faults)
+}
+
+fn rules_of(path: &Path) -> Result<RuleSet, Vec<Fault>> {
+    let text = file::text_of(path).map_err(|fault| vec![fault])?;
+    RuleSet::parse(&text).map_err(|_| {
+        let told = RuleSet::faults(&text, None).into_iter();
+        told.map(|error| {
+            let place = Place::In { path: path.into(), line: error.line, column: error.column };
+            Fault::new(place, error.why)
+        })
+        .collect()
+    })
 }
 
 fn policies_of(path: &Path, named_at: &Option<Place>) -> Result<PolicySet, Vec<Fault>> {

@@ -1,6 +1,7 @@
 //! `regie update`: by a process that opens the journal, and by the one that owns it; and `--catalogue`.
 
 use regie::JournalConfig;
+use regie::core::automation::RuleSet;
 use regie::core::entity::Update;
 use regie::core::event::{EntityRef, Principal};
 use serde_json::json;
@@ -79,7 +80,7 @@ fn the_owner_of_the_journal_does_it_over_its_socket() {
     within(async {
         let place = Place::new();
         let journal = JournalConfig::sqlite(place.path("regie.db"));
-        let runtime = regie::builder().journal(journal).start().await.unwrap();
+        let runtime = regie::builder().journal(journal).rules(RuleSet::default()).start().await.unwrap();
         let update = Update::of(EntityRef::new("task", "T-1"), Principal::user("ana")).set("status", "open");
         runtime.handle().update(update).await.unwrap();
         let done = place.run(&["update", "task", "T-1", "status=done", "--by", "agent:bot", "--json"]);

@@ -13,7 +13,8 @@ use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
-use super::messages::{Item, Links, OpenView, Outcome, Question, Report, RunView, Task, WorkflowView};
+use super::messages::{Item, Links, Outcome, Question, Report, Task};
+use super::view::view;
 use super::told::{ended_in, freed_in, judged_in};
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
@@ -485,26 +486,5 @@ fn stamp(command: &Arc<Command>, at: Timestamp) -> Option<Arc<Command>> {
             Some(Arc::new(Command::Submit { event, emitted: *emitted }))
         }
         _ => None,
-    }
-}
-
-/// How a workflow stands by its state.
-pub(crate) fn view(state: &core::State) -> WorkflowView {
-    let run = state.run().map(|run| RunView {
-        definition: run.definition.clone(),
-        version: run.version,
-        status: run.status.clone(),
-    });
-    let open = state.open().iter().map(|(sequence, open)| OpenView {
-        sequence: *sequence,
-        state: open.state,
-        until: open.until,
-    });
-    WorkflowView {
-        sequence: state.sequence,
-        ended: state.has_ended(),
-        run,
-        open: open.collect(),
-        owed: state.owed().keys().cloned().collect(),
     }
 }
