@@ -37,6 +37,7 @@ mod parts;
 mod projections;
 mod reasoners;
 mod recovery;
+mod rules;
 mod runtime_support;
 mod scenarios;
 mod scene;

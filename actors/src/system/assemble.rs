@@ -13,9 +13,7 @@ use regie_journal::OpenNote;
 use tokio::sync::{Semaphore, watch};
 
 use crate::agent::Agents;
-use crate::automation::{
-    AutomationSources, AutomationView, RulesInForce, Submitter,
-};
+use crate::automation::{AutomationSources, AutomationView, RulesInForce, Submitter};
 use crate::bus::{self, Bell};
 use crate::busy::Busy;
 use crate::door::Door;

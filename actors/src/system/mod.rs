@@ -19,10 +19,7 @@ use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
-use crate::automation::{
-    Automation, AutomationView, CurrentRules, Keep as KeepRules, RulesInForce,
-    recorded_rules,
-};
+use crate::automation::{Automation, AutomationView, CurrentRules, Keep as KeepRules, RulesInForce, recorded_rules};
 use crate::bus::{self, Bus};
 use crate::busy::Busy;
 use crate::clock::Clock;

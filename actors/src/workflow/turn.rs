@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::Body;
 use super::messages::{Item, Links, Outcome, Question, Report, Task};
-use super::view::view;
 use super::told::{ended_in, freed_in, judged_in};
+use super::view::view;
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
 use crate::lane::{Append, AppendError};
