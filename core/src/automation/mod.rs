@@ -12,6 +12,7 @@ mod dry_run;
 mod evaluate;
 mod fault;
 mod file;
+mod interest;
 mod plan;
 mod rule;
 mod run;

@@ -34,6 +34,7 @@ mod rules_data;
 mod rules_edges;
 mod rules_file;
 mod rules_help;
+mod rules_interest;
 mod rules_run;
 mod rules_undo;
 mod signal_filter;
