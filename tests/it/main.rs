@@ -47,4 +47,5 @@ mod submit;
 mod support;
 mod testing;
 mod tidy;
+mod updates;
 mod watchdog;
