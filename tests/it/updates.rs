@@ -212,7 +212,8 @@ fn what_an_event_claims_of_a_checked_entity_must_be_so() {
         // Two in one turn: the second claims what the first has made so.
         let pair = stage.handle.submit_batch(vec![moved("2", 10, 20), moved("3", 20, 30), moved("4", 10, 40)]).await;
         assert_eq!(pair.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
-        let elsewhere = event("account.moved", "c", "5").entity(EntityRef::new("account", "a")).change("balance", 30, 1);
+        let elsewhere =
+            event("account.moved", "c", "5").entity(EntityRef::new("account", "a")).change("balance", 30, 1);
         let refused = stage.handle.submit(elsewhere.build().unwrap()).await.unwrap_err();
         assert!(refused.reason.to_string().contains("/correlation_id"));
         let refused = updated(&stage, account().set("balance", 1).within("c")).await;
