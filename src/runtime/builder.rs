@@ -322,9 +322,30 @@ impl Builder {
     /// runs already is left alone.
     ///
     /// # Errors
-    /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a reasoner that there
-    /// is not, or the operating system gives no thread.
+    /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a
+    /// reasoner that there is not, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
+        #[cfg(unix)]
+        let controls = self.control;
+        let settings = self.settings()?;
+        #[cfg(unix)]
+        let files = match &settings.place {
+            Place::Files(options) if controls => Some(options.path.clone()),
+            _ => None,
+        };
+        let running = system::start(settings).await?;
+        Ok(Runtime {
+            #[cfg(unix)]
+            control: files.and_then(|journal| {
+                let handle = Handle::new(Arc::clone(&running.core));
+                Control::open(handle, &running.core.pool, &journal)
+            }),
+            running,
+        })
+    }
+
+    /// What the system is made of, as this builder says, or else as stands unless said.
+    fn settings(self) -> Result<Settings, StartError> {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
         }
@@ -342,16 +363,11 @@ impl Builder {
                 ..SqliteOptions::at(path)
             }),
         };
-        #[cfg(unix)]
-        let files = match &place {
-            Place::Files(options) if self.control => Some(options.path.clone()),
-            _ => None,
-        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let registered = self.subscribers.into_iter().map(Registered::start).collect::<Result<Vec<_>, _>>()?;
         let (subscribers, of_subscribers): (Vec<_>, Vec<_>) = registered.into_iter().unzip();
         let agents = self.agents.into_iter().chain(of_subscribers).collect();
-        let running = system::start(Settings {
+        Ok(Settings {
             place,
             shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),
             clock: clock.unwrap_or_default().clock(),
@@ -369,15 +385,6 @@ impl Builder {
             keep: self.keep,
             grace: self.grace,
             faults: self.faults,
-        });
-        let running = running.await?;
-        Ok(Runtime {
-            #[cfg(unix)]
-            control: files.and_then(|journal| {
-                let handle = Handle::new(Arc::clone(&running.core));
-                Control::open(handle, &running.core.pool, &journal)
-            }),
-            running,
         })
     }
 }
