@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for report in handle.runs(None, None, Order::Oldest).await? {
             println!("{} ran for {:?}: {}", report.run.rule, report.run.subject, report.state.as_str());
             let undone = handle.undo(&report.run.id, Principal::user("ana"), "b was the wrong one", false).await?;
+            handle.settle().await;
             println!("put back by {} event", undone.events.len());
         }
         let fields = handle.state(&order, None).await?.map(|order| order.fields).unwrap_or_default();

@@ -54,6 +54,8 @@ fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answ
         let runtime = builder.start().await?;
         runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
         let answer = perform(&runtime.handle(), ask.clone()).await;
+        // What rules make of it is part of it.
+        runtime.handle().rules_settled().await;
         runtime.shutdown().await;
         Ok(answer)
     })

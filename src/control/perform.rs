@@ -19,8 +19,6 @@ pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
             undone.map(Answer::Undone).map_err(|error| ErrorInfo::new(error.code(), error))
         }
     };
-    // What rules make of it is part of it: whoever opened the journal for this alone ends when it is done.
-    handle.rules_settled().await;
     done.unwrap_or_else(Answer::Refused)
 }
 

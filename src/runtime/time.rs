@@ -55,16 +55,28 @@ impl Handle {
         self.rules_settled().await;
     }
 
+    /// Waits until the rules have looked at all that is committed now.
+    pub(super) async fn rules_looked(&self) {
+        self.looked_up_to(self.position()).await;
+    }
+
+    /// Comes back with true once the rules have looked so far; with false if they never will.
+    async fn looked_up_to(&self, position: u64) -> bool {
+        let (mut through, mut gave_up) = (self.core.looked_through.clone(), self.core.gave_up.clone());
+        let looked = pin!(through.wait_for(|through| *through >= position));
+        let given_up = pin!(gave_up.wait_for(|gave_up| *gave_up));
+        matches!(select(looked, given_up).await, Either::Left((Ok(_), _)))
+    }
+
     /// Waits until nothing is under way, and the rules have looked at all that was committed.
     pub async fn rules_settled(&self) {
-        let (mut through, mut gave_up) = (self.core.looked_through.clone(), self.core.gave_up.clone());
         loop {
             self.core.busy.settled().await;
             let head = self.position();
-            let looked = pin!(through.wait_for(|through| *through >= head));
-            let given_up = pin!(gave_up.wait_for(|gave_up| *gave_up));
             // Where the rules are left dead, nobody looks any more.
-            let Either::Left((Ok(_), _)) = select(looked, given_up).await else { return };
+            if !self.looked_up_to(head).await {
+                return;
+            }
             if self.is_at_rest() && self.position() == head {
                 return;
             }

@@ -76,7 +76,8 @@ pub struct Automation {
     /// What was committed before this life began may have been looked at in an earlier one.
     began_at: u64,
     kept_at: u64,
-    /// What was found and not looked at yet, for runs before are being recorded.
+    /// Whether runs are being recorded: until they are, what is known is ahead of them, and is not kept.
+    recording: bool,
     life: Life,
 }
 
@@ -86,7 +87,7 @@ impl Automation {
         let (evaluator, from) = resumed(&sources.readers).unwrap_or_else(|| (Evaluator::new(RuleSet::default()), 0));
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
         let began_at = sources.journal.view().position.load(Ordering::Acquire);
-        Self { evaluator, following, sources, began_at, kept_at: from, life }
+        Self { evaluator, following, sources, began_at, kept_at: from, recording: false, life }
     }
 
     /// Takes in what was found; gives the runs that follow.
@@ -139,7 +140,7 @@ impl Automation {
     fn keep(&mut self) {
         let Some(index) = &self.sources.index else { return };
         let position = self.following.position();
-        if position == self.kept_at {
+        if position == self.kept_at || self.recording {
             return;
         }
         let body = Body { rules: set_text(self.evaluator.rules()), known: self.evaluator.knowledge().clone() };
@@ -162,6 +163,10 @@ impl Automation {
             Err(error) => {
                 tracing::warn!(%error, "the rules cannot follow the journal; they try again");
                 self.sources.view.trouble(self.following.position(), &error.to_string());
+                if !error.is_passing() {
+                    // Nobody is to wait for rules that cannot go on; `last_trouble` tells why.
+                    self.sources.through.send_replace(u64::MAX);
+                }
                 ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.begin_anew(ctx)));
             }
         }
@@ -178,6 +183,7 @@ impl Automation {
         let (submitter, view, began_at) =
             (self.sources.submitter.clone(), Arc::clone(&self.sources.view), self.began_at);
         let under_way = self.life.under_way();
+        self.recording = true;
         let recorded = async move {
             submitter.record(runs, began_at, &view).await;
             drop(under_way);
@@ -186,6 +192,7 @@ impl Automation {
     }
 
     fn went_on(&mut self, ctx: &mut Context<Self>) {
+        self.recording = false;
         let position = self.following.position();
         self.sources.through.send_replace(position);
         self.sources.view.is_through(position, self.evaluator.world().len());

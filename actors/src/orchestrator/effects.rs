@@ -1,5 +1,6 @@
 //! Letting effects out: agents' calls and sends. Timers are set by what is due.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ use crate::updated::updated;
 
 /// How soon a passing refusal of an effect's end or of a send is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long what became of an update waits for the index to tell it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An effect that is out.
 struct Out {
@@ -138,13 +142,18 @@ impl Shard {
         let (reply, answer) = oneshot::channel();
         let (to, command) = (update.correlation(), Arc::new(Command::Update(update.clone())));
         self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
-        let readers = self.links.readers.clone();
+        let links = Rc::clone(&self.links);
         let end = async move {
             match answer.await {
                 Ok(Ok(None)) => Some(EffectEnd::Updated { first: 0, events: 0 }),
                 Ok(Ok(Some(result))) => {
                     let position = result.position?;
-                    let read = readers.run(move |reader| updated(reader, position));
+                    // All that was committed by now: its events may be those of several turns.
+                    let least = links.head();
+                    let read = links.readers.run(move |reader| {
+                        reader.caught_up(least, PATIENCE)?;
+                        updated(reader, position)
+                    });
                     read.await.ok().map(|updated| updated.end(position))
                 }
                 Ok(Err(reason)) => not_sent(&reason),

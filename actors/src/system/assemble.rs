@@ -97,12 +97,12 @@ pub(super) fn assemble(
     let (timers_seat, timers) = Post::new();
     let definitions = Arc::new(definitions);
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
-    let (rules, recorded) = match (rules, recorded) {
-        (Rules::These(rules), recorded) => (rules, recorded.unwrap_or_default()),
-        (Rules::AsRecorded { .. }, Some(recorded)) => (recorded.clone(), recorded),
-        (Rules::AsRecorded { else_these }, None) => (else_these, RuleSet::default()),
+    let rules = match rules {
+        Rules::These(rules) => rules,
+        Rules::AsRecorded { else_these } => recorded.clone().unwrap_or(else_these),
     };
-    let (enact_rules, rules) = watch::channel(Arc::new(RulesInForce::new(rules, rules_by, recorded)));
+    let in_force_now = Arc::new(RulesInForce::new(rules, rules_by, recorded.as_ref()));
+    let (enact_rules, rules) = watch::channel(in_force_now);
     let ((set_seat, sets), (check_seat, check)) = (Post::new(), Post::new());
     let enacts = Arc::new(enacts);
     let sources = Sources {

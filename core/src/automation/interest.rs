@@ -12,6 +12,8 @@ pub(super) struct Interest {
     /// All of them: a rule looks at whatever its events are about, or at all that it is related to.
     all: bool,
     kinds: BTreeSet<String>,
+    /// What the rules watch for is taken in too: it may name their subjects.
+    on: BTreeSet<String>,
 }
 
 impl Interest {
@@ -19,6 +21,7 @@ impl Interest {
     pub(super) fn of(rules: &[Rule], relations: &[Relation]) -> Self {
         let mut interest = Self::default();
         for rule in rules {
+            interest.on.extend(rule.on().iter().map(|pattern| pattern.as_str().to_string()));
             match rule.rests_on() {
                 Some(kinds) => interest.kinds.extend(kinds.map(str::to_string)),
                 None => interest.all = true,
@@ -37,6 +40,7 @@ impl Interest {
 
     /// As a text: worlds that were folded with another are not the same.
     pub(super) fn text(&self) -> String {
-        if self.all { "*".to_string() } else { self.kinds.iter().cloned().collect::<Vec<_>>().join(" ") }
+        let list = |texts: &BTreeSet<String>| texts.iter().cloned().collect::<Vec<_>>().join(" ");
+        if self.all { "*".to_string() } else { format!("{} on {}", list(&self.kinds), list(&self.on)) }
     }
 }

@@ -6,7 +6,6 @@ mod undo;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regie_actors::automation::RulesInForce;
 use regie_core::automation::{RuleSet, RuleSetError};
 use regie_core::event::{Event, Principal};
 use regie_core::query::Order;
@@ -34,8 +33,7 @@ impl Handle {
     /// If it rests on more relations than are taken; the one before stays.
     pub fn set_rules(&self, set: &RuleSet, by: Option<Principal>) -> Result<(), RuleSetError> {
         let set = set.relating(self.core.definitions.catalogue().relations())?;
-        let before = self.rules();
-        self.core.enact_rules.send_replace(Arc::new(RulesInForce::new(set, by, before)));
+        self.core.enact_rules.send_modify(|rules| *rules = Arc::new(rules.replaced(set, by)));
         Ok(())
     }
 

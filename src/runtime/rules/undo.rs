@@ -63,7 +63,8 @@ impl UndoError {
 
 impl Handle {
     /// Puts back what a run changed: each field gets the value that it had before, by compensating events, which fire no rule
-    /// again. What was sent or called cannot be taken back. Comes back once that is decided and on its way; the events follow.
+    /// again. What was sent or called cannot be taken back. Comes back once that is recorded; the events follow: see
+    /// [`Handle::settle`].
     ///
     /// # Errors
     /// If there is no such run, it changed nothing or was put back before; if later changes lie on top, each of which is named,
@@ -75,7 +76,7 @@ impl Handle {
         if ![by.kind.as_str(), by.id.as_str(), why].iter().all(|text| is_signed(text)) {
             return Err(UndoError::Unsigned);
         }
-        self.rules_settled().await;
+        self.rules_looked().await;
         let (least, now, wanted) = (self.position(), self.now(), (run.to_string(), by.clone(), why.to_string()));
         let planned = self.core.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
@@ -85,7 +86,6 @@ impl Handle {
         let event = recorded(&undo).map_err(UndoRefusal::NoEvent)?;
         let correlation = event.event().correlation_id.clone();
         let answer = self.command(correlation, Command::Submit { event, emitted: true }).await?;
-        self.rules_settled().await;
         let position = answer.and_then(|answer| answer.position).ok_or(Reason::Lost)?;
         Ok(UndoneRun { position, events: undo.events })
     }

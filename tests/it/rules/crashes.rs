@@ -112,3 +112,34 @@ fn other_rules_take_over_with_the_first_event_under_them_and_are_recorded_once()
         stage.close().await;
     });
 }
+
+#[test]
+fn what_a_shutdown_finds_not_looked_at_is_looked_at_after_the_next_start() {
+    for _ in 0..6 {
+        within(async {
+            let folder = Folder::new();
+            let stage = Stage::with(|builder| builder.journal(folder.journal()).rules(rules(RULES))).await;
+            place(&stage, 0..ORDERS).await;
+            stage.close().await;
+            let stage = Stage::with(|builder| builder.journal(folder.journal()).rules(rules(RULES))).await;
+            assert_each_once(&stage).await;
+            stage.close().await;
+        });
+    }
+}
+
+#[test]
+fn rules_that_are_switched_off_twice_before_an_event_comes_are_off() {
+    within(async {
+        let stage = Stage::with(|builder| builder.rules(rules(RULES))).await;
+        place(&stage, 0..2).await;
+        stage.settle().await;
+        let other = rules("shipped = false\n[[rule]]\nname = 'r'\non = 'x'\ndo = [{ emit = { type = 'y' } }]\n");
+        for set in [other, rules("shipped = false\n"), rules("shipped = false\n")] {
+            stage.handle.set_rules(&set, None).unwrap();
+        }
+        place(&stage, 2..8).await;
+        assert_eq!(runs(&stage.handle).await.len(), 1);
+        stage.close().await;
+    });
+}
