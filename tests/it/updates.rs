@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use regie::core::Json;
+use regie::core::automation::RuleSet;
 use regie::core::entity::Update;
 use regie::core::event::{Catalogue, EntityRef, EventType, LifeState, Principal};
 use regie::core::governance::PolicySet;
@@ -20,6 +21,11 @@ fn of(id: &str) -> Update {
 
 async fn updated(stage: &Stage, update: Update) -> UpdateResult {
     stage.handle.update(update).await.unwrap()
+}
+
+/// Without rules: what is tested here is what updates come to themselves.
+async fn staged(more: impl FnOnce(Builder) -> Builder) -> Stage {
+    Stage::with(|builder| more(builder.rules(RuleSet::default()))).await
 }
 
 /// The types of the events of a correlation, without what they all begin with, by position.
@@ -44,7 +50,7 @@ fn positions(result: &UpdateResult) -> Vec<u64> {
 #[test]
 fn what_differs_is_told_in_one_turn_and_where_nothing_does_nothing_is() {
     within(async {
-        let stage = Stage::with(|builder| builder).await;
+        let stage = staged(|builder| builder).await;
         let created = updated(&stage, of("T-1").set("status", "open").set("title", "a")).await;
         assert_eq!((created.status, created.correlation_id.as_str()), (UpdateStatus::New, "task/T-1"));
         let blocked = updated(&stage, of("T-1").set("status", "blocked").set("title", "b")).await;
@@ -64,7 +70,7 @@ fn what_differs_is_told_in_one_turn_and_where_nothing_does_nothing_is() {
 #[test]
 fn asked_twice_under_one_id_is_once_and_other_content_is_refused_with_both_digests() {
     within(async {
-        let stage = Stage::with(|builder| builder).await;
+        let stage = staged(|builder| builder).await;
         updated(&stage, of("T-1").set("status", "open")).await;
         let block = || of("T-1").set("status", "blocked").id("u-1");
         let first = updated(&stage, block()).await;
@@ -83,7 +89,7 @@ fn asked_twice_under_one_id_is_once_and_other_content_is_refused_with_both_diges
 #[test]
 fn a_refused_update_is_recorded_as_that_and_asked_again_is_refused_again() {
     within(async {
-        let stage = Stage::with(|builder| builder).await;
+        let stage = staged(|builder| builder).await;
         updated(&stage, of("T-1").set("status", "open")).await;
         let close = || of("T-1").set("status", "closed").expect("status", "blocked").id("u-1").within("elsewhere");
         let refused = updated(&stage, close()).await;
@@ -104,7 +110,7 @@ fn a_refused_update_is_recorded_as_that_and_asked_again_is_refused_again() {
 #[test]
 fn what_no_event_can_tell_is_refused_and_leaves_no_record() {
     within(async {
-        let stage = Stage::with(|builder| builder).await;
+        let stage = staged(|builder| builder).await;
         for bad in [of("").set("a", 1), of("T\n").set("a", 1), of("T-1").within("regie/x"), of("T-1").id("\u{202e}")] {
             assert_eq!(stage.handle.update(bad).await.unwrap_err().code(), "bad_event");
         }
@@ -117,7 +123,7 @@ fn what_no_event_can_tell_is_refused_and_leaves_no_record() {
 #[test]
 fn of_racing_updates_that_expect_the_same_one_is_done() {
     within(async {
-        let stage = Stage::with(|builder| builder.shards(4)).await;
+        let stage = staged(|builder| builder.shards(4)).await;
         updated(&stage, of("T-1").set("status", "s-0")).await;
         for round in 0..20 {
             let asks = (0..8).map(|nth| {
@@ -136,7 +142,7 @@ fn of_racing_updates_that_expect_the_same_one_is_done() {
 #[test]
 fn an_update_is_the_latest_whatever_was_stamped_before() {
     within(async {
-        let stage = Stage::with(|builder| builder).await;
+        let stage = staged(|builder| builder).await;
         let late = event("task.noted", "c", "1").entity(EntityRef::new("task", "T-1")).timestamp(at(9_000));
         stage.submit(late.change("status", (), "from afar")).await;
         updated(&stage, of("T-1").set("status", "here")).await;
@@ -154,7 +160,7 @@ fn twice_asked(builder: Builder) -> Builder {
 #[test]
 fn governance_judges_each_event_and_policies_with_state_take_a_turn_for_each() {
     within(async {
-        let stage = Stage::with(twice_asked).await;
+        let stage = staged(twice_asked).await;
         updated(&stage, of("T-1").set("status", "open")).await;
         let block = || of("T-1").set("status", "blocked").set("priority", "P0").id("u-1");
         let done = updated(&stage, block()).await;
@@ -174,14 +180,14 @@ fn an_update_that_was_cut_off_goes_on_when_it_is_asked_again() {
         let folder = Folder::new();
         let over = |builder: Builder| builder.journal(JournalConfig::sqlite(folder.path()));
         let block = || of("T-1").set("status", "blocked").set("priority", "P0").id("u-1");
-        let cut = Stage::with(over).await;
+        let cut = staged(over).await;
         updated(&cut, of("T-1").set("status", "open")).await;
         // The first event of the plan alone, as a turn before a crash would have left it.
         let before = [("status".to_string(), Json::of("open"))].into();
         let planned = regie::core::entity::plan(&block(), &before, &Catalogue::shipped(), at(1)).unwrap();
         cut.handle.submit(planned[0].clone()).await.unwrap();
         cut.close().await;
-        let stage = Stage::with(over).await;
+        let stage = staged(over).await;
         let done = updated(&stage, block()).await;
         assert_eq!(done.events.len(), 3);
         assert_eq!(kinds(&stage, "task/T-1").await.len(), 4);
@@ -199,7 +205,7 @@ fn accounts() -> Catalogue {
 #[test]
 fn what_an_event_claims_of_a_checked_entity_must_be_so() {
     within(async {
-        let stage = Stage::with(|builder| builder.catalogue(accounts())).await;
+        let stage = staged(|builder| builder.catalogue(accounts())).await;
         let moved = |id: &str, before: i64, after: i64| {
             let event = event("account.moved", "account/a", id).entity(EntityRef::new("account", "a"));
             event.change("balance", before, after).build().unwrap()
@@ -237,7 +243,7 @@ fn closes(_: &u64, input: Input<'_>, _: &Moment<'_>) -> Result<Reaction<u64>, Ha
 #[test]
 fn a_handler_updates_an_entity_and_is_told_how_that_ended() {
     within(async {
-        let stage = Stage::with(|builder| builder.handler(script("closer", "work.*", closes))).await;
+        let stage = staged(|builder| builder.handler(script("closer", "work.*", closes))).await;
         for (correlation, progress) in [("c-1", json!(100)), ("c-2", json!(101)), ("c-3", json!(100))] {
             stage.submit(event("work.done", correlation, "w").payload(json!({"progress": progress}))).await;
             stage.settle().await;
