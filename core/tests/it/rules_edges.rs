@@ -118,7 +118,12 @@ fn another_set_keeps_the_edges_of_the_rules_that_stay_as_they_are() {
     let mut fed = Fed::file(SPRINTS);
     fed.fires(created("1", "S"));
     assert_eq!(fed.fires(status("1", "completed")), done("S"));
-    let other = "[[rule]]\nname = \"o\"\non = \"x\"\ndo = [{ notify = { a = 1 } }]\n";
+    let other = r#"[[rule]]
+name = "o"
+on = "orchestration.>"
+when = "event.id == 'never'"
+do = [{ notify = { a = 1 } }]
+"#;
     assert_eq!(fed.evaluator.take_over(set(&format!("{other}{SPRINTS}"))), Takeover::GoesOn);
     assert_eq!(fed.fires(status("1", "completed")), []);
     assert_eq!(fed.evaluator.take_over(set(&SPRINTS.replace("\"\"", "\"none\""))), Takeover::GoesOn);
