@@ -396,6 +396,42 @@ WINDOWS = {"agent.note": ("discard", timedelta(seconds=60), lambda event: event[
            "orchestration.notification.requested": ("defer", timedelta(minutes=5), lambda event: event["session_key"])}
 
 
+class Rules:
+    """What the four rules that Regie ships make of the sample. What they emit has no session, so no cooldown counts it."""
+
+    def __init__(self):
+        self.status, self.sprint_of, self.complete = {}, {}, set()
+
+    def follow(self, event):
+        about, changes = event.get("entity"), event.get("changes", {})
+        if not about or about["type"] not in ("task", "sprint"):
+            return []
+        after = {field: change.get("after") for field, change in changes.items()}
+        key = (about["type"], about["id"])
+        if "status" in after:
+            self.status[key] = after["status"]
+        if about["type"] == "task":
+            self.sprint_of.update((key, other["id"]) for other in event.get("related", []) if other["type"] == "sprint")
+        return self.emitted(event, key, after)
+
+    def emitted(self, event, key, after):
+        if event["type"] == "orchestration.sprint.status_changed" and after.get("status") == "active":
+            yield self.event(event, "session-started", "orchestration.session.started", ("session", key[1]))
+        if event["type"] == "orchestration.task.status_changed" and after.get("status") == "blocked":
+            yield self.event(event, "task-blocked", "orchestration.notification.requested", key)
+        if event["type"] == "orchestration.task.priority_changed" and after.get("priority") == "P0":
+            yield self.event(event, "task-urgent", "orchestration.alert.raised", key, "P0")
+        sprint = self.sprint_of.get(key, key[1])
+        done = [self.status[task] == "completed" for task, of in self.sprint_of.items() if of == sprint]
+        if done and all(done) and sprint not in self.complete:
+            self.complete.add(sprint)
+            yield self.event(event, "sprint-completed", "orchestration.sprint.status_changed", ("sprint", sprint))
+
+    def event(self, cause, rule, kind, about, priority="P2"):
+        return {"type": kind, "correlation_id": "/".join(about), "causation_id": cause["id"], "timestamp": cause["timestamp"],
+                "actor": {"id": rule}, "entity": {"type": about[0], "id": about[1]}, "priority": priority, "state": "processed"}
+
+
 def read(text):
     event = json.loads(text)
     if "specversion" in event:
@@ -409,8 +445,8 @@ def read(text):
 
 
 def expect(texts):
-    """A model of the sample's run, in a page: who is new, what the two cooldowns do, what the counts are."""
-    seen, events, counts = {}, [], Counter()
+    """A model of the sample's run, in a page: who is new, what the two cooldowns and the rules do, what the counts are."""
+    seen, events, counts, rules = {}, [], Counter(), Rules()
     last, put_off, now = {}, [], DAY
     for text in texts:
         counts["lines"] += 1
@@ -439,6 +475,8 @@ def expect(texts):
                 last[slot] = free
                 put_off.append((free, event))
         events.append(event)
+        if event["state"] == "processed":
+            events.extend(rules.follow(event))
     for free, event in put_off:
         event["state"] = "deferred" if free > now else "processed"
     waiting = [{"id": event["id"], "correlation_id": event["correlation_id"], "until": stamp(free)} for free, event in put_off if free > now]
