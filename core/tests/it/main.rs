@@ -35,6 +35,7 @@ mod rules_file;
 mod rules_help;
 mod rules_run;
 mod rules_undo;
+mod rules_world;
 mod signal_filter;
 mod token_bucket;
 mod toy;
