@@ -9,10 +9,12 @@
 //! - [`journal`]: the store trait, SQLite and memory, readers, `verify`.
 //! - [`actors`]: the actix shell, for those who look inside.
 //! - [`reasoning`]: bounded reasoning: reasoners, their limits, what they may answer.
+//! - [`bus`]: who is told of what was committed: subscriptions, subscribers, dead letters.
 //! - [`config`]: the configuration file.
 //! - [`testing`]: a clock that stands still, scripted agents, assertions; for tests of your own.
 //! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
 
+pub mod bus;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
@@ -43,3 +45,8 @@ pub use runtime::{Answer, Builder, ClockKind, Foreseen, Handle, JournalConfig, M
 pub fn builder() -> Builder {
     Builder::new()
 }
+
+/// The code of the page is run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/catalogue.md")]
+struct CataloguePage;

@@ -7,7 +7,7 @@ use regie_core::event::CorrelationId;
 
 /// A place at which something can be made to panic. Those of a workflow come with its correlation, those of a part of the
 /// runtime with the part's name: `shard 0`, `policy`, `timers`, `metrics`, `agent mailer`,
-/// `reasoner risk`, `index`, `readers`.
+/// `reasoner risk`, `index`, `readers`, `bus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultPoint {
@@ -39,6 +39,8 @@ pub enum FaultPoint {
     TimersFire,
     /// When something is to be counted.
     MetricsCount,
+    /// The rules look at what was committed.
+    Automation,
     /// When an agent's or a reasoner's gate is asked for a call.
     GateCall,
     /// When such a gate has begun a call.
@@ -47,6 +49,10 @@ pub enum FaultPoint {
     Index,
     /// Before a reader's thread does what it is asked.
     Reader,
+    /// When the bus is about to look for what was committed.
+    BusLook,
+    /// When the bus offers an event to those who may want it.
+    BusOffer,
 }
 
 type Plan = dyn Fn(FaultPoint, &CorrelationId) -> bool + Send + Sync;

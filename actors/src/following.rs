@@ -34,7 +34,7 @@ pub(crate) enum Looked {
 impl Following {
     /// From the record after a position.
     pub(crate) fn new(readers: Readers, journal: &JournalHandle, position: u64) -> Self {
-        Self { readers, follow: None, position, head: journal.head() }
+        Self { readers, follow: None, position, head: journal.heads() }
     }
 
     /// How far it has come.

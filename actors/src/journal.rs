@@ -68,7 +68,7 @@ pub struct JournalView {
 pub struct JournalHandle {
     requests: Sender<Request>,
     view: Arc<JournalView>,
-    head: watch::Receiver<u64>,
+    heads: watch::Sender<u64>,
 }
 
 impl JournalHandle {
@@ -81,10 +81,11 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
-        let (announce, head) = watch::channel(writer.head().position);
-        let thread = Thread { writer, inbox, index, view: Arc::clone(&view), announce, panicked: false };
+        let heads = watch::Sender::new(writer.head().position);
+        let (seen, told) = (Arc::clone(&view), heads.clone());
+        let thread = Thread { writer, inbox, index, view: seen, heads: told, panicked: false };
         let joined = std::thread::Builder::new().name("regie-journal".into()).spawn(move || thread.run())?;
-        Ok((Self { requests, view, head }, joined))
+        Ok((Self { requests, view, heads }, joined))
     }
 
     /// Appends a batch; its lane is told. If the thread is gone, the batch is handed back.
@@ -110,9 +111,9 @@ impl JournalHandle {
         close.await.unwrap_or_else(|_| Err(StoreError::Failed { why: "the journal's thread is gone".into() }))
     }
 
-    /// The position of the last record, for those who follow: it changes with each commit, after that is answered.
-    pub fn head(&self) -> watch::Receiver<u64> {
-        self.head.clone()
+    /// Tells of every commit from now on by the position of its last record, which can be read by then.
+    pub fn heads(&self) -> watch::Receiver<u64> {
+        self.heads.subscribe()
     }
 
     /// What may be seen of it.
@@ -126,7 +127,7 @@ struct Thread {
     inbox: Receiver<Request>,
     index: Option<IndexHandle>,
     view: Arc<JournalView>,
-    announce: watch::Sender<u64>,
+    heads: watch::Sender<u64>,
     /// Whether the writer has panicked: what it knows may be wrong, so that it takes nothing more.
     panicked: bool,
 }
@@ -188,7 +189,6 @@ impl Thread {
         if let Some(index) = &self.index {
             index.more();
         }
-        self.announce.send_replace(self.view.position.load(Ordering::Relaxed));
     }
 
     /// Whoever waits for a commit is answered, even if it panics.
@@ -207,6 +207,9 @@ impl Thread {
         match committed {
             Ok(position) => {
                 self.view.position.store(*position, Ordering::Release);
+                if self.heads.receiver_count() > 0 {
+                    self.heads.send_replace(*position);
+                }
                 self.view.commits.fetch_add(1, Ordering::Relaxed);
                 self.view.full.store(false, Ordering::Relaxed);
             }

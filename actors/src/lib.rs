@@ -7,7 +7,9 @@
 //! system        starts and stops everything
 //! orchestrator  the root supervises all parts, among them a shard per core; each of those supervises its workflows
 //! workflow      one per live correlation: runs the loop
+//! automation    lets the rules look at what was committed, and has their runs recorded
 //! timers        durable timers
+//! bus           tells subscribers what was committed
 //! agent         one per registered agent: a gate in front of its work
 //! reasoner      one per registered reasoner: the same, and what it says is checked
 //! gate          what both are: it bounds and limits work that runs elsewhere
@@ -23,6 +25,8 @@
 //! ```
 
 pub mod agent;
+pub mod automation;
+pub mod bus;
 pub mod busy;
 pub mod clock;
 pub mod door;
@@ -46,5 +50,6 @@ pub mod reasoner;
 pub mod refused;
 pub mod system;
 pub mod timers;
+pub mod updated;
 pub mod watchdog;
 pub mod workflow;

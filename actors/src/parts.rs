@@ -8,6 +8,8 @@ use futures::future::ready;
 use regie_core::governance::Governor;
 use tokio::sync::oneshot;
 
+use crate::automation::{Automation, AutomationSources};
+use crate::bus::{Bus, Handover, Links};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::Router;
@@ -61,12 +63,36 @@ pub(crate) fn timers(clock: Clock, router: Router, busy: Busy, readers: ReaderPo
     })
 }
 
+/// The rules begin where they were kept.
+pub(crate) fn automation(sources: AutomationSources, arbiter: ArbiterHandle, seat: Seat<Addr<Automation>>) -> Raise {
+    Box::new(move |life| {
+        let sources = sources.clone();
+        let automation = Automation::start_in_arbiter(&arbiter, move |_| Automation::new(sources, life));
+        seat.send_replace(Some(automation));
+        ready(()).boxed_local()
+    })
+}
+
 /// The projections begin where they were kept.
 pub(crate) fn projections(sources: ProjectionSources, arbiter: ArbiterHandle, seat: Seat<Addr<Projections>>) -> Raise {
     Box::new(move |life| {
         let sources = sources.clone();
         let projections = Projections::start_in_arbiter(&arbiter, move |_| Projections::new(&sources, life));
         seat.send_replace(Some(projections));
+        ready(()).boxed_local()
+    })
+}
+
+/// The bus goes on with what the dead one held, on an arbiter of its own.
+pub(crate) fn bus(links: Links, arbiter: ArbiterHandle, seat: Seat<Addr<Bus>>) -> Raise {
+    let mut held: Option<oneshot::Receiver<Handover>> = None;
+    Box::new(move |life| {
+        let before = held.take().and_then(|mut held| held.try_recv().ok());
+        let (heir, next) = oneshot::channel();
+        held = Some(next);
+        let links = links.clone();
+        let bus = Bus::start_in_arbiter(&arbiter, move |_| Bus::new(links, before, heir, life));
+        seat.send_replace(Some(bus));
         ready(()).boxed_local()
     })
 }

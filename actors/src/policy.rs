@@ -49,7 +49,7 @@ pub struct Policy {
     /// Those who are told to come back, until a while after that has ended: who is told again and again holds the actor. With
     /// each, whether it is to be told again meanwhile, which is counted as under way.
     called: HashMap<(CorrelationId, u64), Option<UnderWay>>,
-    /// Places that were freed while the state was read: the reading may lack that.
+    /// Places that were freed while there was no state: the reading may lack that.
     freed_late: Vec<FreedPlace>,
     unanswered: HashMap<AskId, WayBack>,
     /// Who only wants to know. Their ids are taken from the end: those of the shards begin at the other.
@@ -210,8 +210,13 @@ impl Policy {
 
     /// Places are free again; told twice is once.
     fn free(&mut self, freed: Vec<FreedPlace>, ctx: &mut Context<Self>) {
-        for FreedPlace { policy, key, who } in freed {
-            let now = self.clock.now();
+        for place in freed {
+            // Within this very loop the rules may panic.
+            if self.governor.is_none() {
+                self.freed_late.push(place);
+                continue;
+            }
+            let (FreedPlace { policy, key, who }, now) = (place, self.clock.now());
             self.think(ctx, |governor| governor.freed(&policy, &key, &who, now));
         }
     }
@@ -306,9 +311,6 @@ impl Handler<ToPolicy> for Policy {
             self.waiting.clear(); // who of them belongs to the dead lane would never settle; the others are told
         }
         self.settle(settled, ctx);
-        if self.governor.is_none() || self.enacting {
-            self.freed_late.extend_from_slice(&freed);
-        }
         self.free(freed, ctx);
         if forget {
             self.read_anew(ctx);
@@ -348,13 +350,10 @@ impl Handler<Enact> for Policy {
                 }
                 Err(error) => {
                     policy.governor.iter_mut().for_each(Governor::learns_nothing);
-                    policy.freed_late.clear();
                     return Err(error.into());
                 }
             }
             policy.enacts.send_replace(set);
-            let late = std::mem::take(&mut policy.freed_late);
-            policy.free(late, ctx);
             policy.send_answers();
             policy.keep_promises(ctx); // a limit may be wider now
             Ok(())

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use regie_core::query::{AnyProjection, Committed};
@@ -47,6 +48,14 @@ pub enum ProjectionError {
         position: u64,
         /// What it said.
         why: String,
+    },
+    /// It is to hold more than there is.
+    #[error("the journal ends at position {head}, and the projection was to hold {wanted}")]
+    Beyond {
+        /// The end of the journal.
+        head: u64,
+        /// What was wanted.
+        wanted: u64,
     },
     /// The journal cannot be read.
     #[error(transparent)]
@@ -104,6 +113,7 @@ pub struct ProjectionSources {
 pub struct Projections {
     views: BTreeMap<String, View>,
     following: Following,
+    journal: JournalHandle,
     index: Option<IndexHandle>,
     waiting: Vec<Read>,
     kept_at: u64,
@@ -124,7 +134,16 @@ impl Projections {
         }
         let from = views.values().map(|view| view.holds).min().unwrap_or(0);
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
-        Self { views, following, index: sources.index.clone(), waiting: Vec::new(), kept_at: from, _life: life }
+        let journal = sources.journal.clone();
+        Self {
+            views,
+            following,
+            journal,
+            index: sources.index.clone(),
+            waiting: Vec::new(),
+            kept_at: from,
+            _life: life,
+        }
     }
 
     fn tell(&mut self, found: &[Followed]) {
@@ -213,6 +232,10 @@ impl Handler<Look> for Projections {
 impl Handler<Read> for Projections {
     type Result = ();
     fn handle(&mut self, read: Read, _: &mut Self::Context) {
+        let (head, wanted) = (self.journal.view().position.load(Ordering::Acquire), read.at_least);
+        if wanted > head {
+            return (read.reading)(Err(ProjectionError::Beyond { head, wanted }));
+        }
         self.waiting.push(read);
         self.answer(None);
     }

@@ -1,7 +1,8 @@
 //! Why something was not taken, by who must act.
 
 use regie_core::Digest;
-use regie_core::event::{ErrorInfo, EventError, EventResult, Incoming, Status};
+use regie_core::entity::{self, OfUpdate, Update};
+use regie_core::event::{Breach, ErrorInfo, EventError, EventResult, Incoming, Status};
 use regie_core::workflow::Refusal;
 use regie_journal::StoreError;
 
@@ -45,6 +46,21 @@ pub enum Reason {
         /// The digest of the bytes that were sent now.
         sent: Digest,
     },
+    /// The update's id was used for another one.
+    #[error(
+        "the update '{id}' was asked before with other content: recorded {recorded}, asked {asked}; give the new one an id of its own"
+    )]
+    OtherUpdate {
+        /// The update's id.
+        id: String,
+        /// The digest of what was asked and recorded.
+        recorded: String,
+        /// The digest of what was asked now.
+        asked: String,
+    },
+    /// The event is none of its type.
+    #[error(transparent)]
+    Breach(#[from] Breach),
     /// The workflow refused it.
     #[error(transparent)]
     Workflow(#[from] Refusal),
@@ -53,6 +69,12 @@ pub enum Reason {
     NoEvent {
         /// The position.
         position: u64,
+    },
+    /// The subscriber of a dead letter is not part of this program: there is nobody who could try it again.
+    #[error("this program has no subscriber '{name}': try its dead letters again with one that does, or discard them")]
+    SubscriberGone {
+        /// Its name.
+        name: String,
     },
     /// The journal did not take it.
     #[error(transparent)]
@@ -86,6 +108,12 @@ impl Reason {
         }
     }
 
+    /// The id of an update was used before, for another one.
+    pub fn other_update(update: &Update, recorded: &OfUpdate) -> Self {
+        let (id, recorded) = (recorded.id.clone(), recorded.digest.clone());
+        Reason::OtherUpdate { id, recorded, asked: entity::digest(update).to_string() }
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -93,7 +121,9 @@ impl Reason {
             Reason::Crowded { .. } => "crowded",
             Reason::PartDown { .. } => "part_down",
             Reason::Closing => "closing",
-            Reason::OtherContent { .. } => "other_content",
+            Reason::OtherContent { .. } | Reason::OtherUpdate { .. } => "other_content",
+            Reason::Breach(_) => "breach",
+            Reason::Workflow(Refusal::NoUpdate(_)) => "bad_update",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",
             Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => "too_many_open",
             Reason::Workflow(Refusal::NotEscalated { .. }) => "not_escalated",
@@ -102,6 +132,7 @@ impl Reason {
             Reason::Workflow(Refusal::Broken { .. }) => "broken",
             Reason::Workflow(_) => "over",
             Reason::NoEvent { .. } => "no_event",
+            Reason::SubscriberGone { .. } => "subscriber_gone",
             Reason::Journal(StoreError::Full { .. }) => "disk_full",
             Reason::Journal(StoreError::Latched { .. }) => "latched",
             Reason::Journal(_) => "journal",

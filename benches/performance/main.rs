@@ -1,11 +1,12 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
 //! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`,
-//! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`. `docs/performance.md` tells what the floors are and how
+//! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`, `bus`. `docs/performance.md` tells what the floors are and how
 //! the figures came to be.
 
 mod actix_floor;
 mod backtest;
+mod bus;
 mod bytes;
 mod disk_floor;
 mod durable;
@@ -52,7 +53,7 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("memory-turns", memory_turns::figures),
     ("governed", governed::figures),
     ("durable", durable::figures),
@@ -62,6 +63,7 @@ const PARTS: [Part; 9] = [
     ("growth", growth::figures),
     ("overload", overload::figures),
     ("backtest", backtest::figures),
+    ("bus", bus::figures),
 ];
 
 fn main() {

@@ -13,10 +13,11 @@
 //!
 //! The rooms: [`event`] what comes in, [`expr`] conditions in CEL, [`governance`] whether it may go on, [`reasoning`] who
 //! advises on that, [`workflow`] the loop, [`entity`] the state of the user's things, [`automation`] rules over what was
-//! committed, [`query`] what may be asked of a
+//! committed, [`bus`] who is told of it, [`query`] what may be asked of a
 //! journal.
 
 pub mod automation;
+pub mod bus;
 pub mod digest;
 pub mod entity;
 pub mod event;

@@ -215,3 +215,25 @@ pub const RELATIONS: usize = 1_000;
 pub const ENTITIES_KEPT: usize = 1_000_000;
 /// Events that one event may lead to in a dry run.
 pub const DRY_RUN_CASCADE: usize = 10_000;
+/// Bytes of a subscription's name: correlations of letters hold it beside a position.
+pub const SUBSCRIBER_NAME_BYTES: usize = 100;
+/// Subscriptions at once.
+pub const SUBSCRIPTIONS: usize = 100_000;
+/// Deliveries that one subscription's queue may hold at most.
+pub const SUBSCRIPTION_QUEUE_MAX: usize = 65_536;
+/// Deliveries that one subscription's queue holds unless it says otherwise.
+pub const SUBSCRIPTION_QUEUE: usize = 1_024;
+/// Bytes of the events in one subscription's queue; one that is larger fits alone. Events are shared among queues.
+pub const SUBSCRIPTION_BYTES: usize = 8 * 1024 * 1024;
+/// Patterns of one subscription.
+pub const SUBSCRIPTION_PATTERNS: usize = 256;
+/// Turns that the bus reads at once.
+pub const BUS_ROWS: usize = 256;
+/// Types whose subscriptions the bus remembers; with one more it begins anew.
+pub const BUS_TYPES: usize = 4_096;
+/// Deliveries by which a durable subscription's cursor is recorded at the latest.
+pub const ACKNOWLEDGED_AT_ONCE: u64 = 256;
+/// How long an acknowledgement may wait for others before the cursor is recorded.
+pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(100);
+/// Deliveries of a durable subscription that may be out and not acknowledged; more are not handed out until some are.
+pub const UNACKNOWLEDGED: usize = 65_536;

@@ -243,6 +243,33 @@ impl Reader {
         self.truth.reader.rows_after(position, limit)
     }
 
+    /// Turns in position order, from the one that holds what follows `position`, be it within that turn, on; at most `limit`,
+    /// as [`Reader::rows_after`] gives them.
+    pub fn rows_past(&mut self, position: u64, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let within = self.truth.row(position)?.filter(|row| row.last() > position).map(|row| row.first - 1);
+        self.rows_after(within.unwrap_or(position), limit)
+    }
+
+    /// The record of a sequence in the correlation with a number, which the index must cover.
+    pub fn record_of(&mut self, number: u64, sequence: u64) -> Result<Option<StoredRecord>, StoreError> {
+        let first = match &mut self.side {
+            Side::Memory { store, .. } => {
+                let name = store.name(number);
+                let turns = name.and_then(|name| store.turns_from(&name, sequence.saturating_sub(1)));
+                let holds = |row: &Row| row.sequence <= sequence && sequence - row.sequence < row.records.len() as u64;
+                turns.and_then(|(_, rows)| rows.into_iter().find(holds)).map(|row| (row.first, row.sequence))
+            }
+            side => {
+                let position = lookup::turn_before(side.index()?, number, sequence.saturating_add(1))?;
+                let row = position.map_or(Ok(None), |position| self.truth.row(position))?;
+                row.filter(|row| row.number == number).map(|row| (row.first, row.sequence))
+            }
+        };
+        let position = first.and_then(|(first, begins)| Some(first + sequence.checked_sub(begins)?));
+        let record = position.map_or(Ok(None), |position| self.record(position))?;
+        Ok(record.filter(|stored| stored.record.sequence == sequence))
+    }
+
     /// Correlations to be woken, by instant and number, from the first after the pair given; at most `limit`.
     pub fn wakes(
         &mut self,

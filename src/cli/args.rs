@@ -7,7 +7,10 @@ use regie_core::event::{LifeState, Pattern, Principal};
 use regie_core::{Timestamp, limits};
 
 use super::escalations::EscalationsArgs;
+use super::letters::LettersArgs;
 use super::policy::args::PolicyCommand;
+use super::rules::RulesArgs;
+use super::update::UpdateArgs;
 use crate::config::{Clock, Layer};
 use regie_journal::Durability;
 
@@ -23,7 +26,7 @@ const AFTER: &str = "\
 Exit codes: 0 done, 1 verify found a break, 2 wrong use or configuration, 3 nothing there, \
 4 some was refused, 5 the journal cannot be used, 6 it is not known whether it was done, 130 interrupted.
 
-Environment: REGIE_CONFIG, REGIE_DB, REGIE_POLICIES, REGIE_CLOCK, REGIE_DURABILITY, REGIE_SHARDS, \
+Environment: REGIE_CONFIG, REGIE_DB, REGIE_POLICIES, REGIE_CATALOGUE, REGIE_RULES, REGIE_CLOCK, REGIE_DURABILITY, REGIE_SHARDS, \
 REGIE_ADMISSION, REGIE_IN_FLIGHT, REGIE_MAX_BYTES; REGIE_LOG (error, warn, info, debug, trace) and REGIE_LOG_FORMAT (json); NO_COLOR.";
 
 #[derive(Debug, Subcommand)]
@@ -42,11 +45,17 @@ pub(super) enum Command {
     Head(PlainArgs),
     /// Prints the state of an entity, now or at an instant
     State(StateArgs),
+    /// Has an entity's fields have these values, told by events of what differs
+    Update(UpdateArgs),
     /// Checks a policy file, and tries one on an event or on history
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Lists, checks and tries rules, tells their runs, and puts one back
+    Rules(RulesArgs),
     /// Lists the events that wait for a person, and takes decisions over them
     Escalations(EscalationsArgs),
+    /// Lists what could not be handled, and has it tried again or discards it
+    DeadLetters(LettersArgs),
 }
 
 /// What every command takes.
@@ -73,6 +82,12 @@ pub(super) struct RunArgs {
     /// The policy file; the run follows it when it changes
     #[arg(long, value_name = "FILE")]
     pub(super) policies: Option<PathBuf>,
+    /// A file of event types (TOML), besides those that are shipped
+    #[arg(long, value_name = "FILE")]
+    pub(super) catalogue: Option<PathBuf>,
+    /// The rules file (TOML) [default: the four rules that are shipped]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
     /// What time it is: the machine's, or the events' own [default: system]
     #[arg(long, value_name = "CLOCK")]
     pub(super) clock: Option<ClockArg>,
@@ -269,8 +284,9 @@ impl RunArgs {
             DurabilityArg::Relaxed => Durability::Relaxed,
         });
         let shards = self.shards.map(usize::from);
-        let policies = self.policies.clone();
-        Layer { policies, clock, durability, shards, in_flight: self.in_flight.map(usize::from), ..self.common.layer() }
+        let (policies, rules) = (self.policies.clone(), self.rules.clone());
+        let (catalogue, in_flight) = (self.catalogue.clone(), self.in_flight.map(usize::from));
+        Layer { policies, catalogue, rules, clock, durability, shards, in_flight, ..self.common.layer() }
     }
 }
 

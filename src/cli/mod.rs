@@ -9,21 +9,25 @@
 //! A binary of your own gives the builder its handlers, agents and policies first; reading commands need none of them.
 
 mod args;
+mod ask;
 mod escalations;
 mod exit;
 mod head;
+mod letters;
 mod log;
 mod open;
 #[cfg(feature = "otel")]
 mod otel;
 mod policy;
 mod query;
+mod rules;
 mod run;
 mod screen;
 mod show;
 mod state;
 mod stats;
 mod table;
+mod update;
 mod verify;
 
 use std::process::ExitCode;
@@ -68,7 +72,10 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args),
+        Command::Update(args) => update::update(&args, builder),
+        Command::Rules(args) => rules::rules(&args, builder),
         Command::Policy(command) => policy::policy(&command),
+        Command::DeadLetters(args) => letters::letters(&args, builder),
         Command::Escalations(args) => escalations::escalations(&args, builder),
     }
 }

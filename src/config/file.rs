@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> (Layer, Vec<Fault>) {
     };
     let (mut layer, faults) = parse(path, &text);
     let folder = path.parent().unwrap_or(Path::new(""));
-    for given in [&mut layer.db, &mut layer.policies].into_iter().flatten() {
+    for given in [&mut layer.db, &mut layer.policies, &mut layer.catalogue, &mut layer.rules].into_iter().flatten() {
         *given = folder.join(&given);
     }
     (layer, faults)
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_at_once_with_its_place() {
-        let text = "shard = 2\nclock = \"sundial\"\nin_flight = 0\ndb = 7\n\nrules = \"r.toml\"\n";
+        let text = "shard = 2\nclock = \"sundial\"\nin_flight = 0\ndb = 7\n\nrules = 9\n";
         assert_eq!(
             faults(text),
             [
@@ -108,7 +108,7 @@ mod tests {
                 "regie.toml:2:9: clock: 'sundial' is not taken; it is 'system' or 'event'",
                 "regie.toml:3:13: in_flight: '0' is not taken; it is a whole number from 1 to 2048",
                 "regie.toml:4:6: db: a text is wanted, this is a number",
-                "regie.toml:6:9: rules are not supported by this version yet",
+                "regie.toml:6:9: rules: a text is wanted, this is a number",
             ]
         );
     }

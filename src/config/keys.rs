@@ -26,6 +26,10 @@ pub struct Layer {
     pub policies: Option<PathBuf>,
     /// Where a config file names it.
     pub policies_at: Option<Place>,
+    /// The file of event types.
+    pub catalogue: Option<PathBuf>,
+    /// The rules file.
+    pub rules: Option<PathBuf>,
     /// The clock.
     pub clock: Option<Clock>,
     /// What an answer means.
@@ -48,6 +52,8 @@ impl Layer {
             // The place goes with the name.
             policies_at: if self.policies.is_some() { self.policies_at } else { below.policies_at },
             policies: self.policies.or(below.policies),
+            catalogue: self.catalogue.or(below.catalogue),
+            rules: self.rules.or(below.rules),
             clock: self.clock.or(below.clock),
             durability: self.durability.or(below.durability),
             shards: self.shards.or(below.shards),
@@ -138,6 +144,7 @@ impl Key {
 pub(super) const KEYS: &[Key] = &[
     Key { name: "db", put: |layer, given| given.path().map(|it| layer.db = Some(it)) },
     Key { name: "policies", put: |layer, given| given.path().map(|it| layer.policies = Some(it)) },
+    Key { name: "catalogue", put: |layer, given| given.path().map(|it| layer.catalogue = Some(it)) },
     Key {
         name: "clock",
         put: |layer, given| {
@@ -166,5 +173,5 @@ pub(super) const KEYS: &[Key] = &[
         name: "max_bytes",
         put: |layer, given| given.number(MAX_BYTES_LEAST, i64::MAX as u64).map(|it| layer.max_bytes = Some(it)),
     },
-    Key { name: "rules", put: |_, _| Err("rules are not supported by this version yet".into()) },
+    Key { name: "rules", put: |layer, given| given.path().map(|it| layer.rules = Some(it)) },
 ];

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use regie_core::automation::RuleSet;
+use regie_core::event::{Catalogue, CatalogueFileError};
 use regie_core::governance::PolicySet;
 use regie_journal::Durability;
 
@@ -24,6 +26,10 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     /// Where a config file names it, if one does.
     pub policies_at: Option<Place>,
+    /// The file of event types, if one is named.
+    pub catalogue: Option<PathBuf>,
+    /// The rules file, if one is named.
+    pub rules: Option<PathBuf>,
     /// The clock.
     pub clock: Clock,
     /// What an answer means; strict unless said.
@@ -58,16 +64,19 @@ impl Settings {
             }
         }
         let layer = flags.over(environment).over(below);
-        // A policy file is looked at even when the rest is at fault, so that everything is told at once.
+        // Policies and rules are looked at even when the rest is at fault, so that everything is told at once.
         if !faults.is_empty() {
             let policies = layer.policies.as_deref().and_then(|path| policies_of(path, &layer.policies_at).err());
-            faults.extend(policies.into_iter().flatten());
+            let rules = layer.rules.as_deref().and_then(|path| rules_of(path).err());
+            faults.extend(policies.into_iter().chain(rules).flatten());
         }
         Faults(faults).none()?;
         Ok(Settings {
             db: layer.db.unwrap_or_else(|| DEFAULT_DB.into()),
             policies: layer.policies,
             policies_at: layer.policies_at,
+            catalogue: layer.catalogue,
+            rules: layer.rules,
             clock: layer.clock.unwrap_or_default(),
             durability: layer.durability,
             shards: layer.shards,
@@ -84,10 +93,42 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Reads the file of event types, if one is named: whole, or not at all.
+    pub fn event_types(&self) -> Result<Option<Catalogue>, Faults> {
+        let Some(path) = self.catalogue.as_deref() else { return Ok(None) };
+        let text = file::text_of(path).map_err(|fault| Faults(vec![fault]))?;
+        let wrong = |error: CatalogueFileError| {
+            let place = Place::In { path: path.into(), line: error.line, column: error.column };
+            Faults(vec![Fault::new(place, error.why)])
+        };
+        Catalogue::from_toml(&text).map(Some).map_err(wrong)
+    }
+}
+
+impl Settings {
+    /// Reads the rules file, if one is named: whole, or not at all.
+    pub fn rule_set(&self) -> Result<Option<RuleSet>, Faults> {
+        self.rules.as_deref().map(rules_of).transpose().map_err(Faults)
+    }
+}
+
 /// Reads a policy file: whole, or every fault of it that can be told.
 #[cfg(feature = "cli")]
 pub(crate) fn policies_in(path: &Path) -> Result<PolicySet, Faults> {
     policies_of(path, &None).map_err(Faults)
+}
+
+fn rules_of(path: &Path) -> Result<RuleSet, Vec<Fault>> {
+    let text = file::text_of(path).map_err(|fault| vec![fault])?;
+    RuleSet::parse(&text).map_err(|_| {
+        let told = RuleSet::faults(&text, None).into_iter();
+        told.map(|error| {
+            let place = Place::In { path: path.into(), line: error.line, column: error.column };
+            Fault::new(place, error.why)
+        })
+        .collect()
+    })
 }
 
 fn policies_of(path: &Path, named_at: &Option<Place>) -> Result<PolicySet, Vec<Fault>> {

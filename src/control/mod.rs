@@ -17,6 +17,6 @@ pub(crate) use client::{Unheard, ask};
 #[cfg(feature = "cli")]
 pub(crate) use perform::perform;
 #[cfg(feature = "cli")]
-pub(crate) use protocol::{Answer, Ask, Decision};
+pub(crate) use protocol::{Answer, Ask, Decision, UndoAsked};
 #[cfg(unix)]
 pub(crate) use server::Control;

@@ -4,18 +4,22 @@ use regie_core::event::{ErrorInfo, EventResult, Incoming};
 use regie_core::workflow::Fact;
 use regie_journal::StoredRecord;
 
-use super::protocol::{Answer, Ask, Decision};
+use super::protocol::{Answer, Ask, Decision, UndoAsked};
 use crate::{Handle, Reason};
 
 /// Does what is asked; comes back once that is durable.
 pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
     let done = match ask {
-        Ask::Resolve(decision) => decide(handle, decision).await,
+        Ask::Resolve(decision) => decide(handle, decision).await.map(|result| Answer::Done(Box::new(result))),
+        Ask::Update { update } => {
+            handle.update(*update).await.map(|result| Answer::Updated(Box::new(result))).map_err(told)
+        }
+        Ask::Undo(UndoAsked { run, by, why, force }) => {
+            let undone = handle.undo(&run, by, &why, force).await;
+            undone.map(Answer::Undone).map_err(|error| ErrorInfo::new(error.code(), error))
+        }
     };
-    match done {
-        Ok(result) => Answer::Done(Box::new(result)),
-        Err(error) => Answer::Refused(error),
-    }
+    done.unwrap_or_else(Answer::Refused)
 }
 
 async fn decide(handle: &Handle, decision: Decision) -> Result<EventResult, ErrorInfo> {

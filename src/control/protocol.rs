@@ -1,7 +1,10 @@
 //! What is said over the local socket: one line each way, which begin with the version of these words.
 
+use regie_core::entity::Update;
 use regie_core::event::{ErrorInfo, EventResult, Principal};
 use serde::{Deserialize, Serialize};
+
+use crate::runtime::{UndoneRun, UpdateResult};
 
 /// The version of these words. What is added, and may be left out, does not change it.
 const VERSION: u32 = 1;
@@ -12,6 +15,13 @@ const VERSION: u32 = 1;
 pub(crate) enum Ask {
     /// A person's decision over an event that waits for one. Answered with the event's whole life.
     Resolve(Decision),
+    /// An entity is to have these values. Answered with what became of that.
+    Update {
+        /// The entity and the values.
+        update: Box<Update>,
+    },
+    /// What a rule's run changed is to be put back. Answered with the compensating events.
+    Undo(UndoAsked),
 }
 
 /// A person's decision over an event that waits for one.
@@ -33,11 +43,28 @@ pub(crate) struct Decision {
     pub(crate) why: String,
 }
 
+/// Who wants a rule's run put back, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UndoAsked {
+    /// The run's id.
+    pub(crate) run: String,
+    /// Who says so.
+    pub(crate) by: Principal,
+    /// Why.
+    pub(crate) why: String,
+    /// Whether later changes are overwritten.
+    pub(crate) force: bool,
+}
+
 /// What comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// It was done.
     Done(Box<EventResult>),
+    /// What became of an update.
+    Updated(Box<UpdateResult>),
+    /// A run was put back.
+    Undone(UndoneRun),
     /// It was not.
     Refused(ErrorInfo),
 }
@@ -45,6 +72,12 @@ pub(crate) enum Answer {
 #[derive(Deserialize)]
 struct Version {
     regie: u32,
+    command: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Updating {
+    update: Box<Update>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +93,10 @@ struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<EventResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undone: Option<UndoneRun>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
 }
 
@@ -73,10 +110,15 @@ impl Ask {
     /// From a line, or why it is none of ours.
     pub(crate) fn read(line: &[u8]) -> Result<Self, ErrorInfo> {
         let bad = |error: serde_json::Error| ErrorInfo::new("bad_request", error);
-        let version = serde_json::from_slice::<Version>(line).map_err(bad)?.regie;
+        let Version { regie: version, command } = serde_json::from_slice(line).map_err(bad)?;
         if version != VERSION {
             let why = format!("asked in version {version}; this process understands {VERSION}");
             return Err(ErrorInfo::new("version", why));
+        }
+        // Values that keep their digits can be read directly alone, and not from behind a tag.
+        if command.as_deref() == Some("update") {
+            let Updating { update } = serde_json::from_slice(line).map_err(bad)?;
+            return Ok(Ask::Update { update });
         }
         serde_json::from_slice(line).map_err(bad)
     }
@@ -86,8 +128,10 @@ impl Answer {
     /// As a line.
     pub(crate) fn into_line(self) -> String {
         line(&match self {
-            Answer::Done(result) => Reply { regie: VERSION, result: Some(*result), error: None },
-            Answer::Refused(error) => Reply { regie: VERSION, result: None, error: Some(error) },
+            Answer::Done(result) => Reply { result: Some(*result), ..Reply::default() },
+            Answer::Updated(update) => Reply { update: Some(*update), ..Reply::default() },
+            Answer::Undone(undone) => Reply { undone: Some(undone), ..Reply::default() },
+            Answer::Refused(error) => Reply { error: Some(error), ..Reply::default() },
         })
     }
 
@@ -95,11 +139,19 @@ impl Answer {
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         let reply: Reply = serde_json::from_slice(line).ok()?;
-        match (reply.result, reply.error) {
-            (Some(result), None) => Some(Answer::Done(Box::new(result))),
-            (None, Some(error)) => Some(Answer::Refused(error)),
+        match (reply.result, reply.update, reply.undone, reply.error) {
+            (Some(result), None, None, None) => Some(Answer::Done(Box::new(result))),
+            (None, Some(update), None, None) => Some(Answer::Updated(Box::new(update))),
+            (None, None, Some(undone), None) => Some(Answer::Undone(undone)),
+            (None, None, None, Some(error)) => Some(Answer::Refused(error)),
             _ => None,
         }
+    }
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self { regie: VERSION, result: None, update: None, undone: None, error: None }
     }
 }
 
@@ -131,6 +183,17 @@ mod tests {
         let told = r#"{"regie":1,"command":"resolve","position":7,"correlation_id":"order-4","approved":true,"#;
         assert!(line.starts_with(told) && line.ends_with("}\n") && line.lines().count() == 1, "{line}");
         assert_eq!(Ask::read(line.as_bytes()), Ok(decision()));
+    }
+
+    #[test]
+    fn an_update_keeps_every_digit() {
+        let mut update = Update::of(regie_core::event::EntityRef::new("order", "1"), Principal::user("ana"));
+        let digits = regie_core::Json::parse("1.10000000000000000000001").expect("a number");
+        update.fields.insert("amount".into(), digits);
+        let ask = Ask::Update { update: Box::new(update) };
+        let line = ask.to_line();
+        assert!(line.contains("1.10000000000000000000001"), "{line}");
+        assert_eq!(Ask::read(line.as_bytes()), Ok(ask));
     }
 
     #[test]

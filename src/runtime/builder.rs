@@ -10,8 +10,9 @@ use regie_actors::faults::Faults;
 use regie_actors::orchestrator::Keep;
 use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
-use regie_actors::system::{self, Place, Running, Settings, Shutdown, StartError};
-use regie_core::event::Principal;
+use regie_actors::system::{self, Place, Rules, Running, Settings, Shutdown, StartError};
+use regie_core::automation::RuleSet;
+use regie_core::event::{Catalogue, Principal};
 use regie_core::governance::PolicySet;
 use regie_core::limits;
 use regie_core::query::{Projected, Projection};
@@ -19,6 +20,7 @@ use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
 use super::handle::Handle;
+use crate::bus::{Registered, Subscribe, Subscriber};
 #[cfg(unix)]
 use crate::control::Control;
 
@@ -86,6 +88,10 @@ pub struct Setup {
     pub admission: Option<usize>,
     /// The policies in force.
     pub policies: Option<PolicySet>,
+    /// The event types that are known.
+    pub catalogue: Option<Catalogue>,
+    /// The rules in force.
+    pub rules: Option<RuleSet>,
 }
 
 /// Builds a runtime. Without anything said: a journal in memory, Strict, the system's clock, a shard per core, no policies.
@@ -94,15 +100,18 @@ pub struct Setup {
 pub struct Builder {
     setup: Setup,
     policies_by: Option<Principal>,
+    rules_by: Option<Principal>,
     definitions: Definitions,
     twice: Vec<String>,
     agents: Vec<AgentSpec>,
+    subscribers: Vec<Registered>,
     reasoners: Vec<ReasonerSpec>,
     projections: Vec<MakeProjection>,
     keep: Keep,
     grace: Duration,
     control: bool,
     asks: bool,
+    rules_as_recorded: bool,
     faults: Faults,
 }
 
@@ -118,15 +127,18 @@ impl Builder {
         Self {
             setup: Setup::default(),
             policies_by: None,
+            rules_by: None,
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
+            subscribers: Vec::new(),
             reasoners: Vec::new(),
             projections: Vec::new(),
             keep: Keep::default(),
             grace: Duration::from_secs(10),
             control: true,
             asks: true,
+            rules_as_recorded: false,
             faults: Faults::default(),
         }
     }
@@ -167,9 +179,27 @@ impl Builder {
         self
     }
 
+    /// The event types that are known, and what they tell of entities; [`Catalogue::shipped`] unless said.
+    pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
+        self.setup.catalogue = Some(catalogue);
+        self
+    }
+
     /// Who put the policies in force, as the journal will tell.
     pub fn policies_by(mut self, who: Principal) -> Self {
         self.policies_by = Some(who);
+        self
+    }
+
+    /// The rules in force; the four that are shipped unless said. [`RuleSet::default`] has none.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.setup.rules = Some(rules);
+        self
+    }
+
+    /// Who put the rules in force, as the journal will tell.
+    pub fn rules_by(mut self, who: Principal) -> Self {
+        self.rules_by = Some(who);
         self
     }
 
@@ -191,6 +221,18 @@ impl Builder {
     /// An agent that blocks its thread.
     pub fn blocking_agent(mut self, name: impl Into<String>, agent: impl BlockingAgent, limits: AgentLimits) -> Self {
         self.agents.push(AgentSpec::blocking(name, agent, limits));
+        self
+    }
+
+    /// A subscriber that yields while it waits. Its subscription is durable under that name; see [`crate::bus`].
+    pub fn subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, false));
+        self
+    }
+
+    /// A subscriber that blocks its thread: it runs on threads of its own. See [`Blocks`](crate::bus::Blocks).
+    pub fn blocking_subscriber(mut self, name: impl AsRef<str>, to: Subscribe, subscriber: impl Subscriber) -> Self {
+        self.subscribers.push(Registered::new(name.as_ref(), to, subscriber, true));
         self
     }
 
@@ -249,6 +291,13 @@ impl Builder {
         self
     }
 
+    /// Leaves the rules as the journal recorded them last: for one that has something else to do there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rules_as_recorded(mut self) -> Self {
+        self.rules_as_recorded = true;
+        self
+    }
+
     /// Faults on purpose, for tests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -264,6 +313,8 @@ impl Builder {
         setup.shards = over.shards.or(setup.shards.take());
         setup.admission = over.admission.or(setup.admission.take());
         setup.policies = over.policies.or(setup.policies.take());
+        setup.catalogue = over.catalogue.or(setup.catalogue.take());
+        setup.rules = over.rules.or(setup.rules.take());
         self
     }
 
@@ -271,13 +322,39 @@ impl Builder {
     /// runs already is left alone.
     ///
     /// # Errors
-    /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a reasoner that there
-    /// is not, or the operating system gives no thread.
+    /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a
+    /// reasoner that there is not, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
+        #[cfg(unix)]
+        let controls = self.control;
+        let settings = self.settings()?;
+        #[cfg(unix)]
+        let files = match &settings.place {
+            Place::Files(options) if controls => Some(options.path.clone()),
+            _ => None,
+        };
+        let running = system::start(settings).await?;
+        Ok(Runtime {
+            #[cfg(unix)]
+            control: files.and_then(|journal| {
+                let handle = Handle::new(Arc::clone(&running.core));
+                Control::open(handle, &running.core.pool, &journal)
+            }),
+            running,
+        })
+    }
+
+    /// What the system is made of, as this builder says, or else as stands unless said.
+    fn settings(self) -> Result<Settings, StartError> {
         if let Some(name) = self.twice.into_iter().next() {
             return Err(StartError::HandlerTwice(name));
         }
-        let Setup { journal, durability, clock, shards, admission, policies } = self.setup;
+        let Setup { journal, durability, clock, shards, admission, policies, catalogue, rules } = self.setup;
+        let mut definitions = self.definitions;
+        let catalogue = catalogue.unwrap_or_else(Catalogue::shipped);
+        let rules = rules.unwrap_or_else(RuleSet::shipped).relating(catalogue.relations())?;
+        let rules = if self.rules_as_recorded { Rules::AsRecorded { else_these: rules } } else { Rules::These(rules) };
+        definitions.set_catalogue(catalogue);
         let place = match journal.unwrap_or_default() {
             JournalConfig::Memory => Place::Memory,
             JournalConfig::Sqlite { path, max_bytes } => Place::Files(SqliteOptions {
@@ -286,20 +363,21 @@ impl Builder {
                 ..SqliteOptions::at(path)
             }),
         };
-        #[cfg(unix)]
-        let files = match &place {
-            Place::Files(options) if self.control => Some(options.path.clone()),
-            _ => None,
-        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let running = system::start(Settings {
+        let registered = self.subscribers.into_iter().map(Registered::start).collect::<Result<Vec<_>, _>>()?;
+        let (subscribers, of_subscribers): (Vec<_>, Vec<_>) = registered.into_iter().unzip();
+        let agents = self.agents.into_iter().chain(of_subscribers).collect();
+        Ok(Settings {
             place,
             shards: shards.unwrap_or(cores).clamp(1, limits::SHARDS),
             clock: clock.unwrap_or_default().clock(),
             policies: policies.unwrap_or_default(),
             policies_by: self.policies_by,
-            definitions: self.definitions,
-            agents: self.agents,
+            rules,
+            rules_by: self.rules_by,
+            definitions,
+            agents,
+            subscribers,
             reasoners: self.reasoners,
             projections: self.projections,
             asks: self.asks,
@@ -307,15 +385,6 @@ impl Builder {
             keep: self.keep,
             grace: self.grace,
             faults: self.faults,
-        });
-        let running = running.await?;
-        Ok(Runtime {
-            #[cfg(unix)]
-            control: files.and_then(|journal| {
-                let handle = Handle::new(Arc::clone(&running.core));
-                Control::open(handle, &running.core.pool, &journal)
-            }),
-            running,
         })
     }
 }

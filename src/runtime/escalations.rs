@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use regie_actors::entry::{Entry, Until, Work};
 use regie_actors::refused::Reason;
 use regie_core::Timestamp;
+use regie_core::bus::Letter;
 use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState, Principal};
 use regie_core::governance::{Lapse, PolicyDecision, Verdict};
 use regie_core::query::Filter;
@@ -76,8 +77,17 @@ impl Handle {
 
     async fn resolve(&self, position: u64, approved: bool, by: Principal, why: &str) -> Result<EventResult, Reason> {
         let stored = self.received_at(position).await?;
+        if approved && let Some(name) = self.gone_subscriber(&stored.correlation) {
+            return Err(Reason::SubscriberGone { name });
+        }
         let command = Command::Resolve { event: stored.record.sequence, approved, by, why: why.to_string() };
         self.command(stored.correlation, command).await?.ok_or(Reason::Lost)
+    }
+
+    /// Whom a dead letter is for, if this program has no such subscriber.
+    fn gone_subscriber(&self, correlation: &CorrelationId) -> Option<String> {
+        let name = Letter::addressee(correlation)?;
+        self.core.agents.gate(&name.agent()).is_none().then(|| name.to_string())
     }
 
     /// The record at a position, which received an event.

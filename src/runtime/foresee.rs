@@ -77,7 +77,7 @@ pub(crate) fn prospect(
         }
         state = Body::read(reader, &event.correlation_id, definitions)?.state;
         if let Some(touched) = event.entity.as_ref().filter(|_| needs.entity) {
-            entity = read_entity(reader, touched)?;
+            entity = read_entity(reader, touched, definitions.catalogue())?;
         }
     }
     if state.skips() {

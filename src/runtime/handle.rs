@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// A handle to a running runtime. Cheap to clone, `Send` and `Sync`; its futures run on any executor.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// The answer to an event that has entered; a future. Dropping it does not take the event back.
@@ -121,13 +121,20 @@ impl Handle {
     /// In event time: whether this event must be answered before the next one enters, because a policy or a handler may have a
     /// say over it for which that matters.
     pub fn needs_order(&self, event: &Event) -> bool {
-        !self.core.definitions.is_empty() || self.core.in_force.borrow().set.needs_order(event)
+        !self.core.definitions.is_empty()
+            || self.core.in_force.borrow().set.needs_order(event)
+            || self.rules_watch(event)
     }
 
-    /// In event time: whether those before this event must be answered before it enters, because a condition looks at an
-    /// entity, of which they may tell.
+    /// In event time: whether those before this event must be answered before it enters, because a condition or a
+    /// rule looks at an entity, of which they may tell.
     pub fn looks_back(&self, event: &Event) -> bool {
-        self.core.in_force.borrow().set.needs(event).entity
+        self.core.in_force.borrow().set.needs(event).entity || self.rules_watch(event)
+    }
+
+    /// A place among those who may be under way.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Reason> {
+        Arc::clone(&self.core.admission).try_acquire_owned().map_err(|error| self.no_permit(&error))
     }
 
     fn no_permit(&self, error: &TryAcquireError) -> Reason {
@@ -146,9 +153,10 @@ impl Handle {
     fn send(&self, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
         if event.event().correlation_id.is_own() {
             let why = "names that begin with 'regie/' are the runtime's own";
-            let (reply, answer) = oneshot::channel();
-            let _ = reply.send(Err(Reason::Bad(EventError::wrong("correlation_id", why))));
-            return Answer { answer, event: Some(Box::new(event)) };
+            return refused(event, Reason::Bad(EventError::wrong("correlation_id", why)));
+        }
+        if let Err(breach) = self.core.definitions.catalogue().check(event.event()) {
+            return refused(event, Reason::Breach(breach));
         }
         if event.event().id.is_empty() {
             event.name(Uuid::now_v7().to_string());
@@ -169,6 +177,13 @@ impl Handle {
         });
         Answer { answer, event: Some(handed_back) }
     }
+}
+
+/// The answer to an event that does not enter.
+fn refused(event: Incoming, reason: Reason) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let _ = reply.send(Err(reason));
+    Answer { answer, event: Some(Box::new(event)) }
 }
 
 /// By whom room is shared: the actor, or else the session, or else the correlation.

@@ -8,7 +8,9 @@ mod metrics;
 mod policies;
 mod projections;
 mod queries;
+mod rules;
 mod time;
+mod update;
 mod wait;
 
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
@@ -18,5 +20,7 @@ pub use foresee::Foreseen;
 pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
+pub use rules::{RunReport, RunState, UndoError, Undone, UndoneRun, runs};
 pub use time::Drained;
+pub use update::{UpdateResult, UpdateStatus};
 pub use wait::{Ending, StepOutput, Waited};

@@ -1,5 +1,8 @@
 //! Time from outside: driving event time, and waiting for rest.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use regie_actors::timers::{FireNext, Look};
 use regie_core::Timestamp;
 
@@ -43,13 +46,41 @@ impl Handle {
         self.core.busy.count() == 0
     }
 
-    /// Lets everything that is due by now happen, and waits until nothing is under way.
+    /// Lets everything that is due by now happen, and what rules make of it, and waits until nothing is under way.
     pub async fn settle(&self) {
-        self.core.busy.settled().await;
+        self.rules_settled().await;
         if !self.core.clock.is_system() {
             self.fire_all_by(self.now()).await;
         }
-        self.core.busy.settled().await;
+        self.rules_settled().await;
+    }
+
+    /// Waits until the rules have looked at all that is committed now.
+    pub(super) async fn rules_looked(&self) {
+        self.looked_up_to(self.position()).await;
+    }
+
+    /// Comes back with true once the rules have looked so far; with false if they never will.
+    async fn looked_up_to(&self, position: u64) -> bool {
+        let (mut through, mut gave_up) = (self.core.looked_through.clone(), self.core.gave_up.clone());
+        let looked = pin!(through.wait_for(|through| *through >= position));
+        let given_up = pin!(gave_up.wait_for(|gave_up| *gave_up));
+        matches!(select(looked, given_up).await, Either::Left((Ok(_), _)))
+    }
+
+    /// Waits until nothing is under way, and the rules have looked at all that was committed.
+    pub async fn rules_settled(&self) {
+        loop {
+            self.core.busy.settled().await;
+            let head = self.position();
+            // Where the rules are left dead, nobody looks any more.
+            if !self.looked_up_to(head).await {
+                return;
+            }
+            if self.is_at_rest() && self.position() == head {
+                return;
+            }
+        }
     }
 
     /// Runs the timers out, until nothing is deferred and no timer is set: jumps on a driven clock, waits on the system's.

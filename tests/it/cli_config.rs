@@ -12,7 +12,8 @@ fn place() -> Place {
 
 #[test]
 fn every_fault_is_told_at_once_with_file_line_and_column_and_nothing_is_opened() {
-    let place = place().with("REGIE_SHARDS", "many");
+    let place = place().with("REGIE_SHARDS", "many").with("REGIE_RULES", "");
+    place.file("r.toml", "[[rule]]\nname = 'r'\non = 'x..y'\ndo = []\n");
     place.file(
         "policies.toml",
         "[[policy]]\nname = 'p'\nkind = 'cooldown'\nmatch = 'x'\nwindow = 'soon'\nmode = 'defer'\n",
@@ -21,7 +22,7 @@ fn every_fault_is_told_at_once_with_file_line_and_column_and_nothing_is_opened()
     place.run(&["run", "a.jsonl", "--config", "regie.toml"]).exits(2).tells(&[
         "regie.toml:1:1: unknown key 'polices'; did you mean 'policies'?",
         "regie.toml:3:9: clock: a text is wanted, this is a number",
-        "regie.toml:4:9: rules are not supported by this version yet",
+        "r.toml:3:6: ",
         "REGIE_SHARDS: shards: 'many' is not taken",
         "policies.toml:5:10: 'soon' is no duration",
     ]);

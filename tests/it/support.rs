@@ -24,7 +24,16 @@ pub(crate) struct Ran {
 }
 
 impl Place {
+    /// Without rules: what is tested here is what becomes of the events themselves.
     pub(crate) fn new() -> Self {
+        let place = Self::with_shipped_rules();
+        let rules = place.folder.path().join(".no-rules.toml");
+        std::fs::write(&rules, "shipped = false\n").unwrap();
+        place.with("REGIE_RULES", rules.to_str().unwrap())
+    }
+
+    /// With the rules that are shipped, as for a user who says nothing of them.
+    pub(crate) fn with_shipped_rules() -> Self {
         Self { folder: TempDir::new().unwrap(), variables: Vec::new() }
     }
 

@@ -243,8 +243,6 @@ pub(crate) struct Memory {
     pub(crate) promises: Vec<Promise>,
     /// Policies that are about to come into force.
     pub(crate) read: Option<Reading>,
-    /// Places that were freed since then.
-    pub(crate) freed_late: Vec<(String, String, Who)>,
     next: u64,
 }
 

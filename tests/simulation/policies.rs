@@ -203,7 +203,6 @@ impl World {
                 self.answered(settled);
                 if self.memory.read.is_some() {
                     self.tally.count("policy: a place is freed while others are read");
-                    self.memory.freed_late.push((policy, key, who));
                 }
             }
         }
@@ -247,11 +246,6 @@ impl World {
         self.model.enacts(in_force.policies);
         self.program.kind.policies = in_force.policies;
         self.program.in_force = in_force;
-        // What was read may lack what was freed since.
-        for (policy, key, who) in std::mem::take(&mut self.memory.freed_late) {
-            let settled = self.memory.governor.freed(&policy, &key, &who, self.now);
-            self.answered(settled);
-        }
         self.keep_promises();
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, EventResult, LifeState, Status};
+use regie_core::entity::{self, OfUpdate};
+use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState, Status};
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Fact, Record, State, first_answer, is_judged_in, judged_later};
 use regie_journal::{Reader, StoreError, StoredRecord};
@@ -17,6 +18,7 @@ use crate::metrics::ShardView;
 use crate::post::Post;
 use crate::refused::Reason;
 use crate::timers::{Set, Timers};
+use crate::updated::received;
 use crate::workflow::{Outcome, WorkflowView, view};
 
 /// How long an answer that is read from the journal waits for the index to cover it.
@@ -47,8 +49,9 @@ impl Shard {
         };
         match entry {
             (entry, Outcome::Recorded(result, sequence)) => self.recorded(correlation, entry, *result, sequence),
-            (entry, Outcome::Known { position, sequence, state }) => {
-                self.known(correlation, entry, (position, sequence, state), ctx);
+            (entry, Outcome::Known { position, sequence, state, new }) => {
+                let status = if new { Status::New } else { Status::Duplicate };
+                self.known(correlation, (entry, status), (position, sequence, state), ctx);
             }
             (entry, Outcome::Done | Outcome::View(_)) => match resolved(&entry.work) {
                 Some(event) => self.answer_later(correlation, event, entry),
@@ -87,13 +90,15 @@ impl Shard {
     fn known(
         &mut self,
         correlation: &CorrelationId,
-        entry: Entry,
+        (entry, status): (Entry, Status),
         (position, sequence, state): (u64, u64, Option<LifeState>),
         ctx: &mut Context<Self>,
     ) {
-        ShardView::up(&self.view.duplicates);
+        if status == Status::Duplicate {
+            ShardView::up(&self.view.duplicates);
+        }
         if entry.until == Until::Judged && sequence > 0 && state == Some(LifeState::Pending) {
-            return self.wait_for_judgement(correlation, sequence, (entry, Status::Duplicate));
+            return self.wait_for_judgement(correlation, sequence, (entry, status));
         }
         if entry.until == Until::Ended && sequence > 0 && state.is_some_and(|state| !state.is_end()) {
             return self.wait_for_end(correlation, sequence, entry);
@@ -102,10 +107,12 @@ impl Shard {
         let command = Arc::clone(command);
         let readers = self.links.readers.clone();
         let first = async move { readers.run(move |reader| answer_again(reader, position, state, &command)).await };
-        ctx.spawn(first.into_actor(self).map(|first, _, _| {
+        ctx.spawn(first.into_actor(self).map(move |first, _, _| {
             let since = entry.since;
             entry.answer(match first {
                 Ok(Ok(mut result)) => {
+                    result.status = status;
+                    result.current_state = result.current_state.filter(|_| status == Status::Duplicate);
                     result.processing_time_ms = since.elapsed().as_secs_f64() * 1_000.0;
                     Ok(Some(result))
                 }
@@ -241,26 +248,37 @@ fn answer_again(
 ) -> Result<Result<EventResult, Reason>, StoreError> {
     let missing = || StoreError::Damaged { why: format!("there is no record at position {position}") };
     let stored = reader.record(position)?.ok_or_else(missing)?;
-    let Command::Submit { event, .. } = command else { return Err(missing()) };
-    let raw = stored.record.facts.iter().find_map(|fact| match fact {
-        Fact::Received { raw, .. } => Some(raw),
-        _ => None,
-    });
-    let raw = raw.ok_or_else(missing)?;
-    if raw != event.raw() {
-        return Ok(Err(Reason::other_content(event, raw)));
-    }
+    let event = match asked_again(command, &stored.record).ok_or_else(missing)? {
+        Ok(event) => event,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let mut result = first_answer(event.event(), &stored.record, position);
     if result.event_state == Some(LifeState::Pending) {
         let later = reader.load(&stored.correlation, stored.record.sequence)?;
         judge(&mut result, &later, stored.record.sequence);
     }
-    result.status = Status::Duplicate;
     result.current_state = match state {
         Some(state) => Some(state),
         None => reader.state_of(position)?,
     };
     Ok(Ok(result))
+}
+
+/// The event that a record received, if it is the one that the command would have recorded; or why it is not.
+pub(super) fn asked_again(command: &Command, record: &Record) -> Option<Result<Incoming, Reason>> {
+    let Command::Submit { event, .. } = command else {
+        let Command::Update(update) = command else { return None };
+        let first = received(record)?;
+        return Some(match OfUpdate::read(first.event())? {
+            of if of.digest != entity::digest(update).to_string() => Err(Reason::other_update(update, &of)),
+            _ => Ok(first),
+        });
+    };
+    let raw = record.facts.iter().find_map(|fact| match fact {
+        Fact::Received { raw, .. } => Some(raw),
+        _ => None,
+    })?;
+    Some(if raw == event.raw() { Ok(event.clone()) } else { Err(Reason::other_content(event, raw)) })
 }
 
 /// Adds to an answer the record in which reasoners had answered, if there is one.
@@ -275,12 +293,7 @@ fn whole_life(reader: &mut Reader, correlation: &CorrelationId, sequence: u64) -
     let missing = || StoreError::Damaged { why: format!("{correlation} has no record {sequence}") };
     let mut records = reader.load(correlation, sequence - 1)?.into_iter();
     let first = records.next().ok_or_else(missing)?;
-    let incoming = first.record.facts.iter().find_map(|fact| match fact {
-        Fact::Received { format, raw, made_id, .. } => {
-            regie_core::event::Incoming::recover(*format, raw.clone(), made_id.as_deref(), first.record.at).ok()
-        }
-        _ => None,
-    });
+    let incoming = received(&first.record);
     let later: Vec<Record> = records.map(|stored| stored.record).collect();
     Ok(core::whole_life(incoming.ok_or_else(missing)?.event(), &first.record, first.position, &later))
 }

@@ -1,12 +1,14 @@
 //! Letting effects out: agents' calls and sends. Timers are set by what is due.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures::future::AbortHandle;
 use regie_core::Json;
-use regie_core::event::{CorrelationId, Incoming, Origin};
+use regie_core::entity::{self, Update};
+use regie_core::event::{CorrelationId, Incoming, Origin, emitted_id};
 use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
 use tokio::sync::oneshot;
 
@@ -15,9 +17,13 @@ use crate::agent::{Call, abortable};
 use crate::busy::UnderWay;
 use crate::entry::{Answer, Entry, Until, Work};
 use crate::refused::Reason;
+use crate::updated::updated;
 
 /// How soon a passing refusal of an effect's end or of a send is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long what became of an update waits for the index to tell it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An effect that is out.
 struct Out {
@@ -46,6 +52,10 @@ impl Shard {
                 Effect::Send { event } => {
                     self.is_out(&out, None);
                     self.send(out, event, ctx);
+                }
+                Effect::Update(update) => {
+                    self.is_out(&out, None);
+                    self.update(out, update, ctx);
                 }
                 _ => {} // a timer is set by what is due
             }
@@ -108,6 +118,9 @@ impl Shard {
             Ok(incoming) => incoming,
             Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
         };
+        if let Err(breach) = self.links.definitions.catalogue().check(incoming.event()) {
+            return self.effect_ended(out, EffectEnd::NotSent { reason: breach.to_string() }, ctx);
+        }
         let to = incoming.event().correlation_id.clone();
         let command = Arc::new(Command::Submit { event: incoming, emitted: true });
         let (reply, answer) = oneshot::channel();
@@ -116,6 +129,41 @@ impl Shard {
             Some(end) => shard.effect_ended(out, end, ctx),
             None => {
                 ctx.run_later(AGAIN, move |shard, ctx| shard.send(out, event, ctx));
+            }
+        }));
+    }
+
+    /// Updates an entity. Asked twice is once: its id comes from its key.
+    fn update(&mut self, out: Out, mut update: Box<Update>, ctx: &mut Context<Self>) {
+        if let Err(error) = entity::check(&update) {
+            return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx);
+        }
+        update.id.get_or_insert_with(|| emitted_id(&out.correlation, &out.key.step, out.key.attempt));
+        let (reply, answer) = oneshot::channel();
+        let (to, command) = (update.correlation(), Arc::new(Command::Update(update.clone())));
+        self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
+        let links = Rc::clone(&self.links);
+        let end = async move {
+            match answer.await {
+                Ok(Ok(None)) => Some(EffectEnd::Updated { first: 0, events: 0 }),
+                Ok(Ok(Some(result))) => {
+                    let position = result.position?;
+                    // All that was committed by now: its events may be those of several turns.
+                    let least = links.head();
+                    let read = links.readers.run(move |reader| {
+                        reader.caught_up(least, PATIENCE)?;
+                        updated(reader, position)
+                    });
+                    read.await.ok().map(|updated| updated.end(position))
+                }
+                Ok(Err(reason)) => not_sent(&reason),
+                Err(_) => None,
+            }
+        };
+        ctx.spawn(end.into_actor(self).map(move |end, shard, ctx| match end {
+            Some(end) => shard.effect_ended(out, end, ctx),
+            None => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.update(out, update, ctx));
             }
         }));
     }
@@ -154,8 +202,12 @@ fn sent(answer: Result<Answer, oneshot::error::RecvError>) -> Option<EffectEnd> 
             Some(EffectEnd::Sent { position, state: result.event_state? })
         }
         Ok(Ok(None)) => None,
-        Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_) | Reason::Closing) => None,
-        Ok(Err(reason)) => Some(EffectEnd::NotSent { reason: reason.to_string() }),
+        Ok(Err(reason)) => not_sent(&reason),
         Err(_) => None,
     }
+}
+
+fn not_sent(reason: &Reason) -> Option<EffectEnd> {
+    let passes = reason.is_passing() || matches!(reason, Reason::Journal(_) | Reason::Closing);
+    (!passes).then(|| EffectEnd::NotSent { reason: reason.to_string() })
 }

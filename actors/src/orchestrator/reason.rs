@@ -7,12 +7,12 @@ use actix::prelude::*;
 use futures::future::{LocalBoxFuture, join_all, ready};
 use regie_core::event::{CorrelationId, Event, EventResult, LifeState, Status};
 use regie_core::reasoning::{Advice, Ask, Asked, Outcome, Reasoning, Refused, Request, Sifted, Sight};
-use regie_core::workflow::{Command, Fact, first_answer, moves_in};
+use regie_core::workflow::{Command, first_answer, moves_in};
 use regie_journal::{Reader, StoreError};
 use tokio::sync::oneshot;
 
 use super::Shard;
-use super::answer::{PATIENCE, judge};
+use super::answer::{PATIENCE, asked_again, judge};
 use super::effects::entry;
 use crate::agent::abortable;
 use crate::busy::UnderWay;
@@ -186,17 +186,11 @@ fn judged_answer(
 ) -> Result<Result<(EventResult, Option<LifeState>), Reason>, StoreError> {
     let missing = || StoreError::Damaged { why: format!("{correlation} has no event {sequence}") };
     let records = reader.load(correlation, sequence - 1)?;
-    let (Some((first, later)), Command::Submit { event, .. }) = (records.split_first(), command) else {
-        return Err(missing());
+    let (first, later) = records.split_first().ok_or_else(missing)?;
+    let event = match asked_again(command, &first.record).ok_or_else(missing)? {
+        Ok(event) => event,
+        Err(reason) => return Ok(Err(reason)),
     };
-    let raw = first.record.facts.iter().find_map(|fact| match fact {
-        Fact::Received { raw, .. } => Some(raw),
-        _ => None,
-    });
-    let raw = raw.ok_or_else(missing)?;
-    if raw != event.raw() {
-        return Ok(Err(Reason::other_content(event, raw)));
-    }
     let mut result = first_answer(event.event(), &first.record, first.position);
     judge(&mut result, later, sequence);
     let moves = records.iter().flat_map(|stored| moves_in(&stored.record, sequence));

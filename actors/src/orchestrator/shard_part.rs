@@ -11,6 +11,7 @@ use regie_core::workflow::Definitions;
 use tokio::sync::watch;
 
 use super::{AwaitEnd, Directory, Keep, Neighbours, Raise, Shard, Up};
+use crate::automation::CurrentRules;
 use crate::clock::Clock;
 use crate::entry::{Entry, Places};
 use crate::faults::Faults;
@@ -48,6 +49,8 @@ pub struct ShardSpec {
     pub definitions: Arc<Definitions>,
     /// The policies in force.
     pub in_force: Current,
+    /// The rules in force.
+    pub rules: CurrentRules,
     /// Where snapshots go.
     pub index: Option<IndexHandle>,
     /// The readers.
@@ -140,6 +143,7 @@ impl ShardSpec {
                 clock: self.clock,
                 definitions: self.definitions,
                 in_force: self.in_force,
+                rules: self.rules,
                 journal: self.ways.journal,
                 index: self.index,
                 readers: self.readers,

@@ -54,7 +54,7 @@ impl Held {
         };
         let poison = (self.attempts >= limits::POISON_ATTEMPTS)
             .then(|| Poison { attempts: self.attempts, error: last_error.unwrap_or("its workflow died").to_string() });
-        Item { ticket: self.ticket, task, as_of, alone: self.attempts > 0, poison, more_follow: false }
+        Item { ticket: self.ticket, task, as_of, alone: self.attempts > 0, poison, more_follow: false, begun: false }
     }
 
     pub(super) fn is_external(&self) -> bool {

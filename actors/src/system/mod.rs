@@ -1,5 +1,6 @@
 //! Starts and stops everything: threads, arbiters, actors, in the order in which they need each other.
 
+mod assemble;
 mod settings;
 
 use std::collections::HashSet;
@@ -12,34 +13,34 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::FutureExt;
 use futures::future::{Either, select};
-use regie_core::governance::Governor;
 use regie_core::limits;
-use regie_core::workflow::{DecodeError, Definitions, Record};
+use regie_core::workflow::{DecodeError, Definitions, Record, own_definitions};
 use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::agent::{AgentSpec, Agents};
+use crate::automation::{Automation, AutomationView, CurrentRules, Keep as KeepRules, RulesInForce, recorded_rules};
+use crate::bus::{self, Bus};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::door::Door;
 use crate::entry::{Places, Router, hash_of, shard_of};
-use crate::in_force::{Current, InForce};
+use crate::in_force::Current;
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
-use crate::lane::Ways;
 use crate::life::PartView;
 use crate::metrics::{Metrics, ShardView};
-use crate::orchestrator::{AwaitEnd, Directory, Neighbours, Part, Raise, Reins, Root, ShardSpec, Told};
-use crate::parts;
-use crate::policy::{Check, Enact, Sources, read_governor};
+use crate::orchestrator::{AwaitEnd, Root};
+use crate::policy::{Check, Enact, read_governor};
 use crate::pool::ReaderPool;
 use crate::post::Post;
-use crate::projections::{Keep as KeepViews, MakeProjection, ProjectionSources, Projections};
+use crate::projections::{Keep as KeepViews, MakeProjection, Projections};
 use crate::reasoner::{Known, ReasonerSpec, Reasoners};
 use crate::timers::Timers;
-use crate::watchdog::{self, Holder};
+use crate::watchdog::Holder;
 
-pub use settings::{Place, Settings, Shutdown, StartError};
+use assemble::{Opening, Views, assemble};
+pub use settings::{Place, Rules, Settings, Shutdown, StartError};
 
 /// Threads that read the journal for wakes, duplicates and queries.
 const READERS: usize = 4;
@@ -62,6 +63,8 @@ pub struct Core {
     pub clock: Clock,
     /// The timers.
     pub timers: Post<Addr<Timers>>,
+    /// The bus.
+    pub bus: Post<Addr<Bus>>,
     /// What was committed.
     pub metrics: Post<Addr<Metrics>>,
     /// How the parts are that can die and are started anew.
@@ -92,6 +95,16 @@ pub struct Core {
     pub definitions: Arc<Definitions>,
     /// Users' views of the journal; nobody is there where there is none.
     pub projections: Post<Addr<Projections>>,
+    /// The rules: who looks at what was committed.
+    pub automation: Post<Addr<Automation>>,
+    /// What may be seen of them.
+    pub automation_view: Arc<AutomationView>,
+    /// How far they have looked, and recorded what follows.
+    pub looked_through: watch::Receiver<u64>,
+    /// The rules in force.
+    pub rules: CurrentRules,
+    /// Puts others in force.
+    pub enact_rules: Arc<watch::Sender<Arc<RulesInForce>>>,
     /// Threads for what takes time.
     pub pool: tokio::runtime::Handle,
     /// When it started.
@@ -169,7 +182,11 @@ async fn is_up(core: &Core) -> bool {
     let (mut ends, mut gave_up) = (core.ends.clone(), core.gave_up.clone());
     let up = ends.wait_for(|shards| shards.iter().all(Option::is_some)).map(|up| up.is_ok());
     let given_up = gave_up.wait_for(|gave_up| *gave_up).map(|_| ());
-    matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _)))
+    if !matches!(select(pin!(up), pin!(given_up)).await, Either::Left((true, _))) {
+        return false;
+    }
+    // So that whoever is told of the start finds the subscribers.
+    core.bus.ask(bus::Begun).await.is_some()
 }
 
 struct Built {
@@ -187,6 +204,8 @@ impl Built {
         let began = Instant::now();
         self.core.admission.close();
         let _ = self.core.timers.ask(crate::timers::Halt).await;
+        // Before what is under way is waited for: cursors are recorded by it.
+        let _ = tokio::time::timeout(grace, self.core.bus.ask(bus::Close)).await;
         // What is under way outside may take for ever; it is owed in the journal, and goes on at the next start.
         let _ = tokio::time::timeout(grace, self.core.busy.settled()).await;
         let left_owed = self.core.busy.count();
@@ -194,6 +213,9 @@ impl Built {
         if let Some(index) = &self.index {
             if let Some(projections) = self.core.projections.present() {
                 let _ = projections.send(KeepViews).await;
+            }
+            if let Some(automation) = self.core.automation.present() {
+                let _ = automation.send(KeepRules).await;
             }
             index.close().await;
         }
@@ -209,11 +231,14 @@ impl Built {
     }
 }
 
-fn build(settings: Settings) -> Result<Built, StartError> {
+fn build(mut settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
     agents_are_named_once(&settings.agents)?;
     reasoners_are_in_order(&settings.reasoners)?;
     projections_are_named_once(&settings.projections)?;
+    if let Some(name) = settings.definitions.extend(own_definitions()) {
+        return Err(StartError::HandlerTwice(name));
+    }
     let known = Known::of(&settings.reasoners);
     if settings.asks {
         known.check(&settings.policies)?;
@@ -238,176 +263,15 @@ fn build(settings: Settings) -> Result<Built, StartError> {
     let mut reader = readers.open()?;
     resume_clock(&settings.clock, &mut reader)?;
     let governor = read_governor(&settings.policies, &mut reader)?;
+    let recorded = recorded_rules(&mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
-    let readers = ReaderPool::start(readers, READERS, &views.readers, &settings.faults)?;
+    let start = |count| ReaderPool::start(readers.clone(), count, &views.readers, &settings.faults);
+    let (readers, ahead, behind) = (start(READERS)?, start(1)?, start(1)?);
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Opening { journal, index, readers, pool, governor, known, directories, views };
+    let parts = Opening { journal, index, readers, ahead, behind, pool, governor, recorded, known, directories, views };
     Ok(assemble(settings, parts, notes, threads))
-}
-
-/// How the threads are that heal by themselves.
-struct Views {
-    index: Arc<PartView>,
-    readers: Arc<PartView>,
-}
-
-/// What was opened, for the actors to work with.
-struct Opening {
-    journal: JournalHandle,
-    index: Option<IndexHandle>,
-    readers: ReaderPool,
-    pool: tokio::runtime::Runtime,
-    governor: Governor,
-    known: Known,
-    directories: Vec<HashSet<u64>>,
-    views: Views,
-}
-
-/// One long list of who needs whom: split, it would be harder to read.
-#[allow(clippy::too_many_lines)]
-fn assemble(settings: Settings, opened: Opening, notes: Vec<OpenNote>, threads: Vec<JoinHandle<()>>) -> Built {
-    let Opening { journal, index, readers, pool, governor, known, directories, views } = opened;
-    let Settings {
-        clock,
-        policies,
-        policies_by,
-        definitions,
-        agents: specs,
-        reasoners,
-        projections,
-        asks,
-        admission,
-        keep,
-        faults,
-        ..
-    } = settings;
-    let (busy, agents, thinkers) = (Busy::default(), Agents::default(), Reasoners::default());
-    let nowhere = directories.len();
-    let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
-    let (end_shards, ends) = watch::channel(Places::from(vec![None; nowhere]));
-    let (lanes_seat, lanes) = watch::channel(Places::from(vec![None; nowhere]));
-    let told = Told { entries: Arc::new(entries), ends: Arc::new(end_shards), lanes: Arc::new(lanes_seat) };
-    let router = Router::new(router);
-    let (metrics_seat, metrics) = Post::new();
-    let (policy_seat, policy) = Post::new();
-    let (timers_seat, timers) = Post::new();
-    let definitions = Arc::new(definitions);
-    let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
-    let ((set_seat, sets), (check_seat, check)) = (Post::new(), Post::new());
-    let (enacts, ahead) = (Arc::new(enacts), journal.clone());
-    let sources = Sources {
-        enacts,
-        clock: clock.clone(),
-        journal: ahead,
-        readers: readers.clone(),
-        lanes,
-        router: router.clone(),
-        busy: busy.clone(),
-    };
-    let arbiters: Vec<Arbiter> = directories.iter().map(|_| Arbiter::new()).collect();
-    let shard_views: Vec<Arc<ShardView>> = directories.iter().map(|_| Arc::default()).collect();
-    let holders: Vec<Holder> = directories.iter().map(|_| Holder::default()).collect();
-    tokio::spawn(watchdog::watch(holders.iter().cloned().zip(shard_views.iter().cloned()).collect()));
-    let spec = |at: usize| ShardSpec {
-        at,
-        of: arbiters.len(),
-        arbiter: arbiters[at].handle(),
-        ways: Ways { journal: journal.clone(), policy: policy.clone(), metrics: metrics.clone() },
-        neighbours: Neighbours {
-            timers: timers.clone(),
-            agents: agents.clone(),
-            reasoners: thinkers.clone(),
-            asks,
-            router: router.clone(),
-            busy: busy.clone(),
-        },
-        keep,
-        view: Arc::clone(&shard_views[at]),
-        clock: clock.clone(),
-        definitions: Arc::clone(&definitions),
-        in_force: in_force.clone(),
-        index: index.clone(),
-        readers: readers.clone(),
-        holder: holders[at].clone(),
-        faults: faults.clone(),
-    };
-    let mut supervised = Supervised { parts: Vec::new(), views: vec![views.index, views.readers] };
-    supervised.add("metrics".into(), parts::metrics(metrics_seat));
-    supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
-    for spec in specs {
-        let name = format!("agent {}", spec.name);
-        supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
-    }
-    for spec in reasoners {
-        let name = format!("reasoner {}", spec.name);
-        supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), thinkers.clone()));
-    }
-    // Those who read the journal where they stand have each a thread of its own.
-    let mut readers_arbiters = Vec::new();
-    let (views_seat, views_post) = Post::new();
-    if !projections.is_empty() {
-        let arbiter = Arbiter::new();
-        let (readers, journal) = (readers.readers().clone(), journal.clone());
-        let sources = ProjectionSources { make: projections, readers, journal, index: index.clone() };
-        supervised.add("projections".into(), parts::projections(sources, arbiter.handle(), views_seat));
-        readers_arbiters.push(arbiter);
-    }
-    // The timers find the shards by the router, which knows them once the root has started them.
-    let raise = parts::timers(clock.clone(), router.clone(), busy.clone(), readers.clone(), timers_seat);
-    supervised.add("timers".into(), raise);
-    for (at, known) in directories.into_iter().enumerate() {
-        supervised.add(format!("shard {at}"), spec(at).raise(Directory::Known(known), told.clone()));
-    }
-    let permits = Arc::new(Semaphore::new(admission));
-    let (gives_up, gave_up) = watch::channel(false);
-    let reins = Reins { busy: busy.clone(), admission: Arc::clone(&permits), gave_up: gives_up, faults };
-    let root = Root::new(supervised.parts, reins).start();
-    let core = Core {
-        router,
-        ends,
-        // Here, and not among the agents: one of them that holds its thread would hold the door too.
-        door: Door::keep(Arc::clone(&permits), &tokio::runtime::Handle::current()),
-        admission: permits,
-        admitted_at_most: admission,
-        busy,
-        clock,
-        timers,
-        metrics,
-        parts: supervised.views,
-        gave_up,
-        agents,
-        reasoners: thinkers,
-        known_reasoners: known,
-        journal,
-        readers,
-        views: shard_views,
-        holders,
-        in_force,
-        policy: sets,
-        check,
-        definitions,
-        projections: views_post,
-        pool: pool.handle().clone(),
-        started: Instant::now(),
-    };
-    let arbiters = arbiters.into_iter().chain(readers_arbiters).collect();
-    Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root }
-}
-
-/// What the root is to supervise, and how each of it is.
-struct Supervised {
-    parts: Vec<Part>,
-    views: Vec<Arc<PartView>>,
-}
-
-impl Supervised {
-    fn add(&mut self, name: String, raise: Raise) {
-        let view = PartView::new(name);
-        self.views.push(Arc::clone(&view));
-        self.parts.push(Part::new(view, raise));
-    }
 }
 
 fn projections_are_named_once(all: &[MakeProjection]) -> Result<(), StartError> {

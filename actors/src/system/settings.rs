@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use regie_core::automation::{RuleSet, RuleSetError};
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
 use regie_core::reasoning::Refused;
@@ -9,6 +10,7 @@ use regie_core::workflow::Definitions;
 use regie_journal::{SqliteOptions, StoreError};
 
 use crate::agent::AgentSpec;
+use crate::bus::{SubscribeError, SubscriberSpec};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::orchestrator::Keep;
@@ -24,6 +26,18 @@ pub enum Place {
     Files(SqliteOptions),
 }
 
+/// Which rules are in force.
+#[derive(Clone, Debug)]
+pub enum Rules {
+    /// These.
+    These(RuleSet),
+    /// Those that the journal recorded last, whatever they are.
+    AsRecorded {
+        /// Where it has recorded none.
+        else_these: RuleSet,
+    },
+}
+
 /// What a system is made of.
 pub struct Settings {
     /// Where the journal is.
@@ -36,10 +50,16 @@ pub struct Settings {
     pub policies: PolicySet,
     /// Who put them in force.
     pub policies_by: Option<Principal>,
+    /// The rules in force.
+    pub rules: Rules,
+    /// Who put them in force.
+    pub rules_by: Option<Principal>,
     /// The handlers.
     pub definitions: Definitions,
     /// The agents.
     pub agents: Vec<AgentSpec>,
+    /// Subscribers with handlers; each is among the agents too.
+    pub subscribers: Vec<SubscriberSpec>,
     /// The reasoners.
     pub reasoners: Vec<ReasonerSpec>,
     /// Users' views of the journal.
@@ -72,6 +92,14 @@ pub enum StartError {
     /// Two agents of one name.
     #[error("two agents have the name '{0}'")]
     AgentTwice(String),
+    /// A subscriber's subscription is refused.
+    #[error("the subscriber '{name}': {why}")]
+    Subscriber {
+        /// Which.
+        name: String,
+        /// Why.
+        why: SubscribeError,
+    },
     /// Two reasoners of one name.
     #[error("two reasoners have the name '{0}'")]
     ReasonerTwice(String),
@@ -89,6 +117,9 @@ pub enum StartError {
     /// A policy asks a reasoner that there is not, or gives it more time than it may take.
     #[error(transparent)]
     Unaskable(#[from] Unaskable),
+    /// The rules rest on more relations than are taken.
+    #[error(transparent)]
+    Rules(#[from] RuleSetError),
     /// It ended while it was starting.
     #[error("the runtime ended while it was starting")]
     Ended,

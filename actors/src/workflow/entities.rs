@@ -1,12 +1,13 @@
 //! Entities that conditions look at: a shard remembers what it has folded of each, so that a long history is read once.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use regie_core::Json;
 use regie_core::entity::LatestFields;
-use regie_core::event::EntityRef;
+use regie_core::event::{Catalogue, EntityRef, Event};
 use regie_core::governance::entity_seen;
 use regie_journal::{Reader, StoreError};
 
@@ -16,7 +17,7 @@ const REMEMBERED: usize = 4_096;
 /// An entity's fields, by all its events up to a position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
-    fields: LatestFields,
+    pub(super) fields: LatestFields,
     /// Of the last event that was about it or touched it.
     position: u64,
 }
@@ -47,8 +48,8 @@ impl Entities {
 ///
 /// # Errors
 /// If the journal cannot be read.
-pub fn read_entity(reader: &mut Reader, entity: &EntityRef) -> Result<Json, StoreError> {
-    let folded = Folded::read(reader, entity, None)?;
+pub fn read_entity(reader: &mut Reader, entity: &EntityRef, catalogue: &Catalogue) -> Result<Json, StoreError> {
+    let folded = Folded::read(reader, entity, None, catalogue)?;
     Ok(folded.map_or(Json::null(), |folded| folded.seen(entity)))
 }
 
@@ -63,6 +64,7 @@ impl Folded {
         reader: &mut Reader,
         entity: &EntityRef,
         known: Option<Arc<Self>>,
+        catalogue: &Catalogue,
     ) -> Result<Option<Arc<Self>>, StoreError> {
         let new = reader.touches_after(entity, known.as_ref().map_or(0, |known| known.position))?;
         if new.is_empty() {
@@ -70,12 +72,30 @@ impl Folded {
         }
         let mut folded = known.as_deref().cloned().unwrap_or_default();
         for stored in new {
-            let event = stored.incoming.event();
-            if event.entity.as_ref() == Some(entity) {
-                folded.fields.tell(event, stored.position);
-            }
-            folded.position = folded.position.max(stored.position);
+            folded.tell(stored.incoming.event(), entity, stored.position, catalogue);
         }
         Ok(Some(Arc::new(folded)))
+    }
+
+    /// An entity's fields by what was recorded before a position.
+    pub(super) fn read_before(
+        reader: &mut Reader,
+        entity: &EntityRef,
+        position: u64,
+        catalogue: &Catalogue,
+    ) -> Result<BTreeMap<String, Json>, StoreError> {
+        let mut folded = Self::default();
+        for stored in reader.touches_after(entity, 0)?.iter().filter(|stored| stored.position < position) {
+            folded.tell(stored.incoming.event(), entity, stored.position, catalogue);
+        }
+        Ok(folded.fields.values())
+    }
+
+    fn tell(&mut self, event: &Event, entity: &EntityRef, position: u64, catalogue: &Catalogue) {
+        if event.entity.as_ref() == Some(entity) {
+            // What there is no way up for is told as it came: it was taken so.
+            self.fields.tell(&catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event)), position);
+        }
+        self.position = self.position.max(position);
     }
 }

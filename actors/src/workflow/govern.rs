@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use regie_core::event::{Event, Incoming};
+use regie_core::event::{EntityRef, Event, Incoming};
 use regie_core::governance::{
     Ask, AskId, Booking, Judgement, PolicySet, Preliminary, Ruling, Seen, Verdict, workflow_seen,
 };
@@ -19,7 +19,7 @@ use super::turn::{Stop, Taking};
 use crate::lane::{AskPolicy, GiveUp};
 
 /// How long a condition over an entity waits for the index to cover what was committed before.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// An event that is to be judged.
 struct Subject {
@@ -144,7 +144,15 @@ impl Taking {
         subject: &mut Subject,
         now: Timestamp,
     ) -> Result<Option<(Option<Vec<Reasoning>>, Preliminary)>, Stop> {
-        let event = Arc::clone(&subject.incoming.shared());
+        let event = match self.links.definitions.catalogue().bring_up_shared(subject.incoming.shared()) {
+            Ok(event) => event,
+            // What no policy can read is for a person.
+            Err(error) => {
+                let stopped = Some(Verdict::Escalated { reason: error.to_string() });
+                let said = subject.just_said.then(Vec::new);
+                return Ok(Some((said, Preliminary { stopped, ..Preliminary::default() })));
+            }
+        };
         let needs = set.needs(&event);
         let workflow = needs.workflow.then(|| workflow_seen(&self.correlation, &self.body.state));
         let entity = if needs.entity { Some(self.entity(&event).await?) } else { None };
@@ -170,17 +178,24 @@ impl Taking {
     /// The event's entity as conditions see it: its state by all that was committed before now, at a position that is
     /// told. Null where it has none, or nothing is known of it.
     async fn entity(&self, event: &Event) -> Result<Json, Stop> {
-        let Some(entity) = event.entity.clone() else { return Ok(Json::null()) };
-        let (least, known) = (self.links.head(), self.links.entities.known(&entity));
+        let Some(entity) = &event.entity else { return Ok(Json::null()) };
+        let folded = self.folded(entity).await?;
+        Ok(folded.map_or(Json::null(), |folded| folded.seen(entity)))
+    }
+
+    /// An entity by all that was committed before now; nothing where nothing is known of it.
+    pub(super) async fn folded(&self, entity: &EntityRef) -> Result<Option<Arc<Folded>>, Stop> {
+        let (least, known) = (self.links.head(), self.links.entities.known(entity));
+        let (entity, catalogue) = (entity.clone(), self.links.definitions.catalogue().clone());
         let read = self.links.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            Ok((Folded::read(reader, &entity, known)?, entity))
+            Ok((Folded::read(reader, &entity, known, &catalogue)?, entity))
         });
         let (folded, entity) = read.await.map_err(Stop::Failed)?;
-        let Some(folded) = folded else { return Ok(Json::null()) };
-        let seen = folded.seen(&entity);
-        self.links.entities.remember(entity, folded);
-        Ok(seen)
+        if let Some(folded) = &folded {
+            self.links.entities.remember(entity, Arc::clone(folded));
+        }
+        Ok(folded)
     }
 
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no

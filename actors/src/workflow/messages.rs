@@ -11,6 +11,7 @@ use regie_core::governance::AskId;
 use regie_core::reasoning::Ask;
 use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Poison, RunStatus};
 
+use crate::automation::CurrentRules;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::in_force::Current;
@@ -36,6 +37,8 @@ pub struct Links {
     pub definitions: Arc<Definitions>,
     /// The policies in force.
     pub in_force: Current,
+    /// The rules in force.
+    pub rules: CurrentRules,
     /// What may be seen of the journal.
     pub journal: JournalHandle,
     /// Where snapshots go.
@@ -94,6 +97,8 @@ pub struct Item {
     pub poison: Option<Poison>,
     /// Whether the ticket is answered by a later item of the same ticket.
     pub more_follow: bool,
+    /// Whether a part of it was taken in an earlier turn of this life.
+    pub begun: bool,
 }
 
 /// Hands over a task.
@@ -121,6 +126,8 @@ pub enum Outcome {
         sequence: u64,
         /// The state that it is in; none where only the index knew it.
         state: Option<LifeState>,
+        /// Whether it is this very task that made it known, in an earlier turn.
+        new: bool,
     },
     /// How the workflow stands.
     View(Box<WorkflowView>),

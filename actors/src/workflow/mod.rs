@@ -7,7 +7,10 @@ mod entities;
 mod govern;
 mod life_log;
 mod messages;
+mod told;
 mod turn;
+mod update;
+mod view;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -26,7 +29,7 @@ pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,
 };
 use turn::Finished;
-pub(crate) use turn::view;
+pub(crate) use view::view;
 
 /// What a workflow has in memory.
 #[derive(Debug)]

@@ -8,15 +8,17 @@ use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
-use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
-use regie_journal::{Placed, StoreError, Tip, Turn, Wake};
+use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Owed, Record, Refusal};
+use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
-use super::messages::{Item, Links, OpenView, Outcome, Question, Report, RunView, Task, WorkflowView};
+use super::messages::{Item, Links, Outcome, Question, Report, Task};
+use super::told::{ended_in, freed_in, judged_in};
+use super::view::view;
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
-use crate::lane::{Append, AppendError, FreedPlace};
+use crate::lane::{Append, AppendError};
 use crate::metrics::Tally;
 use crate::refused::Reason;
 
@@ -45,7 +47,10 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
         as_of: None,
         done: Vec::new(),
         ask: None,
+        changes: Vec::new(),
+        untold: None,
         governed: false,
+        watched: None,
         tally: Tally::default(),
     };
     match taking.take_all().await {
@@ -57,15 +62,15 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
 
 /// A task that was taken, and what there is to tell of it once the turn stands.
 pub(super) struct Done {
-    ticket: u64,
-    told: Told,
+    pub(super) ticket: u64,
+    pub(super) told: Told,
 }
 
 impl Done {
     /// The event that it received, and the place of its record in the turn.
     pub(super) fn received(&self) -> Option<(usize, &Arc<Event>)> {
         match &self.told {
-            Told::Recorded(event, at) => Some((*at, event)),
+            Told::Recorded(event, at) | Told::Part(event, at) => Some((*at, event)),
             _ => None,
         }
     }
@@ -74,6 +79,8 @@ impl Done {
 pub(super) enum Told {
     /// The event received by the record at this place of the turn.
     Recorded(Arc<Event>, usize),
+    /// The same, of a task that consists of several, and is answered with the last of them.
+    Part(Arc<Event>, usize),
     /// Received by the record of this sequence of this very turn: its position is not known yet.
     KnownHere(u64),
     Outcome(Outcome),
@@ -86,15 +93,21 @@ pub(super) struct Taking {
     pub(super) correlation: CorrelationId,
     pub(super) body: Body,
     rest: VecDeque<Item>,
-    records: Vec<core::Turn>,
+    pub(super) records: Vec<core::Turn>,
     bytes: usize,
     /// In event time, when what it takes entered.
     as_of: Option<Timestamp>,
     pub(super) done: Vec<Done>,
     /// The one reservation of this turn.
     pub(super) ask: Option<AskId>,
+    /// Events that it has received and that change an entity.
+    pub(super) changes: Vec<Arc<Event>>,
+    /// What became of a part of a task.
+    pub(super) untold: Option<Outcome>,
     /// Whether a new event was judged under the set in force.
     governed: bool,
+    /// The rules that watch for a new event of it.
+    watched: Option<Arc<SetInForce>>,
     tally: Tally,
 }
 
@@ -108,12 +121,12 @@ pub(super) enum Stop {
 
 impl Taking {
     async fn take_all(&mut self) -> Result<(), Stop> {
-        while let Some(item) = self.rest.pop_front() {
+        while let Some(mut item) = self.rest.pop_front() {
             let full = self.records.len() >= limits::TURN_COMMANDS || self.bytes >= limits::TURN_BYTES;
             // In event time a turn has one time: what entered at another is another turn.
             let other_time = !self.records.is_empty() && item.as_of != self.as_of;
             let alone = other_time || item.alone && !self.done.is_empty();
-            let taken = if full || alone { Ok(false) } else { self.take(&item).await };
+            let taken = if full || alone { Ok(false) } else { self.take(&mut item).await };
             if !matches!(taken, Ok(true)) {
                 self.rest.push_front(item);
                 return taken.map(|_| ());
@@ -127,17 +140,22 @@ impl Taking {
     }
 
     /// Takes one task; says no where it must wait for the next turn.
-    async fn take(&mut self, item: &Item) -> Result<bool, Stop> {
-        match &item.task {
+    async fn take(&mut self, item: &mut Item) -> Result<bool, Stop> {
+        match item.task.clone() {
             Task::Look => self.tell(item, Outcome::View(Box::new(view(&self.body.state)))),
             Task::Due => self.spread(item),
-            Task::Command(command) => return self.command(item, command).await,
+            Task::Command(command) => match &*command {
+                Command::Update(update) => return self.update(item, update).await,
+                _ => return self.command(item, &command).await,
+            },
         }
         Ok(true)
     }
 
-    fn tell(&mut self, item: &Item, outcome: Outcome) {
-        if !item.more_follow {
+    pub(super) fn tell(&mut self, item: &Item, outcome: Outcome) {
+        if item.more_follow {
+            self.untold = Some(outcome);
+        } else {
             self.done.push(Done { ticket: item.ticket, told: Told::Outcome(outcome) });
         }
     }
@@ -159,16 +177,17 @@ impl Taking {
             alone: item.alone,
             poison: item.poison.clone().filter(|_| at == 0),
             more_follow: at + 1 < count,
+            begun: false,
         });
         items.rev().for_each(|item| self.rest.push_front(item));
     }
 
-    fn now(&self, item: &Item) -> Timestamp {
+    pub(super) fn now(&self, item: &Item) -> Timestamp {
         item.as_of.unwrap_or_else(|| self.links.clock.now()).max(self.body.state.last_at)
     }
 
-    async fn command(&mut self, item: &Item, command: &Arc<Command>) -> Result<bool, Stop> {
-        if self.known(item, command).await {
+    pub(super) async fn command(&mut self, item: &Item, command: &Arc<Command>) -> Result<bool, Stop> {
+        if self.known(item, command).await || self.is_unfounded(item, command).await? {
             return Ok(true);
         }
         let (now, asked_before) = (self.now(item), self.ask);
@@ -216,17 +235,23 @@ impl Taking {
         if let Command::Reasoned { event, .. } = command {
             self.body.asked.remove(event); // it may be asked about again in this very turn
         }
-        self.tally.count(&turn.record, |sequence| match about {
-            Some(event) if event != sequence => None,
-            _ => before.clone(),
-        });
+        // The runtime's own acts stay outside counts.
+        if !self.correlation.is_own() {
+            self.tally.count(&turn.record, |sequence| match about {
+                Some(event) if event != sequence => None,
+                _ => before.clone(),
+            });
+        }
         self.bytes += turn.encoded.bytes.len();
-        let at = self.records.len();
+        let (at, now) = (self.records.len(), turn.record.at);
         self.records.push(turn);
         match command {
             Command::Submit { event, .. } => {
-                self.governed = true;
-                self.done.push(Done { ticket: item.ticket, told: Told::Recorded(event.shared(), at) });
+                self.governed |= !self.correlation.is_own();
+                self.watched = self.watched.take().or_else(|| self.links.rules.borrow().over(event.event()).cloned());
+                self.changed(event, now);
+                let told = if item.more_follow { Told::Part } else { Told::Recorded };
+                self.done.push(Done { ticket: item.ticket, told: told(event.shared(), at) });
             }
             _ => self.tell(item, Outcome::Done),
         }
@@ -280,10 +305,14 @@ impl Taking {
                 }
                 0 => Told::KnownHere(known.sequence),
                 position => {
-                    Told::Outcome(Outcome::Known { position, sequence: known.sequence, state: Some(known.state) })
+                    let (sequence, state) = (known.sequence, Some(known.state));
+                    Told::Outcome(Outcome::Known { position, sequence, state, new: false })
                 }
             };
-            self.done.push(Done { ticket: item.ticket, told });
+            match told {
+                Told::Outcome(outcome) => self.tell(item, outcome),
+                told => self.done.push(Done { ticket: item.ticket, told }),
+            }
             return true;
         }
         if !self.body.state.known().has_forgotten() {
@@ -293,7 +322,7 @@ impl Taking {
         match self.links.readers.run(move |reader| reader.find(&correlation, identity)).await {
             Ok(None) => false,
             Ok(Some(position)) => {
-                self.tell(item, Outcome::Known { position, sequence: 0, state: None });
+                self.tell(item, Outcome::Known { position, sequence: 0, state: None, new: false });
                 true
             }
             Err(error) => {
@@ -324,7 +353,14 @@ impl Taking {
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            sets: self.in_force.record.clone().filter(|_| self.governed).into_iter().collect(),
+            sets: self
+                .in_force
+                .record
+                .clone()
+                .filter(|_| self.governed)
+                .into_iter()
+                .chain(self.watched.take())
+                .collect(),
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));
@@ -390,11 +426,14 @@ impl Taking {
             Told::KnownHere(sequence) => {
                 let here = known.by_sequence(sequence);
                 let position = here.map_or(0, |event| event.position);
-                Outcome::Known { position, sequence, state: here.map(|event| event.state) }
+                Outcome::Known { position, sequence, state: here.map(|event| event.state), new: false }
             }
-            Told::Recorded(..) => Outcome::Refused(Reason::Lost), // answered above; only a failed turn has any left
+            // Answered above, or with the last part; only a failed turn has any left.
+            Told::Recorded(..) | Told::Part(..) => Outcome::Refused(Reason::Lost),
         };
-        std::mem::take(&mut self.done).into_iter().map(|done| (done.ticket, tell(done.told))).collect()
+        let whole = |done: &Done| !matches!(done.told, Told::Part(..));
+        let done = std::mem::take(&mut self.done).into_iter().filter(whole);
+        done.map(|done| (done.ticket, tell(done.told))).collect()
     }
 
     /// Effects and questions that are not out yet, and the next instant after those.
@@ -447,51 +486,5 @@ fn stamp(command: &Arc<Command>, at: Timestamp) -> Option<Arc<Command>> {
             Some(Arc::new(Command::Submit { event, emitted: *emitted }))
         }
         _ => None,
-    }
-}
-
-fn ended_in(records: &[Record]) -> Vec<u64> {
-    let facts = records.iter().flat_map(|record| &record.facts);
-    let ended = facts.filter_map(|fact| match fact {
-        Fact::Moved { event, to, .. } if to.is_end() => Some(*event),
-        _ => None,
-    });
-    ended.collect()
-}
-
-fn freed_in(correlation: &CorrelationId, records: &[Record]) -> Vec<FreedPlace> {
-    let facts = records.iter().flat_map(|record| &record.facts);
-    let freed = facts.filter_map(|fact| match fact {
-        Fact::Freed { policy, key, event } => {
-            Some(FreedPlace { policy: policy.clone(), key: key.clone(), who: (correlation.clone(), *event) })
-        }
-        _ => None,
-    });
-    freed.collect()
-}
-
-fn judged_in(records: &[Record]) -> Vec<u64> {
-    let facts = records.iter().flat_map(|record| &record.facts);
-    facts.filter_map(|fact| if let Fact::Reasoned { event, .. } = fact { Some(*event) } else { None }).collect()
-}
-
-/// How a workflow stands by its state.
-pub(crate) fn view(state: &core::State) -> WorkflowView {
-    let run = state.run().map(|run| RunView {
-        definition: run.definition.clone(),
-        version: run.version,
-        status: run.status.clone(),
-    });
-    let open = state.open().iter().map(|(sequence, open)| OpenView {
-        sequence: *sequence,
-        state: open.state,
-        until: open.until,
-    });
-    WorkflowView {
-        sequence: state.sequence,
-        ended: state.has_ended(),
-        run,
-        open: open.collect(),
-        owed: state.owed().keys().cloned().collect(),
     }
 }

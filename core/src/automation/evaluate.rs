@@ -117,6 +117,10 @@ impl Evaluator {
 
     /// Takes in an event without setting off any rule.
     pub fn learn(&mut self, committed: &Committed<'_>) -> Vec<WorldError> {
+        if !self.rules.rest_on(committed.event) {
+            self.known.world.passes(committed.position);
+            return Vec::new();
+        }
         self.known.world.tell(committed.event, committed.position, self.rules.relations())
     }
 
@@ -233,5 +237,6 @@ fn digest_of_rule(rule: &Rule) -> Digest {
 
 fn relations_of(rules: &RuleSet) -> Digest {
     let texts: Vec<String> = rules.relations().iter().map(relation_text).collect();
-    Digest::of(texts.join("\n").as_bytes())
+    let interest = rules.interest();
+    Digest::of(format!("{interest}\n{}", texts.join("\n")).as_bytes())
 }

@@ -54,6 +54,25 @@ pub(super) struct Emitting {
 }
 
 impl Doing {
+    /// Whether it tells what a field was before.
+    pub(super) fn tells_before(&self) -> bool {
+        match self {
+            Self::Emit(emit) => !emit.changes.is_empty(),
+            Self::Update { .. } => true,
+            Self::Call { .. } => false,
+        }
+    }
+
+    /// Whether it tells that of another entity than the subject.
+    pub(super) fn is_about_another(&self) -> bool {
+        let about = match self {
+            Self::Emit(emit) => &emit.about,
+            Self::Update { about, .. } => about,
+            Self::Call { .. } => return false,
+        };
+        self.tells_before() && matches!(about, About::Thing(_))
+    }
+
     /// All expressions in it.
     pub(super) fn programs(&self) -> Vec<&Program> {
         let mut all = Vec::new();

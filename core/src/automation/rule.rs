@@ -101,6 +101,15 @@ impl Rule {
         about.into_iter().chain(when).chain(self.acts_need.kinds().map(|kind| (vec!["do".into()], kind)))
     }
 
+    /// The types of the entities that have to be known for it; nothing where that may be any.
+    pub(super) fn rests_on(&self) -> Option<impl Iterator<Item = &str>> {
+        let needs = [&self.needs, &self.acts_need];
+        let looks = needs.iter().any(|needs| needs.looks()) || self.doing.iter().any(Doing::tells_before);
+        let may_be_any = needs.iter().any(|needs| needs.may_be_any()) || self.doing.iter().any(Doing::is_about_another);
+        let any = may_be_any || looks && self.about().is_none();
+        (!any).then(|| self.about().into_iter().chain(self.needs.kinds()).chain(self.acts_need.kinds()))
+    }
+
     pub(super) fn compile(draft: Draft) -> Result<Self, Fault> {
         check_name("name", &draft.name).map_err(|error| Fault::at(&["name".into()], error.to_string()))?;
         if let Some(about) = &draft.about {

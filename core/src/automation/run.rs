@@ -74,3 +74,17 @@ pub enum Act {
         task: Json,
     },
 }
+
+/// The type of the event that a run which does nothing is recorded as: one that could not be made out, or was stopped by the
+/// guard against loops. Its payload is the [`Run`], with the error.
+pub const RULE_FAILED: &str = "regie.rule.failed";
+
+/// The correlation that a run is recorded in.
+pub fn run_correlation(run: &str) -> CorrelationId {
+    format!("regie/run/{run}").into()
+}
+
+/// The correlation that the undo of a run is recorded in.
+pub fn undo_correlation(run: &str) -> CorrelationId {
+    format!("regie/undo/{run}").into()
+}

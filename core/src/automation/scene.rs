@@ -61,6 +61,16 @@ impl Needs {
         needs
     }
 
+    /// Whether they look at the subject's fields, or at what it is related to.
+    pub(super) fn looks(&self) -> bool {
+        self.entity || self.related != Kinds::None
+    }
+
+    /// Whether what they look at may be of any type.
+    pub(super) fn may_be_any(&self) -> bool {
+        self.further || self.related == Kinds::All
+    }
+
     /// The types of related entities that are named.
     pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
         let named = match &self.related {

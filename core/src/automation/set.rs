@@ -3,9 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use super::file::{self, KnownType, RuleFileError};
+use super::interest::Interest;
 use super::rule::Rule;
 use crate::Digest;
 use crate::entity::Relation;
+use crate::event::Event;
 use crate::limits;
 
 /// Why some rules make no set.
@@ -42,6 +44,7 @@ struct Inner {
     relations: Vec<Relation>,
     text: String,
     digest: Option<Digest>,
+    interest: Interest,
 }
 
 impl RuleSet {
@@ -70,7 +73,8 @@ impl RuleSet {
         }
         let text = text_of(&rules, &relations);
         let digest = (!rules.is_empty()).then(|| Digest::of(text.as_bytes()));
-        Ok(Self(Arc::new(Inner { rules, relations, text, digest })))
+        let interest = Interest::of(&rules, &relations);
+        Ok(Self(Arc::new(Inner { rules, relations, text, digest, interest })))
     }
 
     /// The four that Regie ships: a sprint whose tasks are all completed is completed, a blocked task is notified, a task
@@ -166,6 +170,16 @@ impl RuleSet {
     /// The rule of a name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules().find(|rule| rule.name() == name)
+    }
+
+    /// Whether the rules may have to know what an event tells of its entity.
+    pub(super) fn rest_on(&self, event: &Event) -> bool {
+        self.0.interest.takes(event, self.0.rules.iter())
+    }
+
+    /// Of what they may have to know, as a text.
+    pub(super) fn interest(&self) -> String {
+        self.0.interest.text()
     }
 
     /// The relations that the rules rest on.

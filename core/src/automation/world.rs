@@ -93,6 +93,11 @@ impl World {
         self.entities.is_empty()
     }
 
+    /// Goes on past an event that is not to be taken in.
+    pub fn passes(&mut self, position: u64) {
+        self.position = self.position.max(position);
+    }
+
     /// Tells an event. One that was told already, by its position, is passed over; the runtime's own are not taken in.
     pub fn tell(&mut self, event: &Event, position: u64, relations: &[Relation]) -> Vec<WorldError> {
         if position <= self.position {

@@ -29,7 +29,7 @@ pub fn check_claims(event: &Event, fields: &BTreeMap<String, Json>) -> Result<()
 ///
 /// # Errors
 /// If it is in another.
-pub fn check_place(event: &Event) -> Result<(), Breach> {
+pub(crate) fn check_place(event: &Event) -> Result<(), Breach> {
     let own = event.entity.as_ref().map(ToString::to_string).unwrap_or_default();
     if *event.correlation_id == *own {
         return Ok(());

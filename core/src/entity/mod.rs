@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::{Json, Timestamp};
 
-pub use checked::{check_claims, check_place, is_checked};
+pub(crate) use checked::check_place;
+pub use checked::{check_claims, is_checked};
 pub use plan::{OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, refusal, refused_type};
 pub use relation::Relation;
 pub use update::Update;

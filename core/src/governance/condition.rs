@@ -101,10 +101,14 @@ fn common() -> Scope {
         ("records", Shape::Int),
         ("open", Shape::Int),
     ]);
+    Scope::new().with_event().with_now().with(WORKFLOW, workflow).with(ENTITY, entity_shape())
+}
+
+/// An entity as conditions see it.
+pub(crate) fn entity_shape() -> Shape {
     let fields = Shape::Map { of: Box::new(Shape::Any), most: limits::OBJECT_KEYS };
     let position = ("position", Shape::Int);
-    let entity = Shape::object([("type", Shape::id()), ("id", Shape::id()), ("fields", fields), position]);
-    Scope::new().with_event().with_now().with(WORKFLOW, workflow).with(ENTITY, entity)
+    Shape::object([("type", Shape::id()), ("id", Shape::id()), ("fields", fields), position])
 }
 
 fn signal() -> Shape {

@@ -24,6 +24,7 @@ mod window;
 pub use ask::{Ask, AskId, Promise, Ruling, Want, Who};
 pub use calendar::{Calendar, CalendarError, Days, Hours, Occurrence, OtherHours};
 pub use concurrency::{Concurrency, ConcurrencyRuling};
+pub(crate) use condition::entity_shape;
 pub use condition::{Condition, Predicate};
 pub use cooldown::{Comer, Cooldown, CooldownRuling};
 pub use debounce::{Debounce, DebounceRule, DebounceRuling, Place};

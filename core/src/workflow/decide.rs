@@ -5,6 +5,7 @@ use super::effect::{AgentOutcome, EffectEnd, EffectKey};
 use super::evolve::evolve;
 use super::fact::Fact;
 use super::handler::{Input, Moment};
+use super::own;
 use super::react::{self, Answer};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
@@ -65,6 +66,8 @@ pub fn decide(
 /// Whether governance has a say over a command: over new events, unless they are skipped anyway.
 pub fn is_governed(state: &State, command: &Command) -> bool {
     match command {
+        // The runtime's own acts were decided on already.
+        Command::Submit { event, .. } if event.event().correlation_id.is_own() => false,
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
         // Skipped or not: what it had booked is given back. One that is not deferred comes to nothing.
         Command::Return { event } => state.open().get(event).is_some_and(|open| open.state == LifeState::Deferred),
@@ -135,6 +138,9 @@ impl Place<'_> {
         if self.state.skips() {
             return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
         }
+        if let Some(reason) = own::escalation(event) {
+            return Ok(vec![moved(sequence, LifeState::Escalated, &reason)]);
+        }
         let free = Judgement::free(self.context.now, None);
         let judgement = self.context.judgement.as_ref().unwrap_or(&free);
         let mut facts = Vec::with_capacity(2);
@@ -178,7 +184,7 @@ impl Place<'_> {
             (None, None) if self.state.run().is_some() => {
                 return Ok(vec![processed("recorded")]);
             }
-            (None, None) => match self.context.definitions.starting_on(&event.kind) {
+            (None, None) => match self.context.definitions.starting_on(&event.kind, self.correlation.is_own()) {
                 None => return Ok(vec![processed("recorded")]),
                 Some((name, version, handler)) => {
                     facts.push(Fact::Started { definition: name.to_string(), version });

@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
+use super::own::is_own_name;
 use crate::Json;
 use crate::event::{Catalogue, Pattern};
 
@@ -95,18 +97,35 @@ impl Definitions {
         self.handlers.iter().flat_map(|(name, versions)| versions.keys().map(|version| (name.as_str(), *version)))
     }
 
-    /// Whether there is no handler.
+    /// Takes another's handlers; one whose name and version are taken is named, and left out.
+    pub fn extend(&mut self, others: Definitions) -> Option<String> {
+        let mut twice = None;
+        for (name, versions) in others.handlers {
+            let mine = self.handlers.entry(name.clone()).or_default();
+            for (version, definition) in versions {
+                match mine.entry(version) {
+                    Entry::Occupied(_) => twice = Some(format!("{name} version {version}")),
+                    Entry::Vacant(free) => drop(free.insert(definition)),
+                }
+            }
+        }
+        twice
+    }
+
+    /// Whether there is none but the runtime's own.
     pub fn is_empty(&self) -> bool {
-        self.handlers.is_empty()
+        self.handlers.keys().all(|name| is_own_name(name))
     }
 
     pub(super) fn get(&self, name: &str, version: u32) -> Option<&dyn AnyHandler> {
         self.handlers.get(name)?.get(&version).map(|definition| &*definition.handler)
     }
 
-    /// The newest version of the first definition, by name, that begins on such an event.
-    pub(super) fn starting_on(&self, kind: &str) -> Option<(&str, u32, &dyn AnyHandler)> {
-        let newest = self.handlers.iter().filter_map(|(name, versions)| {
+    /// The newest version of the first definition, by name, that begins on such an event. The runtime's own events begin own
+    /// ones alone, and users' events none of those.
+    pub(super) fn starting_on(&self, kind: &str, own: bool) -> Option<(&str, u32, &dyn AnyHandler)> {
+        let meant = self.handlers.iter().filter(|(name, _)| is_own_name(name) == own);
+        let newest = meant.filter_map(|(name, versions)| {
             versions.last_key_value().map(|(version, definition)| (name.as_str(), *version, definition))
         });
         let mut starting = newest.filter(|(_, _, definition)| definition.starts_on.matches(kind));

@@ -64,7 +64,7 @@ fn what_makes_a_shipped_event_useless_is_refused_with_its_place() {
 fn what_people_add_to_a_shipped_event_is_taken() {
     let free = json!({"anything": [1, {"at": "all"}]});
     let more = task("status_changed").change("status", Value::Null, "open").change("colour", 1, [2]).payload(free);
-    assert_eq!(shipped(more.clone().related(EntityRef::new("moon", "1"))), Ok(()));
+    assert_eq!(shipped(more.related(EntityRef::new("moon", "1"))), Ok(()));
     assert_eq!(shipped(task("progress_updated").change("progress", "?", 99.5)), Ok(()));
     assert_eq!(shipped(task("blocked").change("blocked_by", Value::Null, "the vault")), Ok(()));
     assert_eq!(shipped(Event::new("orchestration.startup", "c")), Ok(()));

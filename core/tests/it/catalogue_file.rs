@@ -52,7 +52,7 @@ fn a_file_adds_types_and_relations_to_what_is_shipped() {
 #[test]
 fn both_forms_of_a_schema_hold() {
     let catalogue = Catalogue::from_toml(GOOD).unwrap();
-    let packed = || Event::new("order.packed", "c").entity(EntityRef::new("order", "1"));
+    let packed = || Event::new("order.packed", "order/1").entity(EntityRef::new("order", "1"));
     let pointer = |event: regie_core::event::EventBuilder| {
         catalogue.check(event.build().unwrap().event()).map_err(|breach| breach.pointer)
     };

@@ -45,11 +45,12 @@ pub(crate) struct Desk {
     pub(crate) definitions: Definitions,
     pub(crate) records: Vec<Vec<u8>>,
     pub(crate) now: Timestamp,
+    pub(crate) correlation: CorrelationId,
 }
 
 impl Desk {
     pub(crate) fn new(definitions: Definitions) -> Self {
-        Self { state: State::default(), definitions, records: Vec::new(), now: at(0) }
+        Self { state: State::default(), definitions, records: Vec::new(), now: at(0), correlation: correlation() }
     }
 
     /// Takes a command where no policy has a say.
@@ -60,7 +61,7 @@ impl Desk {
     /// Takes a command with a judgement, as a workflow does: appended, placed.
     pub(crate) fn take_judged(&mut self, command: &Command, judgement: Option<Judgement>) -> Result<Turn, Refusal> {
         let context = Context { now: self.now, judgement, definitions: &self.definitions, poison: None };
-        let turn = take(&mut self.state, &correlation(), command, &context)?;
+        let turn = take(&mut self.state, &self.correlation, command, &context)?;
         self.records.push(turn.encoded.bytes.clone());
         self.state.placed(turn.record.sequence, turn.record.sequence);
         Ok(turn)

@@ -284,6 +284,18 @@ fn a_place_that_is_given_up_while_a_set_is_read_is_not_learnt() {
     assert_eq!(end(&desk.new_at(3, "00:00:01")), "on", "nobody comes back to that place any more");
 }
 
+#[test]
+fn a_place_that_is_freed_while_a_set_is_read_is_not_held_by_it() {
+    let mut desk = Timeline::new(&["kind = \"concurrency\"\nlimit = 1"]);
+    desk.new_at(1, "00:00:00");
+    let mut read = Timeline { set: Arc::clone(&desk.set), journal: desk.journal.clone(), ..Timeline::new(&[]) };
+    read.restart();
+    desk.governor.begins_to_learn();
+    desk.free(1);
+    assert!(desk.governor.learn(read.governor, instant("00:00:01")).is_empty());
+    assert_eq!(end(&desk.new_at(2, "00:00:01")), "on");
+}
+
 /// An ask of one policy's key by an event that is new, or comes back.
 fn asks(set: &Arc<PolicySet>, event: u64, returning: Option<Booking>) -> Ask {
     let wants = vec![Want { policy: 0, key: "k".into() }];

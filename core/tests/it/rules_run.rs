@@ -11,7 +11,8 @@ use super::helpers::{Desk, at, event, submit};
 fn desk() -> Desk {
     let mut definitions = Definitions::default();
     assert!(definitions.add(RunHandler) && definitions.add(UndoHandler));
-    Desk::new(definitions)
+    // Own handlers take own events alone.
+    Desk { correlation: "regie/run/run-1".into(), ..Desk::new(definitions) }
 }
 
 fn raw(event: EventBuilder) -> Json {

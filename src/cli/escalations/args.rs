@@ -65,7 +65,8 @@ impl DecideArgs {
     }
 }
 
-fn principal(text: &str) -> Result<Principal, String> {
+/// Who somebody is by their word.
+pub(in crate::cli) fn principal(text: &str) -> Result<Principal, String> {
     let (kind, id) = text.split_once(':').unwrap_or(("user", text));
     if kind.trim().is_empty() || id.trim().is_empty() {
         return Err("it is a name, or a kind and an id as in 'agent:bot-1'".into());

@@ -7,12 +7,12 @@ use regie_core::event::{ErrorInfo, EventResult, LifeState};
 use regie_journal::Reader;
 
 use super::args::DecideArgs;
-use super::{ask, find};
+use super::find;
 use crate::Builder;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::open;
 use crate::cli::query::tone_of;
 use crate::cli::screen::{Screen, Tone, plain, wrap};
+use crate::cli::{ask, open};
 use crate::config::Settings;
 use crate::control::{Answer, Ask, Decision};
 use crate::runtime::Escalation;
@@ -32,6 +32,9 @@ pub(super) fn decide(args: &DecideArgs, approved: bool, builder: Builder) -> Res
     match ask::ask(&settings, &builder, &ask)? {
         Answer::Done(result) => done(args, &result),
         Answer::Refused(error) => refused(args, &one, error),
+        Answer::Updated(_) | Answer::Undone(_) => {
+            Err(Failure::Unreachable("the owner answered another question".into()))
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `regie escalations`: the events that wait for a person.
 
 mod args;
-mod ask;
 mod decide;
 mod find;
 mod list;
@@ -9,8 +8,8 @@ mod list;
 use crate::Builder;
 
 use super::exit::{Exit, Failure};
-pub(super) use args::EscalationsArgs;
 use args::What;
+pub(super) use args::{EscalationsArgs, principal};
 
 /// Lists them, or takes a decision over one.
 pub(super) fn escalations(args: &EscalationsArgs, builder: Builder) -> Result<Exit, Failure> {

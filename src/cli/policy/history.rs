@@ -14,10 +14,10 @@ use crate::cli::run::input;
 use crate::cli::run::progress::{Progress, of_records};
 
 /// What is done with each event, and with what reasoners said of it.
-pub(super) type Each<'a> = dyn FnMut(&Incoming, &[Reasoning]) + 'a;
+pub(in crate::cli) type Each<'a> = dyn FnMut(&Incoming, &[Reasoning]) + 'a;
 
 /// Hands over the events of files; gives how many lines could not be read. Each of those is told.
-pub(super) fn of_files(files: &[PathBuf], each: &mut Each<'_>) -> Result<u64, Failure> {
+pub(in crate::cli) fn of_files(files: &[PathBuf], each: &mut Each<'_>) -> Result<u64, Failure> {
     let sources = input::open(files).map_err(Failure::Usage)?;
     let progress = Progress::start(sources.bytes, sources.read);
     let mut batches = input::read(sources.all)?;

@@ -4,7 +4,7 @@ pub(super) mod args;
 mod backtest;
 mod check;
 mod explain;
-mod history;
+pub(super) mod history;
 mod told;
 
 use std::io::Write;

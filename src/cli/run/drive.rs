@@ -169,7 +169,11 @@ impl<'a> Driver<'a> {
             Ok(answer) => self.under_way.push_back(UnderWay { place, event: shared, answer }),
             Err(refused) => self.note(&place, &shared, Err(refused)).await?,
         }
-        if alone { self.answer_all().await } else { Ok(()) }
+        if alone {
+            self.answer_all().await?;
+            self.handle.rules_settled().await;
+        }
+        Ok(())
     }
 
     /// Turns the event clock to an event's timestamp, never back. True if the event must be answered before the next: what

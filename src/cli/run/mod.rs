@@ -72,7 +72,13 @@ fn needed(args: &RunArgs, settings: &Settings) -> Vec<PathBuf> {
     // What standard input was turned to has a name of its own only where the system gives it one.
     let inputs = args.files.iter().map(|path| if is_stdin(path) { "/dev/stdin".into() } else { path.clone() });
     let config = args.common.config.clone().or_else(|| open::variable("REGIE_CONFIG").map(PathBuf::from));
-    inputs.chain(config).chain(settings.policies.clone()).chain(Journal::files(&settings.db)).collect()
+    inputs
+        .chain(config)
+        .chain(settings.policies.clone())
+        .chain(settings.catalogue.clone())
+        .chain(settings.rules.clone())
+        .chain(Journal::files(&settings.db))
+        .collect()
 }
 
 /// The builder with what the settings say; what they do not say stays as it was.
@@ -87,6 +93,8 @@ pub(in crate::cli) fn configured(builder: Builder, settings: &Settings) -> Resul
         shards: settings.shards,
         admission: settings.admission,
         policies: settings.policy_set()?,
+        catalogue: settings.event_types()?,
+        rules: settings.rule_set()?,
     }))
 }
 

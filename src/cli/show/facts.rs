@@ -1,5 +1,6 @@
 //! Each fact of a record, for people and for programs.
 
+use regie_core::entity::Update;
 use regie_core::event::{CorrelationId, LifeState, Principal};
 use regie_core::governance::{Booking, Judgement};
 use regie_core::reasoning::Reasoning;
@@ -39,6 +40,7 @@ pub(super) enum EffectJson<'a> {
     Call { agent: &'a str, task: &'a Json, timeout_ms: Option<u64> },
     Timer { due: Timestamp },
     Send { event: Json },
+    Update { update: &'a Update },
     Other { text: String },
 }
 
@@ -54,6 +56,7 @@ pub(super) enum EndJson<'a> {
     TimerFired {},
     Sent { position: u64, state: LifeState },
     NotSent { reason: &'a str },
+    Updated { first: u64, events: u32 },
     Other { text: String },
 }
 
@@ -105,6 +108,7 @@ impl<'a> EffectJson<'a> {
             Effect::Call { agent, task, timeout_ms } => Self::Call { agent, task, timeout_ms: *timeout_ms },
             Effect::Timer { due } => Self::Timer { due: *due },
             Effect::Send { event } => Self::Send { event: Json::parse(event).unwrap_or_default() },
+            Effect::Update(update) => Self::Update { update },
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -121,6 +125,7 @@ impl<'a> EndJson<'a> {
             EffectEnd::TimerFired => Self::TimerFired {},
             EffectEnd::Sent { position, state } => Self::Sent { position: *position, state: *state },
             EffectEnd::NotSent { reason } => Self::NotSent { reason },
+            EffectEnd::Updated { first, events } => Self::Updated { first: *first, events: *events },
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -140,6 +145,7 @@ pub(super) fn effect_text(effect: &Effect) -> String {
                 |name: &str| event.get(name).and_then(|it| it.to::<String>().ok()).unwrap_or_else(|| "?".into());
             format!("sends {} to {}", field("type"), field("correlation_id"))
         }
+        Effect::Update(update) => format!("updates {}", update.entity),
         other => format!("{other:?}"),
     }
 }
@@ -155,6 +161,8 @@ pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
         EffectEnd::TimerFired => ("the timer ran".into(), true),
         EffectEnd::Sent { position, state } => (format!("recorded at position {position}, {state}"), true),
         EffectEnd::NotSent { reason } => (format!("not sent: {reason}"), false),
+        EffectEnd::Updated { events: 0, .. } => ("nothing differed".into(), true),
+        EffectEnd::Updated { first, events } => (format!("updated by {events} events from position {first}"), true),
         other => (format!("{other:?}"), true),
     }
 }

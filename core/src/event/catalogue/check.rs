@@ -10,14 +10,19 @@ use super::schema::Schema;
 use super::upcast::{UpcastError, bring_up};
 use super::{Catalogue, Registered};
 use crate::Json;
+use crate::entity::{check_place, is_checked};
 use crate::event::Event;
 
 impl Catalogue {
-    /// Whether an event is one of its type. Of an unknown type everything is taken.
+    /// Whether an event is one of its type. Of an unknown type everything is taken; but what changes a checked
+    /// entity is in the one correlation that this has.
     ///
     /// # Errors
     /// The first place at which it is not, what was wanted there, and what is there.
     pub fn check(&self, event: &Event) -> Result<(), Breach> {
+        if is_checked(event, self) {
+            check_place(event)?;
+        }
         let Some(known) = self.0.types.get(&event.kind) else { return Ok(()) };
         let version = |error: &UpcastError| {
             let latest = known.it.version;

@@ -9,7 +9,7 @@ mod file;
 mod schema;
 mod upcast;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -45,6 +45,8 @@ pub struct Catalogue(Arc<Known>);
 struct Known {
     types: BTreeMap<String, Arc<Registered>>,
     relations: Vec<Relation>,
+    /// The entity types that are checked: every event is held against them.
+    checked: BTreeSet<String>,
 }
 
 /// A type with its schemas compiled.
@@ -86,7 +88,10 @@ impl Catalogue {
         let payload = compiled(&it.payload).map_err(|why| wrong("payload", why))?;
         let changes = compiled(&it.changes).map_err(|why| wrong("changes", why))?;
         let registered = Registered { it, payload, changes };
-        Arc::make_mut(&mut self.0).types.insert(registered.it.name.clone(), Arc::new(registered));
+        let known = Arc::make_mut(&mut self.0);
+        known.types.insert(registered.it.name.clone(), Arc::new(registered));
+        let checked = known.types.values().filter(|known| known.it.checked);
+        known.checked = checked.filter_map(|known| known.it.entity.clone()).collect();
         Ok(self)
     }
 
@@ -114,7 +119,7 @@ impl Catalogue {
 
     /// Whether an event that is about such an entity must know what was there before.
     pub fn is_checked(&self, entity_type: &str) -> bool {
-        self.of(entity_type).any(|it| it.checked)
+        self.0.checked.contains(entity_type)
     }
 
     /// Whether anything is known of entities of that type.

@@ -20,7 +20,9 @@ impl Governor {
                 // A place is released by the event that has just moved.
                 Fact::Moved { event: moved, .. } => event = *moved,
                 Fact::Released { booking } => drop(self.unbook(booking, &(correlation.clone(), event))),
-                Fact::Freed { policy, key, event } => drop(self.was_freed(policy, key, &(correlation.clone(), *event))),
+                Fact::Freed { policy, key, event } => {
+                    self.was_freed(&(policy.clone(), key.clone()), &(correlation.clone(), *event));
+                }
                 Fact::Judged { event, judgement } => {
                     let who = (correlation.clone(), *event);
                     let waits = matches!(judgement.verdict, Verdict::Waiting { .. });
@@ -106,16 +108,14 @@ impl Governor {
         });
     }
 
-    pub(super) fn was_freed(&mut self, policy: &str, key: &str, who: &Who) -> Place {
+    pub(super) fn was_freed(&mut self, place: &Place, who: &Who) {
         // Whether the policy is in force or not: it may be again.
-        let place = (policy.to_string(), key.to_string());
-        if let Some(key) = self.keys.get_mut(&place) {
+        if let Some(key) = self.keys.get_mut(place) {
             if let KeyState::Concurrency(limit) = &mut key.state {
                 limit.was_freed(who);
             }
-            self.has_changed(&place);
+            self.has_changed(place);
         }
-        place
     }
 
     pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) -> Place {

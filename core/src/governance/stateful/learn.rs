@@ -15,6 +15,7 @@ pub(super) struct Late(Vec<(u64, Since)>);
 enum Since {
     Released(Booking, Who),
     Granted { place: Place, grant: Grant, who: Who, waits: bool },
+    Freed { place: Place, who: Who },
 }
 
 impl Late {
@@ -27,6 +28,11 @@ impl Late {
             let (place, grant) = (it.place.clone(), it.grant.clone());
             self.0.push((position, Since::Granted { place, grant, who: held.who.clone(), waits: held.waits }));
         }
+    }
+
+    /// Last of all, wherever it stands: it was granted before, and told twice is once.
+    pub(super) fn freed(&mut self, place: &Place, who: &Who) {
+        self.0.push((u64::MAX, Since::Freed { place: place.clone(), who: who.clone() }));
     }
 
     /// What the journal has after a position, in its order: lanes tell it in theirs.
@@ -99,6 +105,7 @@ impl Governor {
                 grant.booking().filter(|_| waits).into_iter().for_each(|booking| self.waits(booking, &who));
                 self.change(&place.0, &place.1, |state| state.committed(&grant, &who, position));
             }
+            Since::Freed { place, who } => self.was_freed(&place, &who),
         }
     }
 }

@@ -178,7 +178,11 @@ impl Governor {
 
     /// The place of an event at a concurrency limit was freed, and that has committed.
     pub fn freed(&mut self, policy: &str, key: &str, who: &Who, now: Timestamp) -> Vec<Settled> {
-        let place = self.was_freed(policy, key, who);
+        let place = (policy.to_string(), key.to_string());
+        self.was_freed(&place, who);
+        if let Some(late) = &mut self.late {
+            late.freed(&place, who);
+        }
         self.ask_again(&[place], now)
     }
 

@@ -1,4 +1,4 @@
-//! Having a decision taken: by this process where nobody owns the journal, else by the one that does.
+//! Having something done: by this process where nobody owns the journal, else by the one that does.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks the one who owns the journal, whoever that is.
-pub(super) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<Answer, Failure> {
+pub(in crate::cli) fn ask(settings: &Settings, builder: &Builder, ask: &Ask) -> Result<Answer, Failure> {
     let began = Instant::now();
     loop {
         let owner = match by_ourselves(settings, builder.clone(), ask) {
@@ -49,11 +49,13 @@ fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answ
     if settings.clock == Clock::System {
         clock.advance_to(RuntimeClock::system().now());
     }
-    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock)).asks_nobody();
+    let builder = configured(builder, settings)?.clock(ClockKind::Given(clock)).asks_nobody().rules_as_recorded();
     futures::executor::block_on(async {
         let runtime = builder.start().await?;
         runtime.notes().iter().filter(|note| note.is_loss()).for_each(|note| open::tell(&format!("regie: {note}")));
         let answer = perform(&runtime.handle(), ask.clone()).await;
+        // What rules make of it is part of it.
+        runtime.handle().rules_settled().await;
         runtime.shutdown().await;
         Ok(answer)
     })
@@ -75,19 +77,31 @@ fn by_owner(_: &Settings, _: &Ask) -> Result<Result<Answer, String>, Failure> {
 }
 
 fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
-    let Ask::Resolve(decision) = ask;
+    let (what, correlation, safe) = match ask {
+        Ask::Resolve(decision) => {
+            let correlation = decision.correlation_id.as_deref().unwrap_or("CORRELATION").to_string();
+            ("decision", correlation, "to ask again is safe, for an event is decided once".to_string())
+        }
+        Ask::Update { update } => {
+            let id = update.id.as_deref().unwrap_or_default();
+            ("update", update.correlation().to_string(), format!("to ask again with --id '{id}' is safe"))
+        }
+        Ask::Undo(undo) => {
+            let correlation = regie_core::automation::undo_correlation(&undo.run).to_string();
+            ("undo", correlation, "to ask again is safe, for a run is put back once".to_string())
+        }
+    };
     Failure::Unknown(format!(
-        "the process that owns {} was asked, and gave no answer ({why}): it is not known whether the decision was \
-         recorded. 'regie show {}' tells; to ask again is safe, for an event is decided once",
-        settings.db.display(),
-        decision.correlation_id.as_deref().unwrap_or("CORRELATION")
+        "the process that owns {} was asked, and gave no answer ({why}): it is not known whether the {what} was \
+         recorded. 'regie show {correlation}' tells; {safe}",
+        settings.db.display()
     ))
 }
 
 fn unreachable(settings: &Settings, owner: Option<u32>, why: &str) -> Failure {
     let owner = owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
     Failure::Unreachable(format!(
-        "{} is owned by another process{owner} that cannot be asked ({why}): decide from within it, or end it and ask again",
+        "{} is owned by another process{owner} that cannot be asked ({why}): do it from within that one, or end it and ask again",
         settings.db.display()
     ))
 }

@@ -1,0 +1,251 @@
+//! Automation: follows the journal, lets the rules in force look at each event, and has their runs recorded.
+//!
+//! What rules give follows from the journal alone: the set in force is recorded in it, and a run's id is made from its rule,
+//! trigger and subject. So a run that was recorded before a crash is the same when its trigger is looked at again, and is
+//! not done twice. What is known of the user's things is kept in the index from time to time; without it, it is learnt anew.
+
+mod in_force;
+mod submit;
+mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::prelude::*;
+use regie_core::automation::{Committed, Evaluator, Knowledge, RuleSet, Run, Takeover};
+use regie_core::{Digest, Json, limits};
+use regie_journal::{Came, Followed, Kept, Readers, StoreError};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::faults::FaultPoint;
+use crate::following::{Following, Looked};
+use crate::index::IndexHandle;
+use crate::journal::JournalHandle;
+use crate::life::Life;
+
+pub use in_force::{CurrentRules, RulesInForce, recorded_rules};
+pub use submit::Submitter;
+pub use view::AutomationView;
+
+/// The name and version under which it is kept what the rules know.
+const KEPT: (&str, u32) = ("regie/rules", 1);
+/// Events after which that is kept again.
+const KEEPS_EVERY: u64 = 50_000;
+
+/// What the actor needs from outside.
+#[derive(Clone)]
+pub struct AutomationSources {
+    /// Where the journal is read.
+    pub readers: Readers,
+    /// What announces its head.
+    pub journal: JournalHandle,
+    /// Where it is kept what the rules know; nowhere for a journal in memory.
+    pub index: Option<IndexHandle>,
+    /// The rules in force.
+    pub rules: CurrentRules,
+    /// The way to the runs' correlations.
+    pub submitter: Submitter,
+    /// What others may see of it.
+    pub view: Arc<AutomationView>,
+    /// Told how far all is looked at, and what follows from it recorded.
+    pub through: Arc<watch::Sender<u64>>,
+}
+
+/// What the rules know, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    rules: String,
+    known: Knowledge,
+}
+
+/// Keeps what there is: the runtime is about to end.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Keep;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Look;
+
+/// The actor.
+pub struct Automation {
+    evaluator: Evaluator,
+    following: Following,
+    sources: AutomationSources,
+    /// What was committed before this life began may have been looked at in an earlier one.
+    began_at: u64,
+    kept_at: u64,
+    /// Whether runs are being recorded: until they are, what is known is ahead of them, and is not kept.
+    recording: bool,
+    life: Life,
+}
+
+impl Automation {
+    /// Over the journal as it is; what the rules know is taken up where it was kept.
+    pub fn new(sources: AutomationSources, life: Life) -> Self {
+        let (evaluator, from) = resumed(&sources.readers).unwrap_or_else(|| (Evaluator::new(RuleSet::default()), 0));
+        let following = Following::new(sources.readers.clone(), &sources.journal, from);
+        let began_at = sources.journal.view().position.load(Ordering::Acquire);
+        Self { evaluator, following, sources, began_at, kept_at: from, recording: false, life }
+    }
+
+    /// Takes in what was found; gives the runs that follow.
+    fn take(&mut self, found: Vec<Followed>) -> Result<Vec<Run>, StoreError> {
+        let mut runs = Vec::new();
+        for followed in found {
+            match followed {
+                Followed::Rules { position, digest, text } => self.take_over(digest, &text, position)?,
+                Followed::Event(came) => self.event(&came, &mut runs),
+                _ => {}
+            }
+        }
+        Ok(runs)
+    }
+
+    fn event(&mut self, came: &Came, runs: &mut Vec<Run>) {
+        let taken = self.evaluator.take(&committed(came));
+        for error in taken.errors {
+            tracing::warn!(position = came.position, %error, "the rules cannot take an event in");
+            self.sources.view.trouble(came.position, &error.to_string());
+        }
+        runs.extend(taken.runs);
+    }
+
+    /// Other rules are in force from here on.
+    fn take_over(&mut self, digest: Digest, text: &str, position: u64) -> Result<(), StoreError> {
+        let current = self.sources.rules.borrow().set.clone();
+        let set = if current.digest() == Some(digest) { current } else { in_force::read_set(text)? };
+        if self.evaluator.take_over(set) == Takeover::LearnAnew {
+            self.learn_anew(position)?;
+        }
+        Ok(())
+    }
+
+    /// Relations are others: what was committed before is told once more.
+    fn learn_anew(&mut self, until: u64) -> Result<(), StoreError> {
+        let mut follow = self.sources.readers.follow(0)?;
+        while let Some(found) = follow.next(1_024)? {
+            for followed in found {
+                match followed {
+                    Followed::Event(came) if came.position < until => drop(self.evaluator.learn(&committed(&came))),
+                    Followed::Event(_) => return Ok(()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        let Some(index) = &self.sources.index else { return };
+        let position = self.following.position();
+        if position == self.kept_at || self.recording {
+            return;
+        }
+        let body = Body { rules: set_text(self.evaluator.rules()), known: self.evaluator.knowledge().clone() };
+        let body = Json::of(&body).text().as_bytes().to_vec();
+        let (name, version) = KEPT;
+        index.keep(Kept { name: name.into(), version, position, body });
+        self.kept_at = position;
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        self.life.maybe(FaultPoint::Automation);
+        let looked = match self.following.look() {
+            Looked::Found(found) => self.take(found),
+            Looked::AtEnd => return self.rest(ctx),
+            Looked::Trouble(error) => Err(error),
+        };
+        match looked {
+            Ok(runs) if runs.is_empty() => self.went_on(ctx),
+            Ok(runs) => self.record(runs, ctx),
+            Err(error) => {
+                tracing::warn!(%error, "the rules cannot follow the journal; they try again");
+                self.sources.view.trouble(self.following.position(), &error.to_string());
+                if !error.is_passing() {
+                    // Nobody is to wait for rules that cannot go on; `last_trouble` tells why.
+                    self.sources.through.send_replace(u64::MAX);
+                }
+                ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.begin_anew(ctx)));
+            }
+        }
+    }
+
+    /// What was half taken in is thrown away.
+    fn begin_anew(&mut self, ctx: &mut Context<Self>) {
+        let (sources, life) = (self.sources.clone(), self.life.clone());
+        *self = Self::new(sources, life);
+        ctx.notify(Look);
+    }
+
+    fn record(&mut self, runs: Vec<Run>, ctx: &mut Context<Self>) {
+        let (submitter, view, began_at) =
+            (self.sources.submitter.clone(), Arc::clone(&self.sources.view), self.began_at);
+        let under_way = self.life.under_way();
+        self.recording = true;
+        let recorded = async move {
+            submitter.record(runs, began_at, &view).await;
+            drop(under_way);
+        };
+        ctx.spawn(recorded.into_actor(self).map(|(), this, ctx| this.went_on(ctx)));
+    }
+
+    fn went_on(&mut self, ctx: &mut Context<Self>) {
+        self.recording = false;
+        let position = self.following.position();
+        self.sources.through.send_replace(position);
+        self.sources.view.is_through(position, self.evaluator.world().len());
+        if position - self.kept_at >= KEEPS_EVERY {
+            self.keep();
+        }
+        ctx.notify(Look);
+    }
+
+    fn rest(&mut self, ctx: &mut Context<Self>) {
+        self.sources.through.send_replace(self.following.position());
+        let more = self.following.more();
+        ctx.spawn(more.into_actor(self).map(|(), this, ctx| this.look(ctx)));
+    }
+}
+
+fn committed(came: &Came) -> Committed<'_> {
+    Committed { event: came.incoming.event(), position: came.position, recorded_at: came.recorded_at }
+}
+
+/// An empty set is recorded as no text at all.
+fn set_text(set: &RuleSet) -> String {
+    if set.is_empty() { String::new() } else { set.text().to_string() }
+}
+
+/// What was kept, and how far it reaches; nothing if nothing is, or cannot be read.
+fn resumed(readers: &Readers) -> Option<(Evaluator, u64)> {
+    let (name, version) = KEPT;
+    let kept = readers.open().ok()?.kept(name, version).ok()??;
+    let Body { rules, known } = Json::parse(std::str::from_utf8(&kept.body).ok()?).ok()?.to().ok()?;
+    let (evaluator, takeover) = Evaluator::resume(known, in_force::read_set(&rules).ok()?);
+    (takeover == Takeover::GoesOn).then_some((evaluator, kept.position))
+}
+
+impl Actor for Automation {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(limits::WAKES_IN_FLIGHT);
+        self.look(ctx);
+    }
+}
+
+impl Handler<Look> for Automation {
+    type Result = ();
+    fn handle(&mut self, _: Look, ctx: &mut Self::Context) {
+        self.look(ctx);
+    }
+}
+
+impl Handler<Keep> for Automation {
+    type Result = ();
+    fn handle(&mut self, _: Keep, _: &mut Self::Context) {
+        self.keep();
+    }
+}

@@ -1,0 +1,109 @@
+//! Having runs recorded: each in a correlation of its own, once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream;
+use regie_core::Json;
+use regie_core::automation::{RULE_FAILED, RULE_RAN, RULE_SOURCE, Run, Trigger, run_correlation};
+use regie_core::event::{Event, EventError, Incoming, Principal};
+use regie_core::workflow::Command;
+use regie_journal::StoreError;
+use tokio::sync::oneshot;
+
+use super::AutomationView;
+use crate::busy::Busy;
+use crate::entry::{Entry, Router, Until, Work};
+use crate::pool::ReaderPool;
+use crate::refused::Reason;
+
+/// Runs that are on their way to the journal at once.
+const AT_ONCE: usize = 64;
+/// How soon what could not be recorded is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The way to the runs' correlations.
+#[derive(Clone)]
+pub struct Submitter {
+    /// The shards.
+    pub router: Router,
+    /// Counts what is under way.
+    pub busy: Busy,
+    /// What tells of a run that was recorded before.
+    pub readers: ReaderPool,
+}
+
+/// The event that a run is recorded as. Its id is the run's, so that recording it twice is once.
+fn recorded(run: &Run) -> Result<Incoming, EventError> {
+    let Trigger { source, id, .. } = &run.trigger;
+    let kind = if run.error.is_none() { RULE_RAN } else { RULE_FAILED };
+    Event::new(kind, run_correlation(&run.id))
+        .id(run.id.as_str())
+        .source(RULE_SOURCE)
+        .cause(format!("{source}#{id}"))
+        .actor(Principal { kind: "rule".into(), id: run.rule.clone() })
+        .payload(Json::of(run))
+        .build()
+}
+
+impl Submitter {
+    /// Comes back once all are recorded; in their order where one waits for no other.
+    pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) {
+        stream::iter(runs).map(|run| self.one(run, began_at, view)).buffered(AT_ONCE).for_each(|()| async {}).await;
+    }
+
+    async fn one(&self, run: Run, began_at: u64, view: &AutomationView) {
+        if run.trigger.position <= began_at && self.was_recorded(&run).await {
+            return;
+        }
+        let failed = run.error.is_some();
+        match recorded(&run) {
+            Ok(event) => {
+                self.submit(event).await;
+                view.recorded(failed);
+            }
+            Err(error) => {
+                tracing::error!(rule = run.rule, %error, "a run cannot be recorded");
+                view.trouble(run.trigger.position, &error.to_string());
+            }
+        }
+    }
+
+    /// Looks in the index alone: what it does not cover yet is found out by recording it again.
+    async fn was_recorded(&self, run: &Run) -> bool {
+        let correlation = run_correlation(&run.id);
+        let known: Result<bool, StoreError> =
+            self.readers.run(move |reader| Ok(reader.tip(&correlation)?.is_some())).await;
+        known.unwrap_or(false)
+    }
+
+    /// Again and again, until it is taken or the runtime takes nothing more: then it is recorded after the next start.
+    async fn submit(&self, event: Incoming) {
+        loop {
+            match self.enter(event.clone()).await {
+                Ok(()) => return,
+                Err(reason) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(Reason::Closing) => std::future::pending().await,
+                Err(reason) => return tracing::error!(%reason, "a run was not taken"),
+            }
+        }
+    }
+
+    async fn enter(&self, event: Incoming) -> Result<(), Reason> {
+        let (reply, answer) = oneshot::channel();
+        self.router.send(Entry {
+            correlation: event.event().correlation_id.clone(),
+            work: Work::Command(Arc::new(Command::Submit { event, emitted: true })),
+            as_of: None,
+            until: Until::Judged,
+            reply: Some(reply),
+            since: Instant::now(),
+            permit: None, // bounded by how many are recorded at once
+            under_way: Some(self.busy.begin()),
+        });
+        answer.await.unwrap_or(Err(Reason::Lost)).map(drop)
+    }
+}

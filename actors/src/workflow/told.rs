@@ -1,0 +1,34 @@
+//! What the records of a turn tell others: whose lives ended, which places are free.
+
+use regie_core::event::CorrelationId;
+use regie_core::workflow::{Fact, Record};
+
+use crate::lane::FreedPlace;
+
+/// Events whose lives ended.
+pub(super) fn ended_in(records: &[Record]) -> Vec<u64> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let ended = facts.filter_map(|fact| match fact {
+        Fact::Moved { event, to, .. } if to.is_end() => Some(*event),
+        _ => None,
+    });
+    ended.collect()
+}
+
+/// Places that are free again.
+pub(super) fn freed_in(correlation: &CorrelationId, records: &[Record]) -> Vec<FreedPlace> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let freed = facts.filter_map(|fact| match fact {
+        Fact::Freed { policy, key, event } => {
+            Some(FreedPlace { policy: policy.clone(), key: key.clone(), who: (correlation.clone(), *event) })
+        }
+        _ => None,
+    });
+    freed.collect()
+}
+
+/// Events about which reasoners have answered.
+pub(super) fn judged_in(records: &[Record]) -> Vec<u64> {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    facts.filter_map(|fact| if let Fact::Reasoned { event, .. } = fact { Some(*event) } else { None }).collect()
+}

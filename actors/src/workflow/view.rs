@@ -1,0 +1,26 @@
+//! How a workflow stands, for those who ask.
+
+use regie_core::workflow as core;
+
+use super::messages::{OpenView, RunView, WorkflowView};
+
+/// How a workflow stands by its state.
+pub(crate) fn view(state: &core::State) -> WorkflowView {
+    let run = state.run().map(|run| RunView {
+        definition: run.definition.clone(),
+        version: run.version,
+        status: run.status.clone(),
+    });
+    let open = state.open().iter().map(|(sequence, open)| OpenView {
+        sequence: *sequence,
+        state: open.state,
+        until: open.until,
+    });
+    WorkflowView {
+        sequence: state.sequence,
+        ended: state.has_ended(),
+        run,
+        open: open.collect(),
+        owed: state.owed().keys().cloned().collect(),
+    }
+}

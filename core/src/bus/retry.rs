@@ -1,0 +1,90 @@
+//! How soon a delivery that failed is tried again.
+
+use std::time::Duration;
+
+/// Tries with waits between them that double, each made shorter by a part that looks random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How often it is tried in all; at least once.
+    pub attempts: u32,
+    /// The wait after the first failure.
+    pub first: Duration,
+    /// The longest wait.
+    pub most: Duration,
+    /// How much of a wait may be taken off, in hundredths; at most 100.
+    pub jitter_percent: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 5, first: Duration::from_millis(100), most: Duration::from_secs(30), jitter_percent: 50 }
+    }
+}
+
+impl Retry {
+    /// Once, and never again.
+    pub fn never() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+
+    /// So many tries in all.
+    pub fn times(attempts: u32) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+
+    /// How long to wait after so many failed tries; nothing if that was the last. The same seed gives the same waits.
+    pub fn wait(&self, failed: u32, seed: u64) -> Option<Duration> {
+        if failed >= self.attempts.max(1) {
+            return None;
+        }
+        let doubled = self.first.checked_mul(1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX));
+        let whole = doubled.unwrap_or(self.most).min(self.most);
+        let off = mixed(seed ^ u64::from(failed)) % (u64::from(self.jitter_percent.min(100)) * 10 + 1);
+        // In thousandths, so that the least wait is what the percentage says.
+        Some(whole.saturating_sub(whole.mul_f64(off as f64 / 1_000.0)))
+    }
+}
+
+/// A number that looks random, and is the same for the same seed.
+fn mixed(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_then_end() {
+        let exact = Retry {
+            attempts: 6,
+            first: Duration::from_millis(100),
+            most: Duration::from_millis(500),
+            jitter_percent: 0,
+        };
+        let waits: Vec<_> = (1..=6).map(|failed| exact.wait(failed, 7).map(|wait| wait.as_millis())).collect();
+        assert_eq!(waits, [Some(100), Some(200), Some(400), Some(500), Some(500), None]);
+    }
+
+    #[test]
+    fn jitter_takes_off_no_more_than_it_may_and_is_the_same_for_the_same_seed() {
+        let retry = Retry { jitter_percent: 50, first: Duration::from_millis(100), ..Retry::default() };
+        let waits: Vec<_> = (0..200).filter_map(|seed| retry.wait(1, seed)).map(|wait| wait.as_millis()).collect();
+        assert!(waits.iter().all(|wait| (50..=100).contains(wait)), "{waits:?}");
+        assert!(waits.iter().max().unwrap() - waits.iter().min().unwrap() > 20);
+        assert_eq!(retry.wait(2, 9), retry.wait(2, 9));
+    }
+
+    #[test]
+    fn any_numbers_give_a_wait_that_is_no_longer_than_the_longest() {
+        let retry = Retry { attempts: u32::MAX, ..Retry::default() };
+        for failed in [1, 31, 32, 33, 64, 1_000, u32::MAX - 1] {
+            assert!(retry.wait(failed, 3).unwrap() <= retry.most);
+        }
+        assert_eq!(Retry::never().wait(1, 0), None);
+        assert!(Retry { attempts: 0, ..retry }.wait(1, 0).is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! `regie rules dry-run`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use regie_core::automation::{Committed, DryRun, Evaluator, RuleSet, dry_run as tried};
+use regie_core::entity::{Update, plan};
+use regie_core::event::{Catalogue, Incoming};
+use regie_core::{Json, Timestamp};
+use regie_journal::{Followed, Journal, Reader, Readers};
+use serde_json::json;
+
+use super::args::DryRunArgs;
+use super::meant;
+use super::runs::does;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::open;
+use crate::cli::policy::history;
+use crate::cli::screen::{Screen, Tone, counted, plain};
+use crate::cli::table::{Column, Table};
+use crate::config::Settings;
+
+/// Turns of the journal that are taken in at once.
+const PORTION: usize = 1_024;
+
+/// Tells what rules would do with events that come after all that the journal holds.
+pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
+    let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
+    let catalogue = settings.event_types()?.unwrap_or_else(Catalogue::shipped);
+    let (mut evaluator, mut events) = (None, Vec::new());
+    let mut journal = None;
+    if settings.db.exists() {
+        let (readers, _) = Journal::open_read_only(&settings.db)?;
+        let mut reader = readers.open()?;
+        let set = meant(&settings, Some(&mut reader))?.0;
+        evaluator = Some(learnt(&readers, set)?);
+        journal = Some(reader);
+    }
+    let evaluator = match evaluator {
+        Some(evaluator) => evaluator,
+        None => Evaluator::new(meant(&settings, None)?.0),
+    };
+    let unreadable = history::of_files(&args.events, &mut |event, _| events.push(event.clone()))?;
+    let (events, known) = new_ones(events, journal.as_mut())?;
+    let updates = |update: &Update, fields: &BTreeMap<String, Json>, at: Timestamp| {
+        plan(update, fields, &catalogue, at).map_err(|unfit| unfit.to_string())
+    };
+    let come = events.iter().map(|event| (event.event(), event.event().timestamp));
+    let told = tried(&evaluator, come, &updates).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut screen = Screen::stdout();
+    if args.common.json {
+        print_json(&mut screen, &told)?;
+    } else {
+        print(&mut screen, &told, events.len(), known)?;
+    }
+    screen.finish()?;
+    Ok(if unreadable > 0 { Exit::Partly } else { Exit::Done })
+}
+
+/// The rules with all that the journal holds, as if they had been in force from its beginning.
+fn learnt(readers: &Readers, set: RuleSet) -> Result<Evaluator, Failure> {
+    let mut evaluator = Evaluator::new(set);
+    let mut follow = readers.follow(0)?;
+    while let Some(found) = follow.next(PORTION)? {
+        for followed in found {
+            if let Followed::Event(came) = followed {
+                let (event, position, recorded_at) = (came.incoming.event(), came.position, came.recorded_at);
+                evaluator.take(&Committed { event, position, recorded_at });
+            }
+        }
+    }
+    Ok(evaluator)
+}
+
+/// Those that the journal does not know, and how many it does.
+fn new_ones(events: Vec<Incoming>, reader: Option<&mut Reader>) -> Result<(Vec<Incoming>, usize), Failure> {
+    let Some(reader) = reader else { return Ok((events, 0)) };
+    let (mut new, mut known) = (Vec::with_capacity(events.len()), 0);
+    for event in events {
+        match reader.find(&event.event().correlation_id, event.identity())? {
+            Some(_) => known += 1,
+            None => new.push(event),
+        }
+    }
+    Ok((new, known))
+}
+
+fn print_json(out: &mut dyn Write, told: &DryRun) -> io::Result<()> {
+    told.runs.iter().try_for_each(|run| writeln!(out, "{}", json!({ "run": run })))?;
+    told.refused.iter().try_for_each(|(run, why)| writeln!(out, "{}", json!({"refused": {"run": run, "why": why}})))?;
+    let errors = told.errors.iter().map(ToString::to_string);
+    errors.into_iter().try_for_each(|error| writeln!(out, "{}", json!({ "error": error })))
+}
+
+fn print(screen: &mut Screen, told: &DryRun, events: usize, known: usize) -> io::Result<()> {
+    let look = screen.look;
+    let mut table = Table::new([
+        Column::id("rule", 8),
+        Column::id("about", 8),
+        Column::id("fires on", 8),
+        Column::words("would do", 12, 10),
+    ]);
+    for run in &told.runs {
+        let about = run.subject.as_ref().map_or("-".to_string(), |subject| plain(&subject.to_string()));
+        let (does, tone) = match &run.error {
+            Some(error) => (format!("nothing: {error}"), Tone::Doubtful),
+            None => (does(&run.acts), Tone::Plain),
+        };
+        table.row([
+            (plain(&run.rule), Tone::Strong),
+            (about, Tone::Plain),
+            (plain(&format!("{} {}", run.trigger.kind, run.trigger.id)), Tone::Plain),
+            (plain(&does), tone),
+        ]);
+    }
+    if !told.runs.is_empty() {
+        table.print(screen, look)?;
+    }
+    for (run, why) in &told.refused {
+        writeln!(screen, "{}", look.paint(Tone::Doubtful, &plain(&format!("run {run}: {why}"))))?;
+    }
+    for error in &told.errors {
+        writeln!(screen, "{}", look.paint(Tone::Doubtful, &plain(&error.to_string())))?;
+    }
+    let known = if known > 0 { format!(" ({known} more are known)") } else { String::new() };
+    let events = counted(events as u64, "event");
+    let told =
+        format!("{} would follow from {events}{known}; nothing was done", counted(told.runs.len() as u64, "run"));
+    writeln!(screen, "{}", look.paint(Tone::Faint, &told))
+}

@@ -1,0 +1,129 @@
+//! The runs of rules, as the journal tells them.
+
+use std::ops::ControlFlow;
+
+use regie_core::Timestamp;
+use regie_core::automation::{Run, Undo, run_correlation, undo_correlation};
+use regie_core::event::{Incoming, Pattern, PatternError, Principal};
+use regie_core::query::{Filter, Order};
+use regie_core::workflow::{Fact, RunEnd};
+use regie_journal::{Reader, StoreError, StoredRecord};
+
+/// A run of a rule, and what has become of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunReport {
+    /// The run.
+    pub run: Run,
+    /// The position of the record that holds it.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// What has become of it.
+    pub state: RunState,
+    /// Who put it back and why, if somebody did.
+    pub undone: Option<Undone>,
+}
+
+/// What has become of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunState {
+    /// Something that it does is under way.
+    UnderWay,
+    /// All that it does is done.
+    Done,
+    /// It did nothing, or what it had done was put back.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Who put a run back, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// Who.
+    pub by: Principal,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl RunState {
+    /// Its name.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            RunState::UnderWay => "under way",
+            RunState::Done => "done",
+            RunState::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// The runs of rules, in the order in which they were recorded or the newest first: of one rule, if it is named, and at most
+/// so many.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn runs(
+    reader: &mut Reader,
+    rule: Option<&str>,
+    limit: Option<usize>,
+    order: Order,
+) -> Result<Vec<RunReport>, StoreError> {
+    let kind = Pattern::parse("regie.rule.*").map_err(no_pattern)?;
+    let filter = Filter { kind: Some(kind), own: true, order, ..Filter::default() };
+    let mut found: Vec<(Run, u64, Timestamp)> = Vec::new();
+    reader.events(&filter, &mut |stored| {
+        let event = stored.incoming.event();
+        let run = event.payload.to::<Run>().ok().filter(|run| run_correlation(&run.id) == event.correlation_id);
+        if let Some(run) = run.filter(|run| rule.is_none_or(|rule| run.rule == rule)) {
+            found.push((run, stored.position, stored.recorded_at));
+        }
+        if limit.is_some_and(|limit| found.len() >= limit) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    found.into_iter().map(|found| report(reader, found)).collect()
+}
+
+fn no_pattern(error: PatternError) -> StoreError {
+    StoreError::Failed { why: error.to_string() }
+}
+
+fn report(reader: &mut Reader, (run, position, recorded_at): (Run, u64, Timestamp)) -> Result<RunReport, StoreError> {
+    let state = match &run.error {
+        Some(error) => RunState::Failed { error: error.clone() },
+        None => state_of(&reader.load(&run_correlation(&run.id), 0)?),
+    };
+    let undone = undone(reader, &run.id)?;
+    Ok(RunReport { run, position, recorded_at, state, undone })
+}
+
+fn state_of(records: &[StoredRecord]) -> RunState {
+    let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
+    let end = facts.find_map(|fact| match fact {
+        Fact::Finished { end: RunEnd::Completed { .. } } => Some(RunState::Done),
+        Fact::Finished { end: RunEnd::Failed { error } } => Some(RunState::Failed { error: error.clone() }),
+        Fact::Parked { error, .. } => Some(RunState::Failed { error: error.clone() }),
+        _ => None,
+    });
+    end.unwrap_or(RunState::UnderWay)
+}
+
+/// Who put a run back, if somebody did.
+pub(super) fn undone(reader: &mut Reader, run: &str) -> Result<Option<Undone>, StoreError> {
+    let records = reader.load(&undo_correlation(run), 0)?;
+    let Some(first) = records.first() else { return Ok(None) };
+    let undo = first.record.facts.iter().find_map(|fact| event_of(fact, first)?.event().payload.to::<Undo>().ok());
+    Ok(undo.map(|Undo { by, why, .. }| Undone { by, why, at: first.record.at }))
+}
+
+/// The event that a fact received.
+pub(super) fn event_of(fact: &Fact, stored: &StoredRecord) -> Option<Incoming> {
+    match fact {
+        Fact::Received { format, raw, made_id, .. } => {
+            Incoming::recover(*format, raw.clone(), made_id.as_deref(), stored.record.at).ok()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,108 @@
+//! What rules cannot do, and what of it is told.
+
+use regie::actors::agent::AgentLimits;
+use regie::core::automation::RuleSet;
+use regie::core::event::{EntityRef, Principal};
+use regie::core::query::Filter;
+use regie::runtime::{RunState, UndoError};
+use regie::testing::ScriptedAgent;
+
+use super::{emitted, rules, runs};
+use crate::runtime_support::{Folder, Stage, event, within};
+use crate::support::Place;
+
+#[test]
+fn a_file_with_one_bad_rule_is_refused_whole_with_its_place_and_the_old_set_stays() {
+    let place = Place::new();
+    let good = "[[rule]]\nname = 'a'\non = 'x'\ndo = [{ emit = { type = 'y' } }]\n";
+    for (bad, told) in [
+        ("[[rule]]\nname = 'b'\non = 'x..y'\ndo = [{ emit = { type = 'y' } }]\n", "r.toml:7:"),
+        ("[[rule]]\nname = 'b'\non = 'x'\nwhen = 'evnt.id == 1'\ndo = [{ emit = { type = 'y' } }]\n", "evnt"),
+        ("[[rule]]\nname = 'b'\non = 'x'\nwhen = 'event.tpye == \"x\"'\ndo = [{ emit = { type = 'y' } }]\n", "tpye"),
+        ("[[rule]]\nname = 'a'\non = 'x'\ndo = [{ emit = { type = 'y' } }]\n", "'a'"),
+        ("[[rule]]\nname = 'b'\non = 'x'\ndo = [{ dance = 1 }]\n", "dance"),
+    ] {
+        place.file("r.toml", format!("{good}{bad}"));
+        place.run(&["rules", "check", "r.toml"]).exits(2).tells(&[told]);
+    }
+    place.file("r.toml", good);
+    place.run(&["rules", "check", "r.toml"]).succeeds().tells(&["nothing wrong"]);
+}
+
+/// A rule whose second act is refused, after its first is done.
+const HALF_WAY: &str = r#"
+shipped = false
+
+[[rule]]
+name = "half"
+on = "order.placed"
+[[rule.do]]
+update = { flagged = true }
+[[rule.do]]
+call = { agent = "mailer", task = { order = "${subject.id}" } }
+"#;
+
+#[test]
+fn an_act_that_fails_half_way_puts_back_what_was_done_before_it() {
+    within(async {
+        let mailer = ScriptedAgent::new().fails("no mail today");
+        // On files, where what an update came to is told by an index that follows behind.
+        let folder = Folder::new();
+        let stage = Stage::with(|builder| {
+            let builder = builder.rules(rules(HALF_WAY)).journal(folder.journal());
+            builder.agent("mailer", mailer.clone(), AgentLimits::default())
+        })
+        .await;
+        let order = EntityRef::new("order", "1");
+        let placed = event("order.placed", "order-1", "1").entity(order.clone());
+        stage.submit(placed.change("flagged", (), false)).await;
+        stage.settle().await;
+        for _ in 0..4 {
+            stage.advance(std::time::Duration::from_secs(10)).await;
+        }
+        let [report] = runs(&stage.handle).await.try_into().unwrap();
+        assert!(matches!(&report.state, RunState::Failed { error } if error.contains("no mail today")), "{report:?}");
+        assert_eq!(mailer.calls().len(), 3);
+        let state = stage.handle.state(&order, None).await.unwrap().unwrap();
+        assert_eq!(state.fields["flagged"].text(), "false");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_rule_that_fails_is_isolated_and_shows_its_error() {
+    within(async {
+        let set = r#"
+            shipped = false
+            [[rule]]
+            name = "broken"
+            on = "order.placed"
+            when = "event.payload.amount > 10"
+            do = [{ emit = { type = "never" } }]
+            [[rule]]
+            name = "well"
+            on = "order.placed"
+            do = [{ emit = { type = "seen" } }]
+        "#;
+        let stage = Stage::with(|builder| builder.rules(rules(set))).await;
+        stage.submit(event("order.placed", "c", "1").payload(serde_json::json!({"amount": "many"}))).await;
+        let runs = runs(&stage.handle).await;
+        let failed: Vec<_> = runs.iter().filter(|report| report.state != RunState::Done).collect();
+        assert!(matches!(failed.as_slice(), [one] if one.run.rule == "broken"), "{runs:?}");
+        assert_eq!(emitted(&stage.handle).await.into_iter().collect::<Vec<_>>(), [("seen".to_string(), 1)]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn an_undo_without_a_name_or_of_an_unknown_run_is_a_value() {
+    within(async {
+        let stage = Stage::with(|builder| builder.rules(RuleSet::shipped())).await;
+        let unsigned = stage.handle.undo("x", Principal::user("ana"), " ", false).await;
+        assert_eq!(unsigned, Err(UndoError::Unsigned));
+        let unknown = stage.handle.undo("x", Principal::user("ana"), "why", false).await.unwrap_err();
+        assert_eq!(unknown.code(), "no_run");
+        assert!(stage.handle.events(Filter { own: true, ..Filter::default() }).await.unwrap().is_empty());
+        stage.close().await;
+    });
+}
