@@ -37,6 +37,7 @@ mod rules_help;
 mod rules_interest;
 mod rules_run;
 mod rules_undo;
+mod rules_world;
 mod signal_filter;
 mod token_bucket;
 mod toy;

@@ -57,6 +57,39 @@ fn a_task_that_moves_is_looked_at_where_it_was_and_where_it_is() {
 }
 
 #[test]
+fn what_a_field_tells_is_looked_at_as_it_is_after_the_event() {
+    let by_field =
+        SPRINTS.replace("to = \"sprint\"\n", "to = \"sprint\"\nids = 'entity.fields[?\"sprint\"].orValue([])'\n");
+    let mut fed = Fed::file(&by_field);
+    fed.fires(status("1", "completed"));
+    let moves = |to: &str| task("assigned", "1").change("sprint", None::<i32>, to);
+    assert_eq!(fed.fires(moves("A")), done("A"), "the event itself brings it there");
+    assert_eq!(fed.fires(moves("B")), done("B"));
+    assert_eq!(fed.fires(moves("A")), done("A"), "without a task it was not done");
+}
+
+#[test]
+fn a_condition_that_looks_a_step_further_has_its_subjects_found_there() {
+    let rule = |nth: &str| {
+        format!(
+            "[[rule]]\nname = \"packed\"\nabout = \"order\"\non = \"package.made\"\nwhen = 'related.item.all(item, {nth})'\ndo = [{{ notify = {{ a = 1 }} }}]\n"
+        )
+    };
+    let item = |id: &str| EntityRef::new("item", id);
+    let order =
+        || Event::new("order.placed", "o").entity(EntityRef::new("order", "o")).related(item("1")).related(item("2"));
+    let package =
+        |id: &str, of: &str| Event::new("package.made", "p").entity(EntityRef::new("package", id)).related(item(of));
+    let mut fed = Fed::file(&rule("item.related[?\"package\"].orValue([]).size() > 0"));
+    assert_eq!(
+        [order(), package("a", "1"), package("b", "2"), package("c", "2")].map(|it| fed.fires(it).len()),
+        [0, 0, 1, 0]
+    );
+    let mut fed = Fed::file(&rule("true"));
+    assert_eq!([order(), package("a", "1")].map(|it| fed.fires(it).len()), [0, 0], "none is near");
+}
+
+#[test]
 fn without_a_subject_each_match_fires_and_without_a_condition_too() {
     let rule = |when: &str| format!("[[rule]]\nname = \"r\"\non = \"a\"\n{when}do = [{{ notify = {{ a = 1 }} }}]\n");
     let about = || Event::new("a", "c").entity(EntityRef::new("t", "1")).payload(Json::of(&1));
@@ -246,6 +279,11 @@ proptest! {
             prop_assert_eq!(taken.errors, []);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn each_sprint_is_done_once_with_the_last_of_its_tasks(

@@ -173,6 +173,13 @@ fn the_shipped_four_are_tried_each_event_once_however_often_it_comes() {
 }
 
 #[test]
+fn an_event_that_comes_again_is_not_tried_again() {
+    let rules = "[[rule]]\nname = \"each\"\non = \"a\"\ndo = [{ notify = { a = 1 } }]\n";
+    let events = ["1", "2", "1"].map(|id| Event::new("a", "c").id(id));
+    assert_eq!(tried(set(rules), &events).len(), 2);
+}
+
+#[test]
 fn what_follows_is_tried_in_turn() {
     let rules = format!(
         "shipped = [\"sprint-completed\"]\n{}",
@@ -203,7 +210,7 @@ fn two_rules_that_set_each_other_off_stop_at_the_guard() {
 
 #[test]
 fn a_cascade_without_end_is_stopped() {
-    let acts = "{ emit = { type = \"a\" } }, ".repeat(limits::RULE_ACTS);
+    let acts = "{ emit = { type = \"a\" } }, ".repeat(2);
     let rules = set(&format!("[[rule]]\nname = \"bomb\"\non = \"a\"\ndo = [{acts}]\n"));
     let event = Event::new("a", "c").id("1").timestamp(at(0)).build().unwrap();
     let error = dry_run(&Evaluator::new(rules), [(event.event(), at(0))], &by_catalogue).unwrap_err();
