@@ -251,11 +251,12 @@ impl Inbox {
         self.lock().acks.as_ref().map(Acks::through)
     }
 
-    /// Begins again after what is done with: what was handed out was lost with whoever held it.
+    /// Begins again after what is done with: what was handed out was lost with whoever held it. Direct messages stay, for
+    /// they stand nowhere else.
     pub(super) fn rewind(&self) -> Option<u64> {
         let mut state = self.lock();
         let through = state.acks.as_mut()?.rewind();
-        state.queue.clear();
+        state.queue.retain(|delivery| delivery.is_direct());
         (state.through, state.behind) = (through, false);
         Some(through)
     }
@@ -307,5 +308,38 @@ fn wake(mut state: MutexGuard<'_, State>) {
     drop(state);
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regie_core::Timestamp;
+    use regie_core::event::Event;
+
+    use super::*;
+
+    fn delivery(position: u64) -> Delivery {
+        let event = Event::new("a", "c").id(position.to_string()).build().unwrap();
+        Delivery::new(&event, (position, 1), Timestamp::from_millis(0))
+    }
+
+    fn durable() -> Inbox {
+        Inbox::new((8, Overflow::Wait), 0, true, Arc::default())
+    }
+
+    fn next(inbox: &Inbox) -> Option<u64> {
+        match inbox.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(delivery))) => Some(delivery.position()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_was_said_to_it_directly_is_still_there_when_it_begins_again() {
+        let inbox = durable();
+        assert_eq!(inbox.put(&Arc::new(delivery(1))), Put::Taken);
+        assert_eq!(inbox.put_direct(delivery(0)), Put::Taken);
+        assert_eq!(inbox.rewind(), Some(0));
+        assert_eq!((next(&inbox), next(&inbox)), (Some(0), None));
     }
 }
