@@ -256,13 +256,16 @@ impl Bus {
             let recorded = async move { cursor::submit(&links.router, &links.busy, event).await };
             ctx.spawn(recorded.into_actor(self).map(move |recorded, bus, ctx| {
                 bus.recording.retain(|recording| *recording != name.as_str());
+                let goes_on = recorded.is_ok();
                 match recorded {
                     Ok(_) => inbox.is_recorded(moved),
                     Err(why) => tracing::warn!(%name, %why, "a cursor was not recorded; it is tried again"),
                 }
-                // What was acknowledged meanwhile goes with the next.
-                if inbox.to_record().is_some() && !bus.is_closing() {
-                    bus.record_cursors_soon(ctx);
+                // What was acknowledged meanwhile goes with the next, which is the last chance where the end is near.
+                match (inbox.to_record().is_some(), bus.is_closing()) {
+                    (true, true) if goes_on => bus.record_cursors(ctx),
+                    (true, false) => bus.record_cursors_soon(ctx),
+                    _ => {}
                 }
                 bus.has_closed();
             }));
