@@ -51,6 +51,7 @@ impl Held {
         if let Some(name) = &spec.name {
             self.names.insert(name.to_string(), id);
         }
+        let cursor = cursor.min(head); // what is not there yet its inbox passes over
         for (kind, wanted) in &mut self.kinds {
             if spec.interest.fits(kind) {
                 wanted.push(id);
@@ -234,5 +235,43 @@ impl Drop for Held {
     /// Nobody serves them any more. Runs while a panic unwinds only where nobody takes over.
     fn drop(&mut self) {
         self.subs.values().for_each(|sub| sub.inbox.end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regie_core::Timestamp;
+    use regie_core::bus::{Interest, Overflow};
+    use regie_core::event::{Event, Pattern};
+
+    use super::super::delivery::Delivery;
+    use super::*;
+
+    /// Of events of the type `a`, after a position.
+    fn subscribed(held: &mut Held, when: When, after: u64, head: u64) -> Arc<Inbox> {
+        let patterns = vec![Pattern::parse("a").unwrap()];
+        let spec = Spec { interest: Arc::new(Interest { patterns, when, ..Interest::default() }), ..Spec::new() };
+        let inbox = Arc::new(Inbox::new((8, Overflow::Wait), after, false, Arc::default()));
+        held.add(spec, Arc::clone(&inbox), after, head);
+        inbox
+    }
+
+    /// One event, which is committed and processed by the record at a position.
+    fn one(position: u64) -> Batch {
+        let event = Event::new("a", "c").id(position.to_string()).build().unwrap();
+        let delivery = Arc::new(Delivery::new(&event, (position, 1), Timestamp::from_millis(0)));
+        let made = vec![Made { delivery, committed: true, processed: true }];
+        Batch { made, last: Some(position), events: 1 }
+    }
+
+    #[test]
+    fn who_begins_beyond_the_end_has_nobody_read_what_is_not_there() {
+        let mut held = Held::default();
+        let beyond = subscribed(&mut held, When::Committed, 100, 5);
+        let now = subscribed(&mut held, When::Committed, 5, 5);
+        assert_eq!((held.catches_up(5), held.position), (None, 5));
+        held.offer(&one(6), || {});
+        held.offer(&one(101), || {});
+        assert_eq!((beyond.queued(), now.queued()), (1, 2));
     }
 }

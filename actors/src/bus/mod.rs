@@ -195,7 +195,7 @@ impl Bus {
             if let Some(batch) = bus.taken(batch, ctx) {
                 let life = bus.life.clone();
                 bus.held.offer(&batch, || life.maybe(FaultPoint::BusOffer));
-                bus.look(ctx);
+                bus.look_on(&batch, ctx);
             }
         }));
     }
@@ -216,9 +216,17 @@ impl Bus {
             if let Some(batch) = bus.taken(batch, ctx) {
                 let head = bus.links.head();
                 bus.held.catch_up(after, &batch, head);
-                bus.look(ctx);
+                bus.look_on(&batch, ctx);
             }
         }));
+    }
+
+    /// Looks for more at once if there was something; else it would turn without end.
+    fn look_on(&mut self, batch: &Batch, ctx: &mut Context<Self>) {
+        match batch.last {
+            Some(_) => self.look(ctx),
+            None => drop(ctx.run_later(AGAIN, |bus, ctx| bus.look(ctx))),
+        }
     }
 
     /// What was read; what could not be is tried again after a while.
