@@ -1,5 +1,6 @@
 //! A subscription's inbox: the bus puts deliveries in, one subscriber takes them out.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -104,6 +105,8 @@ pub struct Inbox {
 #[derive(Debug)]
 struct State {
     queue: Queue<Arc<Delivery>>,
+    /// Direct messages that were taken out and given back, before what is in the queue.
+    returned: VecDeque<Arc<Delivery>>,
     /// The position of the last that was put in: what comes again is known by it.
     through: u64,
     /// Whether the bus waits for room.
@@ -124,7 +127,8 @@ impl Inbox {
     pub(super) fn new((most, overflow): (usize, Overflow), through: u64, durable: bool, bell: Arc<Bell>) -> Self {
         let queue = Queue::new(most, limits::SUBSCRIPTION_BYTES, overflow);
         let acks = durable.then(|| Acks::from(through));
-        let state = State { queue, through, behind: false, over: None, waker: None, acks };
+        let returned = VecDeque::new();
+        let state = State { queue, returned, through, behind: false, over: None, waker: None, acks };
         Self { state: Mutex::new(state), bell, counts: Counts::default() }
     }
 
@@ -180,6 +184,15 @@ impl Inbox {
         Put::Taken
     }
 
+    /// Gives a direct message back that nobody could take: it stands nowhere else.
+    pub(super) fn put_back(&self, delivery: Arc<Delivery>) {
+        let mut state = self.lock();
+        if state.over.is_none() {
+            state.returned.push_back(delivery);
+        }
+        wake(state);
+    }
+
     /// The next delivery, or what is missing before it; nothing once no more come.
     pub fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<Delivery>, Missed>>> {
         let mut state = self.lock();
@@ -189,7 +202,7 @@ impl Inbox {
             return Poll::Ready(Some(Err(Missed::Dropped { count: dropped })));
         }
         let may_hand_out = state.acks.as_ref().is_none_or(|acks| acks.outstanding() < limits::UNACKNOWLEDGED);
-        if may_hand_out && let Some(delivery) = state.queue.pop() {
+        if may_hand_out && let Some(delivery) = state.returned.pop_front().or_else(|| state.queue.pop()) {
             if let Some(acks) = &mut state.acks
                 && !delivery.is_direct()
             {
@@ -274,6 +287,7 @@ impl Inbox {
     pub fn leave(&self) {
         let mut state = self.lock();
         state.over = Some(Over::Told);
+        state.returned.clear();
         state.queue.clear();
         drop(state);
         self.bell.gone.store(true, Ordering::Release);
@@ -341,5 +355,13 @@ mod tests {
         assert_eq!(inbox.put_direct(delivery(0)), Put::Taken);
         assert_eq!(inbox.rewind(), Some(0));
         assert_eq!((next(&inbox), next(&inbox)), (Some(0), None));
+    }
+
+    #[test]
+    fn what_was_said_to_it_directly_and_is_given_back_comes_before_the_rest() {
+        let inbox = durable();
+        inbox.put(&Arc::new(delivery(1)));
+        inbox.put_back(Arc::new(delivery(0)));
+        assert_eq!((next(&inbox), next(&inbox), next(&inbox)), (Some(0), Some(1), None));
     }
 }
