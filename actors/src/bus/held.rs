@@ -57,8 +57,9 @@ impl Held {
                 wanted.push(id);
             }
         }
-        self.processed += usize::from(spec.interest.when == When::Processed);
-        self.subs.insert(id, Sub { spec, inbox, cursor: Some(cursor) });
+        let sub = Sub { spec, inbox, cursor: Some(cursor) };
+        self.processed += usize::from(sub.wants_processed());
+        self.subs.insert(id, sub);
         self.behind.insert(id);
         self.join(id, cursor, head);
     }
@@ -111,7 +112,7 @@ impl Held {
             {
                 self.left.insert(name.to_string(), through);
             }
-            self.processed -= usize::from(sub.is_some_and(|sub| sub.spec.interest.when == When::Processed));
+            self.processed -= usize::from(sub.is_some_and(|sub| sub.wants_processed()));
             self.behind.remove(&id);
             self.names.retain(|_, holder| *holder != id);
         }
@@ -120,11 +121,24 @@ impl Held {
     /// Offers what was read to all who are served together.
     pub(super) fn offer(&mut self, batch: &Batch, mut each: impl FnMut()) {
         self.events_read += batch.events;
+        if !batch.processed && self.wants_processed() {
+            self.part_those_who_want_processed();
+        }
         for made in &batch.made {
             each();
             self.offer_one(made);
         }
         self.position = batch.last.unwrap_or(self.position).max(self.position);
+    }
+
+    /// Who came while a batch was being read that does not tell of them reads on by itself.
+    fn part_those_who_want_processed(&mut self) {
+        for (id, sub) in &mut self.subs {
+            if sub.cursor.is_none() && sub.wants_processed() {
+                sub.cursor = Some(self.position);
+                self.behind.insert(*id);
+            }
+        }
     }
 
     fn offer_one(&mut self, made: &Made) {
@@ -177,7 +191,8 @@ impl Held {
         self.events_read += batch.events;
         let those: Vec<u64> = self.behind.iter().copied().collect();
         for id in those {
-            let Some(sub) = self.subs.get_mut(&id).filter(|sub| sub.cursor == Some(after)) else { continue };
+            let told = |sub: &&mut Sub| sub.cursor == Some(after) && (batch.processed || !sub.wants_processed());
+            let Some(sub) = self.subs.get_mut(&id).filter(told) else { continue };
             let (cursor, put) = sub.catch_up(batch, after);
             sub.cursor = Some(cursor);
             self.deliveries += put;
@@ -196,6 +211,10 @@ impl Held {
 }
 
 impl Sub {
+    fn wants_processed(&self) -> bool {
+        self.spec.interest.when == When::Processed
+    }
+
     /// Whether it means an event whose type fits.
     fn means(&self, made: &Made, view: &View<'_>) -> bool {
         let now = match self.spec.interest.when {
@@ -261,7 +280,12 @@ mod tests {
         let event = Event::new("a", "c").id(position.to_string()).build().unwrap();
         let delivery = Arc::new(Delivery::new(&event, (position, 1), Timestamp::from_millis(0)));
         let made = vec![Made { delivery, committed: true, processed: true }];
-        Batch { made, last: Some(position), events: 1 }
+        Batch { made, last: Some(position), events: 1, processed: true }
+    }
+
+    /// The same, read when nobody wanted to know what is processed.
+    fn of_committed_alone(batch: Batch) -> Batch {
+        Batch { made: Vec::new(), processed: false, ..batch }
     }
 
     #[test]
@@ -273,5 +297,17 @@ mod tests {
         held.offer(&one(6), || {});
         held.offer(&one(101), || {});
         assert_eq!((beyond.queued(), now.queued()), (1, 2));
+    }
+
+    #[test]
+    fn who_wants_processed_ones_and_comes_while_others_are_read_for_is_told_of_them_all_the_same() {
+        let mut held = Held::default();
+        subscribed(&mut held, When::Committed, 5, 5);
+        let processed = subscribed(&mut held, When::Processed, 5, 5);
+        held.offer(&of_committed_alone(one(6)), || {});
+        assert_eq!(held.catches_up(6).map(|(after, _)| after), Some(5));
+        held.catch_up(5, &of_committed_alone(one(6)), 6);
+        held.catch_up(5, &one(6), 6);
+        assert_eq!((processed.queued(), held.catches_up(6)), (1, None));
     }
 }

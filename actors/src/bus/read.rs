@@ -42,12 +42,14 @@ pub(super) struct Batch {
     pub(super) last: Option<u64>,
     /// Events that were read.
     pub(super) events: u64,
+    /// Whether it tells of events that were processed later than they came in.
+    pub(super) processed: bool,
 }
 
 /// Reads on. Blocking.
 pub(super) fn read(reader: &mut Reader, ask: Ask) -> Result<Batch, StoreError> {
     let rows = reader.rows_past(ask.after, ask.rows)?;
-    let mut batch = Batch { last: rows.last().map(Row::last), ..Batch::default() };
+    let mut batch = Batch { last: rows.last().map(Row::last), processed: ask.processed, ..Batch::default() };
     for row in &rows {
         for (nth, encoded) in (0..).zip(&row.records) {
             let position = row.first + nth;
