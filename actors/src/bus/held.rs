@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use regie_core::bus::{ADVANCED, When};
+use regie_core::bus::{ADVANCED, SubscriberName, When};
 use regie_core::expr::View;
 use regie_core::limits;
 
@@ -31,8 +31,8 @@ pub(super) struct Held {
     names: HashMap<String, u64>,
     /// Who may want an event of a type, as far as patterns tell; filled when first asked.
     kinds: HashMap<String, Vec<u64>>,
-    /// Where those stood with their names who have left: their last cursors may still be on their way.
-    left: HashMap<String, u64>,
+    /// Those who have left with a cursor that is not recorded yet. Who takes the name takes that over.
+    leaving: BTreeMap<SubscriberName, Arc<Inbox>>,
     /// Who reads on by itself.
     behind: BTreeSet<u64>,
     pub(super) position: u64,
@@ -50,6 +50,9 @@ impl Held {
         let id = self.next;
         if let Some(name) = &spec.name {
             self.names.insert(name.to_string(), id);
+            if spec.durable {
+                self.leaving.remove(name);
+            }
         }
         let cursor = cursor.min(head); // what is not there yet its inbox passes over
         for (kind, wanted) in &mut self.kinds {
@@ -96,26 +99,37 @@ impl Held {
         (!sub.inbox.is_over()).then_some(sub)
     }
 
-    /// Where the one stood who left that name.
-    pub(super) fn left_at(&mut self, name: &str) -> u64 {
-        self.sweep();
-        self.left.get(name).copied().unwrap_or(0)
+    /// Where the one stood who left that name, if that is not recorded yet.
+    pub(super) fn left_at(&self, name: &SubscriberName) -> u64 {
+        self.leaving.get(name).and_then(|inbox| inbox.through()).unwrap_or(0)
     }
 
-    /// Forgets those that are over.
+    /// Those whose cursors may be to be recorded, be it that they have left.
+    pub(super) fn durable(&self) -> impl Iterator<Item = (&SubscriberName, &Arc<Inbox>)> {
+        let here = self.subs.values().filter_map(|sub| Some((sub.spec.name.as_ref()?, &sub.inbox)));
+        here.chain(&self.leaving)
+    }
+
+    /// All that one did with is recorded.
+    pub(super) fn has_recorded(&mut self, name: &SubscriberName) {
+        if self.leaving.get(name).is_some_and(|inbox| inbox.to_record().is_none()) {
+            self.leaving.remove(name);
+        }
+    }
+
+    /// Forgets those that are over; of a durable one only once its cursor is recorded.
     pub(super) fn sweep(&mut self) {
         let gone: Vec<u64> = self.subs.iter().filter(|(_, sub)| sub.inbox.is_over()).map(|(id, _)| *id).collect();
         for id in gone {
-            let sub = self.subs.remove(&id);
-            if let Some((name, through)) =
-                sub.as_ref().and_then(|sub| Some((sub.spec.name.clone()?, sub.inbox.through()?)))
-            {
-                self.left.insert(name.to_string(), through);
-            }
-            self.processed -= usize::from(sub.is_some_and(|sub| sub.wants_processed()));
+            let Some(sub) = self.subs.remove(&id) else { continue };
+            self.processed -= usize::from(sub.wants_processed());
             self.behind.remove(&id);
             self.names.retain(|_, holder| *holder != id);
+            if let Some(name) = sub.spec.name.filter(|_| sub.spec.durable) {
+                self.leaving.insert(name, sub.inbox);
+            }
         }
+        self.leaving.retain(|_, inbox| inbox.to_record().is_some());
     }
 
     /// Offers what was read to all who are served together.
@@ -270,7 +284,7 @@ mod tests {
     fn subscribed(held: &mut Held, when: When, after: u64, head: u64) -> Arc<Inbox> {
         let patterns = vec![Pattern::parse("a").unwrap()];
         let spec = Spec { interest: Arc::new(Interest { patterns, when, ..Interest::default() }), ..Spec::new() };
-        let inbox = Arc::new(Inbox::new((8, Overflow::Wait), after, false, Arc::default()));
+        let inbox = Arc::new(Inbox::new((8, Overflow::Wait), after, None, Arc::default()));
         held.add(spec, Arc::clone(&inbox), after, head);
         inbox
     }
@@ -309,5 +323,19 @@ mod tests {
         held.catch_up(5, &of_committed_alone(one(6)), 6);
         held.catch_up(5, &one(6), 6);
         assert_eq!((processed.queued(), held.catches_up(6)), (1, None));
+    }
+
+    #[test]
+    fn who_has_left_is_remembered_until_the_cursor_is_recorded_and_not_after() {
+        let (mut held, name) = (Held::default(), SubscriberName::new("billing").unwrap());
+        let spec = Spec { name: Some(name.clone()), durable: true, ..Spec::new() };
+        let inbox = Arc::new(Inbox::new((8, Overflow::Wait), 7, Some(3), Arc::default()));
+        held.add(spec, Arc::clone(&inbox), 7, 7);
+        inbox.leave();
+        held.sweep();
+        assert_eq!((held.subs.len(), held.left_at(&name), held.durable().count()), (0, 7, 1));
+        inbox.is_recorded((7, 0));
+        held.sweep();
+        assert_eq!((held.left_at(&name), held.durable().count()), (0, 0));
     }
 }

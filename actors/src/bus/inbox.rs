@@ -124,9 +124,15 @@ enum Over {
 }
 
 impl Inbox {
-    pub(super) fn new((most, overflow): (usize, Overflow), through: u64, durable: bool, bell: Arc<Bell>) -> Self {
+    /// One that was offered everything up to a position. Of a durable one, how far that is recorded.
+    pub(super) fn new(
+        (most, overflow): (usize, Overflow),
+        through: u64,
+        recorded: Option<u64>,
+        bell: Arc<Bell>,
+    ) -> Self {
         let queue = Queue::new(most, limits::SUBSCRIPTION_BYTES, overflow);
-        let acks = durable.then(|| Acks::from(through));
+        let acks = recorded.map(|recorded| Acks::resumed(through, recorded));
         let returned = VecDeque::new();
         let state = State { queue, returned, through, behind: false, over: None, waker: None, acks };
         Self { state: Mutex::new(state), bell, counts: Counts::default() }
@@ -338,7 +344,7 @@ mod tests {
     }
 
     fn durable() -> Inbox {
-        Inbox::new((8, Overflow::Wait), 0, true, Arc::default())
+        Inbox::new((8, Overflow::Wait), 0, Some(0), Arc::default())
     }
 
     fn next(inbox: &Inbox) -> Option<u64> {

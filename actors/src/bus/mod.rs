@@ -138,7 +138,9 @@ impl Bus {
         self.life.maybe(FaultPoint::BusLook);
         if self.links.bell.take_gone() {
             self.record_cursors(ctx); // what was acknowledged before somebody left
-            self.held.sweep();
+            if !self.is_closing() {
+                self.held.sweep(); // all are over then, and some may still be done with something
+            }
         }
         self.follow(ctx);
         self.read_on(ctx);
@@ -253,13 +255,13 @@ impl Bus {
 
     /// Has every cursor that has moved recorded, one at a time for each subscription.
     fn record_cursors(&mut self, ctx: &mut Context<Self>) {
-        for sub in self.held.subs.values() {
-            let (Some(name), Some(moved)) = (&sub.spec.name, sub.inbox.to_record()) else { continue };
+        for (name, inbox) in self.held.durable() {
+            let Some(moved) = inbox.to_record() else { continue };
             if self.recording.iter().any(|recording| *recording == name.as_str()) {
                 continue;
             }
             self.recording.push(name.to_string());
-            let (name, inbox, links) = (name.clone(), Arc::clone(&sub.inbox), self.links.clone());
+            let (name, inbox, links) = (name.clone(), Arc::clone(inbox), self.links.clone());
             let event = cursor::advanced(&name, moved.0, links.clock.now());
             let recorded = async move { cursor::submit(&links.router, &links.busy, event).await };
             ctx.spawn(recorded.into_actor(self).map(move |recorded, bus, ctx| {
@@ -270,10 +272,11 @@ impl Bus {
                     Err(why) => tracing::warn!(%name, %why, "a cursor was not recorded; it is tried again"),
                 }
                 // What was acknowledged meanwhile goes with the next, which is the last chance where the end is near.
-                match (inbox.to_record().is_some(), bus.is_closing()) {
+                match (inbox.to_record().is_some(), bus.is_closing() || inbox.is_over()) {
                     (true, true) if goes_on => bus.record_cursors(ctx),
-                    (true, false) => bus.record_cursors_soon(ctx),
-                    _ => {}
+                    (true, _) if !bus.is_closing() => bus.record_cursors_soon(ctx),
+                    (true, _) => {}
+                    (false, _) => bus.held.has_recorded(&name),
                 }
                 bus.has_closed();
             }));
@@ -359,6 +362,7 @@ impl Actor for Bus {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(limits::ADMISSION);
+        self.record_cursors(ctx); // those that were on their way when the one before died
         self.subscribe_handlers(ctx);
         self.listen(ctx);
         ctx.notify(Look);

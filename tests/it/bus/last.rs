@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::future::join;
 use regie::actors::faults::{FaultPoint, Faults};
@@ -53,5 +54,38 @@ fn what_a_handler_does_with_while_the_last_cursor_is_being_recorded_is_recorded_
         join(stage.close(), ends).await;
         let (cursor, all) = journal_of(&folder);
         assert_eq!(cursor, all[1]);
+    });
+}
+
+/// Somebody acknowledges something and leaves while an earlier cursor is on its way; what of it is recorded in the end.
+async fn left_behind(comes_back: bool) {
+    let (folder, (faults, cursor, armed)) = (Folder::new(), held_cursor("/billing"));
+    let stage = Stage::with(|builder| builder.journal(folder.journal()).faults(faults)).await;
+    let subscribe = || stage.handle.subscribe(Subscribe::to("a").durable("billing"));
+    let mut billing = subscribe().await.unwrap();
+    submit(&stage.handle, "a", "c", numbered(2)).await;
+    let [first, second] = [billing.next().await.unwrap().unwrap(), billing.next().await.unwrap().unwrap()];
+    armed.store(true, Ordering::Relaxed);
+    billing.ack(&first);
+    while cursor.came() == 0 {
+        stage.clock.advance(Duration::from_millis(100));
+        stage.handle.bus_stats().await;
+    }
+    billing.ack(&second);
+    drop(billing);
+    while !stage.handle.bus_stats().await.subscriptions.is_empty() {}
+    let back = if comes_back { Some(subscribe().await.unwrap()) } else { None };
+    cursor.open();
+    stage.close().await;
+    drop(back);
+    let (cursor, all) = journal_of(&folder);
+    assert_eq!(cursor, all[1], "comes back: {comes_back}");
+}
+
+#[test]
+fn what_who_leaves_had_acknowledged_last_is_recorded_whether_somebody_takes_the_name_again_or_not() {
+    within(async {
+        left_behind(false).await;
+        left_behind(true).await;
     });
 }
