@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
+use regie_core::event::Catalogue;
 use regie_core::limits;
 use regie_journal::StoreError;
 use tokio::sync::{oneshot, watch};
@@ -64,6 +65,8 @@ pub struct Links {
     pub busy: Busy,
     /// What tells the time.
     pub clock: Clock,
+    /// The event types that are known.
+    pub catalogue: Catalogue,
     /// The gates of subscribers with handlers.
     pub agents: Agents,
     /// Rung when something is to be looked at.
@@ -189,9 +192,9 @@ impl Bus {
             return;
         }
         self.reading = true;
-        let ask = Ask { after, rows: limits::BUS_ROWS, processed: self.held.wants_processed() };
+        let ask = self.ask(after, limits::BUS_ROWS);
         let pool = self.links.ahead.clone();
-        let read = async move { pool.run(move |reader| read::read(reader, ask)).await };
+        let read = async move { pool.run(move |reader| read::read(reader, &ask)).await };
         ctx.spawn(read.into_actor(self).map(|batch, bus, ctx| {
             bus.reading = false;
             if let Some(batch) = bus.taken(batch, ctx) {
@@ -202,6 +205,10 @@ impl Bus {
         }));
     }
 
+    fn ask(&self, after: u64, rows: usize) -> Ask {
+        Ask { after, rows, processed: self.held.wants_processed(), catalogue: self.links.catalogue.clone() }
+    }
+
     /// Reads on for those who are behind and have room.
     fn catch_up(&mut self, ctx: &mut Context<Self>) {
         if self.catching_up || self.is_closing() {
@@ -209,10 +216,9 @@ impl Bus {
         }
         let Some((after, room)) = self.held.catches_up(self.links.head()) else { return };
         self.catching_up = true;
-        let rows = room.clamp(16, limits::BUS_ROWS);
-        let ask = Ask { after, rows, processed: self.held.wants_processed() };
+        let ask = self.ask(after, room.clamp(16, limits::BUS_ROWS));
         let pool = self.links.behind.clone();
-        let read = async move { pool.run(move |reader| read::read(reader, ask)).await };
+        let read = async move { pool.run(move |reader| read::read(reader, &ask)).await };
         ctx.spawn(read.into_actor(self).map(move |batch, bus, ctx| {
             bus.catching_up = false;
             if let Some(batch) = bus.taken(batch, ctx) {
