@@ -5,12 +5,14 @@
 //! anew.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
+use regie_core::event::Catalogue;
 use regie_core::query::{AnyProjection, Committed};
 use regie_journal::{Followed, Kept, Readers, StoreError};
 use tokio::sync::oneshot;
@@ -105,6 +107,8 @@ pub struct ProjectionSources {
     pub readers: Readers,
     /// What announces its head.
     pub journal: JournalHandle,
+    /// The event types that are known.
+    pub catalogue: Catalogue,
     /// Where they are kept; nowhere for a journal in memory.
     pub index: Option<IndexHandle>,
 }
@@ -114,6 +118,7 @@ pub struct Projections {
     views: BTreeMap<String, View>,
     following: Following,
     journal: JournalHandle,
+    catalogue: Catalogue,
     index: Option<IndexHandle>,
     waiting: Vec<Read>,
     kept_at: u64,
@@ -134,16 +139,8 @@ impl Projections {
         }
         let from = views.values().map(|view| view.holds).min().unwrap_or(0);
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
-        let journal = sources.journal.clone();
-        Self {
-            views,
-            following,
-            journal,
-            index: sources.index.clone(),
-            waiting: Vec::new(),
-            kept_at: from,
-            _life: life,
-        }
+        let (journal, catalogue, index) = (sources.journal.clone(), sources.catalogue.clone(), sources.index.clone());
+        Self { views, following, journal, catalogue, index, waiting: Vec::new(), kept_at: from, _life: life }
     }
 
     fn tell(&mut self, found: &[Followed]) {
@@ -153,6 +150,8 @@ impl Projections {
             if event.correlation_id.is_own() {
                 continue;
             }
+            // They see the latest version alone; what there is no way up for they are told as it came.
+            let event = &*self.catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event));
             let committed = Committed { event, position: came.position, recorded_at: came.recorded_at };
             for view in self.views.values_mut().filter(|view| view.holds < came.position && view.broken.is_none()) {
                 view.broken = view.projection.tell(&committed).err().map(|why| (came.position, why));

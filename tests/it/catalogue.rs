@@ -1,8 +1,12 @@
 //! The catalogue in a running runtime: what enters is held against it, and what is read is brought up.
 
+use regie::Builder;
+use regie::bus::{From, Subscribe};
 use regie::core::Json;
+use regie::core::automation::RuleSet;
 use regie::core::event::{Catalogue, EntityRef, Event, EventType, LifeState, Told};
 use regie::core::governance::PolicySet;
+use regie::core::query::{Committed, Projection};
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction, RunStatus};
 use serde_json::json;
 
@@ -82,6 +86,66 @@ fn handlers_and_conditions_see_the_latest_version_and_the_journal_keeps_the_byte
         assert_eq!(run.status, RunStatus::Completed { output: Json::of(&(2, 10_000)) });
         let stored = stage.handle.events(Default::default()).await.unwrap();
         assert_eq!(stored[0].incoming.event().payload.text(), r#"{"euros":100}"#);
+        stage.close().await;
+    });
+}
+
+/// How many cents were paid in all.
+struct Paid;
+
+impl Projection for Paid {
+    type State = i64;
+    fn name(&self) -> &str {
+        "paid"
+    }
+    fn apply(&self, paid: &mut i64, committed: &Committed<'_>) {
+        *paid += committed.event.payload.value()["cents"].as_i64().unwrap_or(0);
+    }
+}
+
+/// A runtime that has taken an order of a hundred euros, told in the first version.
+async fn paid_in_euros(more: impl FnOnce(Builder) -> Builder) -> Stage {
+    let catalogue = Catalogue::empty().with(paid(2).upcast(1, cents)).unwrap();
+    let stage = Stage::with(|builder| more(builder.catalogue(catalogue))).await;
+    stage.submit(order("o-1", 1, json!({"euros": 100}))).await;
+    stage
+}
+
+#[test]
+fn projections_see_the_latest_version() {
+    within(async {
+        let stage = paid_in_euros(|builder| builder.projection(Paid)).await;
+        let at_least = stage.handle.position();
+        assert_eq!(stage.handle.projection("paid", at_least, |paid: &i64| *paid).await, Ok(10_000));
+        stage.close().await;
+    });
+}
+
+#[test]
+fn rules_see_the_latest_version() {
+    within(async {
+        let rules = "shipped = false\n[[rule]]\nname = 'large'\non = 'order.paid'\nwhen = 'event.payload.cents == 10000'\n\
+                     do = [{ emit = { type = 'large' } }]\n";
+        let stage = paid_in_euros(|builder| builder.rules(RuleSet::parse(rules).unwrap())).await;
+        stage.settle().await;
+        let events = stage.handle.events(Default::default()).await.unwrap();
+        assert!(events.iter().any(|stored| stored.incoming.event().kind == "large"), "{events:?}");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn subscribers_and_their_filters_see_the_latest_version_and_its_bytes_as_they_came() {
+    within(async {
+        let stage = paid_in_euros(|builder| builder).await;
+        for large in [Subscribe::to("order.*"), Subscribe::to("order.*").processed_only()] {
+            let large = large.filter("event.payload.cents == 10000").unwrap().from(From::Start);
+            let mut large = stage.handle.subscribe(large).await.unwrap();
+            stage.submit(order("o-2", 2, json!({"cents": 10_000}))).await;
+            let delivery = large.next().await.unwrap().unwrap();
+            assert_eq!((delivery.event().id.as_str(), delivery.event().schema_version), ("o-1", 2));
+            assert!(delivery.raw().contains("euros"));
+        }
         stage.close().await;
     });
 }

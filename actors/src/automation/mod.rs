@@ -8,11 +8,13 @@ mod in_force;
 mod submit;
 mod view;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use regie_core::automation::{Committed, Evaluator, Knowledge, RuleSet, Run, Takeover};
+use regie_core::event::{Catalogue, Event};
 use regie_core::{Digest, Json, limits};
 use regie_journal::{Came, Followed, Kept, Readers, StoreError};
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,8 @@ pub struct AutomationSources {
     pub index: Option<IndexHandle>,
     /// The rules in force.
     pub rules: CurrentRules,
+    /// The event types that are known.
+    pub catalogue: Catalogue,
     /// The way to the runs' correlations.
     pub submitter: Submitter,
     /// What others may see of it.
@@ -104,12 +108,19 @@ impl Automation {
     }
 
     fn event(&mut self, came: &Came, runs: &mut Vec<Run>) {
-        let taken = self.evaluator.take(&committed(came));
+        let event = self.brought_up(came);
+        let taken = self.evaluator.take(&committed(came, &event));
         for error in taken.errors {
             tracing::warn!(position = came.position, %error, "the rules cannot take an event in");
             self.sources.view.trouble(came.position, &error.to_string());
         }
         runs.extend(taken.runs);
+    }
+
+    /// Rules see the latest version alone; what there is no way up for they are told as it came.
+    fn brought_up<'e>(&self, came: &'e Came) -> Cow<'e, Event> {
+        let event = came.incoming.event();
+        self.sources.catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event))
     }
 
     /// Other rules are in force from here on.
@@ -128,7 +139,10 @@ impl Automation {
         while let Some(found) = follow.next(1_024)? {
             for followed in found {
                 match followed {
-                    Followed::Event(came) if came.position < until => drop(self.evaluator.learn(&committed(&came))),
+                    Followed::Event(came) if came.position < until => {
+                        let event = self.brought_up(&came);
+                        drop(self.evaluator.learn(&committed(&came, &event)));
+                    }
                     Followed::Event(_) => return Ok(()),
                     _ => {}
                 }
@@ -209,8 +223,8 @@ impl Automation {
     }
 }
 
-fn committed(came: &Came) -> Committed<'_> {
-    Committed { event: came.incoming.event(), position: came.position, recorded_at: came.recorded_at }
+fn committed<'e>(came: &Came, event: &'e Event) -> Committed<'e> {
+    Committed { event, position: came.position, recorded_at: came.recorded_at }
 }
 
 /// An empty set is recorded as no text at all.

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use futures::future::BoxFuture;
 use regie_core::bus::{Letter, SubscriberName};
 use regie_core::entity::{EntityState, fold};
-use regie_core::event::EntityRef;
+use regie_core::event::{Catalogue, EntityRef};
 use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,7 @@ struct Tools {
     readers: ReaderPool,
     clock: Clock,
     pool: tokio::runtime::Handle,
+    catalogue: Catalogue,
 }
 
 /// A delivery on its way to the handler, and what that said besides its outcome.
@@ -112,8 +113,8 @@ impl Hands {
     }
 
     /// Gives handlers what they need of the runtime, before anything can be handed to them.
-    pub(crate) fn equip(&self, readers: ReaderPool, clock: Clock, pool: tokio::runtime::Handle) {
-        let _ = self.tools.set(Tools { readers, clock, pool }); // once a runtime
+    pub(crate) fn equip(&self, readers: ReaderPool, clock: Clock, pool: tokio::runtime::Handle, catalogue: Catalogue) {
+        let _ = self.tools.set(Tools { readers, clock, pool, catalogue }); // once a runtime
     }
 
     /// Puts one on its way: its task.
@@ -131,7 +132,8 @@ impl Hands {
         let letter: Letter =
             task.task.to().map_err(|_| AgentError("this is neither a delivery nor a letter".into()))?;
         let tools = self.tools()?;
-        let read = tools.readers.run(move |reader| read::again(reader, letter.position)).await;
+        let catalogue = tools.catalogue.clone();
+        let read = tools.readers.run(move |reader| read::again(reader, letter.position, &catalogue)).await;
         let delivery = read.map_err(|error| AgentError(error.to_string()))?;
         let missing = || AgentError(format!("no event was delivered at position {}", letter.position));
         let delivery = Arc::new(delivery.ok_or_else(missing)?);

@@ -1,5 +1,6 @@
 //! A subscription's inbox: the bus puts deliveries in, one subscriber takes them out.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -104,6 +105,8 @@ pub struct Inbox {
 #[derive(Debug)]
 struct State {
     queue: Queue<Arc<Delivery>>,
+    /// Direct messages that were taken out and given back, before what is in the queue.
+    returned: VecDeque<Arc<Delivery>>,
     /// The position of the last that was put in: what comes again is known by it.
     through: u64,
     /// Whether the bus waits for room.
@@ -121,10 +124,17 @@ enum Over {
 }
 
 impl Inbox {
-    pub(super) fn new((most, overflow): (usize, Overflow), through: u64, durable: bool, bell: Arc<Bell>) -> Self {
+    /// One that was offered everything up to a position. Of a durable one, how far that is recorded.
+    pub(super) fn new(
+        (most, overflow): (usize, Overflow),
+        through: u64,
+        recorded: Option<u64>,
+        bell: Arc<Bell>,
+    ) -> Self {
         let queue = Queue::new(most, limits::SUBSCRIPTION_BYTES, overflow);
-        let acks = durable.then(|| Acks::from(through));
-        let state = State { queue, through, behind: false, over: None, waker: None, acks };
+        let acks = recorded.map(|recorded| Acks::resumed(through, recorded));
+        let returned = VecDeque::new();
+        let state = State { queue, returned, through, behind: false, over: None, waker: None, acks };
         Self { state: Mutex::new(state), bell, counts: Counts::default() }
     }
 
@@ -180,6 +190,15 @@ impl Inbox {
         Put::Taken
     }
 
+    /// Gives a direct message back that nobody could take: it stands nowhere else.
+    pub(super) fn put_back(&self, delivery: Arc<Delivery>) {
+        let mut state = self.lock();
+        if state.over.is_none() {
+            state.returned.push_back(delivery);
+        }
+        wake(state);
+    }
+
     /// The next delivery, or what is missing before it; nothing once no more come.
     pub fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<Delivery>, Missed>>> {
         let mut state = self.lock();
@@ -189,7 +208,7 @@ impl Inbox {
             return Poll::Ready(Some(Err(Missed::Dropped { count: dropped })));
         }
         let may_hand_out = state.acks.as_ref().is_none_or(|acks| acks.outstanding() < limits::UNACKNOWLEDGED);
-        if may_hand_out && let Some(delivery) = state.queue.pop() {
+        if may_hand_out && let Some(delivery) = state.returned.pop_front().or_else(|| state.queue.pop()) {
             if let Some(acks) = &mut state.acks
                 && !delivery.is_direct()
             {
@@ -251,11 +270,12 @@ impl Inbox {
         self.lock().acks.as_ref().map(Acks::through)
     }
 
-    /// Begins again after what is done with: what was handed out was lost with whoever held it.
+    /// Begins again after what is done with: what was handed out was lost with whoever held it. Direct messages stay, for
+    /// they stand nowhere else.
     pub(super) fn rewind(&self) -> Option<u64> {
         let mut state = self.lock();
         let through = state.acks.as_mut()?.rewind();
-        state.queue.clear();
+        state.queue.retain(|delivery| delivery.is_direct());
         (state.through, state.behind) = (through, false);
         Some(through)
     }
@@ -273,6 +293,7 @@ impl Inbox {
     pub fn leave(&self) {
         let mut state = self.lock();
         state.over = Some(Over::Told);
+        state.returned.clear();
         state.queue.clear();
         drop(state);
         self.bell.gone.store(true, Ordering::Release);
@@ -307,5 +328,46 @@ fn wake(mut state: MutexGuard<'_, State>) {
     drop(state);
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regie_core::Timestamp;
+    use regie_core::event::Event;
+
+    use super::*;
+
+    fn delivery(position: u64) -> Delivery {
+        let event = Event::new("a", "c").id(position.to_string()).build().unwrap();
+        Delivery::new(&event, (position, 1), Timestamp::from_millis(0))
+    }
+
+    fn durable() -> Inbox {
+        Inbox::new((8, Overflow::Wait), 0, Some(0), Arc::default())
+    }
+
+    fn next(inbox: &Inbox) -> Option<u64> {
+        match inbox.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(delivery))) => Some(delivery.position()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_was_said_to_it_directly_is_still_there_when_it_begins_again() {
+        let inbox = durable();
+        assert_eq!(inbox.put(&Arc::new(delivery(1))), Put::Taken);
+        assert_eq!(inbox.put_direct(delivery(0)), Put::Taken);
+        assert_eq!(inbox.rewind(), Some(0));
+        assert_eq!((next(&inbox), next(&inbox)), (Some(0), None));
+    }
+
+    #[test]
+    fn what_was_said_to_it_directly_and_is_given_back_comes_before_the_rest() {
+        let inbox = durable();
+        inbox.put(&Arc::new(delivery(1)));
+        inbox.put_back(Arc::new(delivery(0)));
+        assert_eq!((next(&inbox), next(&inbox), next(&inbox)), (Some(0), Some(1), None));
     }
 }

@@ -66,26 +66,31 @@ impl Bus {
             From::After(position) => position,
         };
         let Some(name) = spec.name.clone().filter(|_| spec.durable) else {
-            let added = self.added(spec, start);
+            let added = self.added(spec, start, None);
             return Box::pin(async { Ok(added) }.into_actor(self));
         };
         self.adding.push(name.to_string());
-        let left = self.held.left_at(name.as_str());
+        self.held.sweep();
+        let left = self.held.left_at(&name);
         let (links, who) = (self.links.clone(), name.clone());
         let begins = async move {
             links.router.up().await;
             let wanted = who.clone();
             let recorded = links.behind.run(move |reader| cursor::recorded(reader, &wanted, head)).await?;
-            if let Some(through) = recorded {
-                return Ok(through.max(left));
+            if let Some(recorded) = recorded {
+                return Ok((recorded.max(left), recorded));
             }
             let event = cursor::advanced(&who, start, links.clock.now());
             let kept = cursor::submit(&links.router, &links.busy, event).await;
-            kept.map(|_| start).map_err(|why| SubscribeError::NotKept { name: who, why: Box::new(why) })
+            kept.map(|_| (start, start)).map_err(|why| SubscribeError::NotKept { name: who, why: Box::new(why) })
         };
-        Box::pin(begins.into_actor(self).map(move |begins, bus, _| {
+        Box::pin(begins.into_actor(self).map(move |begins, bus, ctx| {
             bus.adding.retain(|adding| *adding != name.as_str());
-            begins.map(|through| bus.added(spec, through))
+            begins.map(|(through, recorded)| {
+                let inbox = bus.added(spec, through, Some(recorded));
+                bus.record_cursors(ctx); // what the one before had done with, and left to this one
+                inbox
+            })
         }))
     }
 
@@ -113,9 +118,9 @@ impl Bus {
         Ok(())
     }
 
-    fn added(&mut self, spec: Spec, start: u64) -> Arc<Inbox> {
+    fn added(&mut self, spec: Spec, start: u64, recorded: Option<u64>) -> Arc<Inbox> {
         let bell = Arc::clone(&self.links.bell);
-        let inbox = Arc::new(Inbox::new((spec.queue, spec.overflow), start, spec.durable, bell));
+        let inbox = Arc::new(Inbox::new((spec.queue, spec.overflow), start, recorded, bell));
         let head = self.links.head();
         self.held.add(spec, Arc::clone(&inbox), start, head);
         inbox

@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
+use regie_core::event::Catalogue;
 use regie_core::limits;
 use regie_journal::StoreError;
 use tokio::sync::{oneshot, watch};
@@ -64,6 +65,8 @@ pub struct Links {
     pub busy: Busy,
     /// What tells the time.
     pub clock: Clock,
+    /// The event types that are known.
+    pub catalogue: Catalogue,
     /// The gates of subscribers with handlers.
     pub agents: Agents,
     /// Rung when something is to be looked at.
@@ -138,7 +141,9 @@ impl Bus {
         self.life.maybe(FaultPoint::BusLook);
         if self.links.bell.take_gone() {
             self.record_cursors(ctx); // what was acknowledged before somebody left
-            self.held.sweep();
+            if !self.is_closing() {
+                self.held.sweep(); // all are over then, and some may still be done with something
+            }
         }
         self.follow(ctx);
         self.read_on(ctx);
@@ -187,17 +192,21 @@ impl Bus {
             return;
         }
         self.reading = true;
-        let ask = Ask { after, rows: limits::BUS_ROWS, processed: self.held.wants_processed() };
+        let ask = self.ask(after, limits::BUS_ROWS);
         let pool = self.links.ahead.clone();
-        let read = async move { pool.run(move |reader| read::read(reader, ask)).await };
+        let read = async move { pool.run(move |reader| read::read(reader, &ask)).await };
         ctx.spawn(read.into_actor(self).map(|batch, bus, ctx| {
             bus.reading = false;
             if let Some(batch) = bus.taken(batch, ctx) {
                 let life = bus.life.clone();
                 bus.held.offer(&batch, || life.maybe(FaultPoint::BusOffer));
-                bus.look(ctx);
+                bus.look_on(&batch, ctx);
             }
         }));
+    }
+
+    fn ask(&self, after: u64, rows: usize) -> Ask {
+        Ask { after, rows, processed: self.held.wants_processed(), catalogue: self.links.catalogue.clone() }
     }
 
     /// Reads on for those who are behind and have room.
@@ -207,18 +216,25 @@ impl Bus {
         }
         let Some((after, room)) = self.held.catches_up(self.links.head()) else { return };
         self.catching_up = true;
-        let rows = room.clamp(16, limits::BUS_ROWS);
-        let ask = Ask { after, rows, processed: self.held.wants_processed() };
+        let ask = self.ask(after, room.clamp(16, limits::BUS_ROWS));
         let pool = self.links.behind.clone();
-        let read = async move { pool.run(move |reader| read::read(reader, ask)).await };
+        let read = async move { pool.run(move |reader| read::read(reader, &ask)).await };
         ctx.spawn(read.into_actor(self).map(move |batch, bus, ctx| {
             bus.catching_up = false;
             if let Some(batch) = bus.taken(batch, ctx) {
                 let head = bus.links.head();
                 bus.held.catch_up(after, &batch, head);
-                bus.look(ctx);
+                bus.look_on(&batch, ctx);
             }
         }));
+    }
+
+    /// Looks for more at once if there was something; else it would turn without end.
+    fn look_on(&mut self, batch: &Batch, ctx: &mut Context<Self>) {
+        match batch.last {
+            Some(_) => self.look(ctx),
+            None => drop(ctx.run_later(AGAIN, |bus, ctx| bus.look(ctx))),
+        }
     }
 
     /// What was read; what could not be is tried again after a while.
@@ -245,24 +261,28 @@ impl Bus {
 
     /// Has every cursor that has moved recorded, one at a time for each subscription.
     fn record_cursors(&mut self, ctx: &mut Context<Self>) {
-        for sub in self.held.subs.values() {
-            let (Some(name), Some(moved)) = (&sub.spec.name, sub.inbox.to_record()) else { continue };
+        for (name, inbox) in self.held.durable() {
+            let Some(moved) = inbox.to_record() else { continue };
             if self.recording.iter().any(|recording| *recording == name.as_str()) {
                 continue;
             }
             self.recording.push(name.to_string());
-            let (name, inbox, links) = (name.clone(), Arc::clone(&sub.inbox), self.links.clone());
+            let (name, inbox, links) = (name.clone(), Arc::clone(inbox), self.links.clone());
             let event = cursor::advanced(&name, moved.0, links.clock.now());
             let recorded = async move { cursor::submit(&links.router, &links.busy, event).await };
             ctx.spawn(recorded.into_actor(self).map(move |recorded, bus, ctx| {
                 bus.recording.retain(|recording| *recording != name.as_str());
+                let goes_on = recorded.is_ok();
                 match recorded {
                     Ok(_) => inbox.is_recorded(moved),
                     Err(why) => tracing::warn!(%name, %why, "a cursor was not recorded; it is tried again"),
                 }
-                // What was acknowledged meanwhile goes with the next.
-                if inbox.to_record().is_some() && !bus.is_closing() {
-                    bus.record_cursors_soon(ctx);
+                // What was acknowledged meanwhile goes with the next, which is the last chance where the end is near.
+                match (inbox.to_record().is_some(), bus.is_closing() || inbox.is_over()) {
+                    (true, true) if goes_on => bus.record_cursors(ctx),
+                    (true, _) if !bus.is_closing() => bus.record_cursors_soon(ctx),
+                    (true, _) => {}
+                    (false, _) => bus.held.has_recorded(&name),
                 }
                 bus.has_closed();
             }));
@@ -348,6 +368,7 @@ impl Actor for Bus {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(limits::ADMISSION);
+        self.record_cursors(ctx); // those that were on their way when the one before died
         self.subscribe_handlers(ctx);
         self.listen(ctx);
         ctx.notify(Look);

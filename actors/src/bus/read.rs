@@ -1,10 +1,11 @@
 //! Reading on in the journal: what was committed becomes deliveries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regie_core::Timestamp;
-use regie_core::event::{Incoming, LifeState};
+use regie_core::event::{Catalogue, Incoming, LifeState};
 use regie_core::workflow::{DecodeError, Fact, Record};
 use regie_journal::{Reader, Row, StoreError};
 
@@ -14,7 +15,7 @@ use super::delivery::Delivery;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct Ask {
     /// After which position, be it within a turn.
     pub(super) after: u64,
@@ -22,6 +23,8 @@ pub(super) struct Ask {
     pub(super) rows: usize,
     /// Whether anybody wants to know of events that are processed later than they came in.
     pub(super) processed: bool,
+    /// What brings events up to the latest version of their types.
+    pub(super) catalogue: Catalogue,
 }
 
 /// A delivery, and to whom it may go.
@@ -42,19 +45,21 @@ pub(super) struct Batch {
     pub(super) last: Option<u64>,
     /// Events that were read.
     pub(super) events: u64,
+    /// Whether it tells of events that were processed later than they came in.
+    pub(super) processed: bool,
 }
 
 /// Reads on. Blocking.
-pub(super) fn read(reader: &mut Reader, ask: Ask) -> Result<Batch, StoreError> {
+pub(super) fn read(reader: &mut Reader, ask: &Ask) -> Result<Batch, StoreError> {
     let rows = reader.rows_past(ask.after, ask.rows)?;
-    let mut batch = Batch { last: rows.last().map(Row::last), ..Batch::default() };
+    let mut batch = Batch { last: rows.last().map(Row::last), processed: ask.processed, ..Batch::default() };
     for row in &rows {
         for (nth, encoded) in (0..).zip(&row.records) {
             let position = row.first + nth;
             if position > ask.after {
                 let damaged = |error: DecodeError| StoreError::Damaged { why: format!("position {position}: {error}") };
                 let record = Record::decode(&encoded.bytes).map_err(damaged)?;
-                add(&mut batch, reader, (row.number, position), record, ask.processed)?;
+                add(&mut batch, reader, (row.number, position), record, ask)?;
             }
         }
     }
@@ -67,7 +72,7 @@ fn add(
     reader: &mut Reader,
     (number, position): (u64, u64),
     record: Record,
-    processed: bool,
+    ask: &Ask,
 ) -> Result<(), StoreError> {
     let (sequence, at) = (record.sequence, record.at);
     let became = record.facts.iter().find_map(|fact| match fact {
@@ -76,17 +81,27 @@ fn add(
     });
     if let Some(incoming) = received(&record, position)? {
         batch.events += 1;
-        let delivery = Arc::new(Delivery::new(&incoming, (position, sequence), at));
+        let delivery = Arc::new(brought_up(&incoming, (position, sequence), at, &ask.catalogue));
         batch.made.push(Made { delivery, committed: true, processed: became == Some(sequence) });
     }
-    let Some(event) = became.filter(|event| processed && *event != sequence) else { return Ok(()) };
+    let Some(event) = became.filter(|event| ask.processed && *event != sequence) else { return Ok(()) };
     reader.caught_up(position, PATIENCE)?;
     let missing = || StoreError::Damaged { why: format!("position {position}: event {event} is not there") };
     let earlier = reader.record_of(number, event)?.ok_or_else(missing)?;
     let incoming = received(&earlier.record, earlier.position)?.ok_or_else(missing)?;
-    let delivery = Arc::new(Delivery::new(&incoming, (position, event), earlier.record.at));
+    let at = earlier.record.at;
+    let delivery = Arc::new(brought_up(&incoming, (position, event), at, &ask.catalogue));
     batch.made.push(Made { delivery, committed: false, processed: true });
     Ok(())
+}
+
+/// Subscribers see the latest version alone; what there is no way up for they are told as it came.
+fn brought_up(incoming: &Incoming, place: (u64, u64), at: Timestamp, catalogue: &Catalogue) -> Delivery {
+    let delivery = Delivery::new(incoming, place, at);
+    match catalogue.bring_up(incoming.event()) {
+        Ok(Cow::Owned(event)) => delivery.with(event),
+        Ok(Cow::Borrowed(_)) | Err(_) => delivery,
+    }
 }
 
 /// The event that a record received.
@@ -101,11 +116,11 @@ pub(super) fn received(record: &Record, position: u64) -> Result<Option<Incoming
 }
 
 /// The delivery of the event that the record at a position received or processed: for one that is tried again later.
-pub(super) fn again(reader: &mut Reader, position: u64) -> Result<Option<Delivery>, StoreError> {
+pub(super) fn again(reader: &mut Reader, position: u64, catalogue: &Catalogue) -> Result<Option<Delivery>, StoreError> {
     let Some(stored) = reader.record(position)? else { return Ok(None) };
     let sequence = stored.record.sequence;
     if let Some(incoming) = received(&stored.record, position)? {
-        return Ok(Some(Delivery::new(&incoming, (position, sequence), stored.record.at)));
+        return Ok(Some(brought_up(&incoming, (position, sequence), stored.record.at, catalogue)));
     }
     let moved = stored.record.facts.iter().find_map(|fact| match fact {
         Fact::Moved { event, to: LifeState::Processed, .. } => Some(*event),
@@ -114,5 +129,5 @@ pub(super) fn again(reader: &mut Reader, position: u64) -> Result<Option<Deliver
     let (Some(event), Some(number)) = (moved, reader.number(&stored.correlation)?) else { return Ok(None) };
     let Some(earlier) = reader.record_of(number, event)? else { return Ok(None) };
     let at: Timestamp = earlier.record.at;
-    Ok(received(&earlier.record, earlier.position)?.map(|it| Delivery::new(&it, (position, event), at)))
+    Ok(received(&earlier.record, earlier.position)?.map(|it| brought_up(&it, (position, event), at, catalogue)))
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures::future::{Either, join, join_all, select};
 use regie_core::Timestamp;
 use regie_core::bus::Letter;
+use regie_core::limits;
 use regie_core::workflow::{AgentOutcome, EffectKey};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
 
 use super::delivery::Delivery;
 use super::hand::Hand;
@@ -41,16 +42,57 @@ enum Tried {
     },
 }
 
+/// A delivery that waits in a lane for those before it.
+struct Waiting<'r> {
+    delivery: Arc<Delivery>,
+    /// Held until its turn comes.
+    room: Option<SemaphorePermit<'r>>,
+    inbox: &'r Inbox,
+    is_done: bool,
+}
+
+impl Drop for Waiting<'_> {
+    /// The bus is gone. A direct message is given back, for the next one to find.
+    fn drop(&mut self) {
+        if self.delivery.is_direct() && !self.is_done {
+            self.inbox.put_back(Arc::clone(&self.delivery));
+        }
+    }
+}
+
+/// What may wait in lanes, so that one that stands still holds up no other: as many bytes as a queue may hold, and as many
+/// deliveries as may be out.
+struct Room {
+    left: Semaphore,
+    most: usize,
+}
+
+impl Room {
+    fn new(lanes: usize) -> Self {
+        // A lane that is alone holds up nobody: its deliveries wait in the inbox.
+        let most = if lanes == 1 { 1 } else { limits::SUBSCRIPTION_BYTES };
+        Self { left: Semaphore::new(most), most }
+    }
+
+    async fn take(&self, delivery: &Delivery) -> Option<SemaphorePermit<'_>> {
+        let least = limits::SUBSCRIPTION_BYTES / limits::UNACKNOWLEDGED;
+        let takes = delivery.bytes().max(least).min(self.most);
+        self.left.acquire_many(u32::try_from(takes).unwrap_or(u32::MAX)).await.ok()
+    }
+}
+
 impl Runner {
     /// Runs until the subscription ends, or the runtime is to: then what is under way is finished, and no more begun.
     pub(super) async fn run(self) {
         let lanes = self.subscriber.lanes.max(1);
-        let (ways, inboxes): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::channel(1)).unzip();
-        join(self.spread(ways), join_all(inboxes.into_iter().map(|lane| self.lane(lane)))).await;
+        let room = Room::new(lanes);
+        // Bounded by the room there is for all of them together.
+        let (ways, inboxes): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::unbounded_channel()).unzip();
+        join(self.spread(ways, &room), join_all(inboxes.into_iter().map(|lane| self.lane(lane)))).await;
     }
 
     /// Each correlation has one lane, so that its deliveries stay in order.
-    async fn spread(&self, ways: Vec<mpsc::Sender<Arc<Delivery>>>) {
+    async fn spread<'r>(&'r self, ways: Vec<mpsc::UnboundedSender<Waiting<'r>>>, room: &'r Room) {
         loop {
             let next = std::pin::pin!(poll_fn(|context| self.inbox.poll(context)));
             let delivery = match select(std::pin::pin!(self.closes()), next).await {
@@ -59,19 +101,23 @@ impl Runner {
                 Either::Right((Some(Ok(delivery)), _)) => delivery,
             };
             let lane = (hash(&**delivery.correlation()) % ways.len() as u64) as usize;
-            if ways[lane].send(delivery).await.is_err() {
+            let mut waiting = Waiting { delivery, room: None, inbox: &self.inbox, is_done: false };
+            waiting.room = room.take(&waiting.delivery).await;
+            if ways[lane].send(waiting).is_err() {
                 return;
             }
         }
     }
 
-    async fn lane(&self, mut lane: mpsc::Receiver<Arc<Delivery>>) {
-        while let Some(delivery) = lane.recv().await {
+    async fn lane(&self, mut lane: mpsc::UnboundedReceiver<Waiting<'_>>) {
+        while let Some(mut waiting) = lane.recv().await {
+            drop(waiting.room.take());
             // What is not done with comes again at the next start.
-            if self.is_closing() || !self.handle(&delivery).await {
+            if self.is_closing() || !self.handle(&waiting.delivery).await {
                 return;
             }
-            self.inbox.done(&delivery);
+            waiting.is_done = true;
+            self.inbox.done(&waiting.delivery);
         }
     }
 

@@ -18,7 +18,7 @@ pub enum From {
     Now,
     /// With the first event of the journal.
     Start,
-    /// With what follows a position.
+    /// With what follows a position, be it one that is not there yet.
     After(u64),
 }
 

@@ -96,6 +96,7 @@ pub(super) fn assemble(
     let (policy_seat, policy) = Post::new();
     let (timers_seat, timers) = Post::new();
     let definitions = Arc::new(definitions);
+    let catalogue = definitions.catalogue().clone();
     let (enacts, in_force) = watch::channel(Arc::new(InForce::new(policies, policies_by)));
     let rules = match rules {
         Rules::These(rules) => rules,
@@ -146,7 +147,7 @@ pub(super) fn assemble(
     supervised.add("metrics".into(), parts::metrics(metrics_seat));
     supervised.add("policy".into(), parts::policy(governor, sources, policy_seat, set_seat, check_seat));
     for subscriber in &subscribers {
-        subscriber.hands.equip(readers.clone(), clock.clone(), pool.handle().clone());
+        subscriber.hands.equip(readers.clone(), clock.clone(), pool.handle().clone(), catalogue.clone());
     }
     for spec in specs {
         let name = format!("agent {}", spec.name);
@@ -162,7 +163,13 @@ pub(super) fn assemble(
     if !projections.is_empty() {
         let arbiter = Arbiter::new();
         let (readers, journal) = (readers.readers().clone(), journal.clone());
-        let sources = ProjectionSources { make: projections, readers, journal, index: index.clone() };
+        let sources = ProjectionSources {
+            make: projections,
+            readers,
+            journal,
+            index: index.clone(),
+            catalogue: catalogue.clone(),
+        };
         supervised.add("projections".into(), parts::projections(sources, arbiter.handle(), views_seat));
         readers_arbiters.push(arbiter);
     }
@@ -176,6 +183,7 @@ pub(super) fn assemble(
         router: router.clone(),
         busy: busy.clone(),
         clock: clock.clone(),
+        catalogue: catalogue.clone(),
         agents: agents.clone(),
         bell: Arc::new(Bell::default()),
         subscribers: subscribers.into_iter().map(|subscriber| subscriber.beginning_at(begins)).collect(),
@@ -191,6 +199,7 @@ pub(super) fn assemble(
             journal: journal.clone(),
             index: index.clone(),
             rules: rules.clone(),
+            catalogue,
             submitter,
             view: Arc::clone(&automation_view),
             through: Arc::new(through),

@@ -14,7 +14,12 @@ pub struct Acks {
 impl Acks {
     /// Nothing is out, and everything up to a position is done with and recorded as such.
     pub fn from(position: u64) -> Self {
-        Self { out: BTreeSet::new(), last: position, recorded: position, since: 0 }
+        Self::resumed(position, position)
+    }
+
+    /// Nothing is out, and everything up to a position is done with; how far that is recorded stands beside it.
+    pub fn resumed(position: u64, recorded: u64) -> Self {
+        Self { out: BTreeSet::new(), last: position, recorded, since: 0 }
     }
 
     /// One was handed out.
@@ -81,6 +86,14 @@ mod tests {
         assert_eq!((acks.through(), acks.since()), (17, 3));
         acks.is_recorded(17, 3);
         assert_eq!((acks.to_record(), acks.since()), (None, 0));
+    }
+
+    #[test]
+    fn what_was_done_with_before_and_not_recorded_is_still_to_be() {
+        let mut acks = Acks::resumed(10, 4);
+        assert_eq!((acks.through(), acks.to_record()), (10, Some(10)));
+        acks.is_recorded(10, 0);
+        assert_eq!(acks.to_record(), None);
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl<T> Queue<T> {
         self.items.clear();
         self.bytes = 0;
     }
+
+    /// Throws away those that a function does not keep.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&T) -> bool) {
+        self.items.retain(|(item, _)| keeps(item));
+        self.bytes = self.items.iter().map(|(_, bytes)| bytes).sum();
+    }
 }
 
 #[cfg(test)]
@@ -134,5 +140,14 @@ mod tests {
         queue.pop();
         assert_eq!((queue.push(2, 60), queue.push(3, 60)), (Push::Taken, Push::NoRoom));
         assert!(!queue.has_room());
+    }
+
+    #[test]
+    fn what_is_not_kept_gives_its_room_back() {
+        let mut queue = Queue::new(10, 100, Overflow::Wait);
+        assert_eq!((queue.push(1, 60), queue.push(2, 30), queue.push(3, 60)), (Push::Taken, Push::Taken, Push::NoRoom));
+        queue.retain(|item| *item == 2);
+        assert_eq!((queue.push(3, 70), queue.push(4, 1)), (Push::Taken, Push::NoRoom));
+        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(2), Some(3), None));
     }
 }

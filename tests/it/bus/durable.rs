@@ -197,7 +197,7 @@ fn live_and_die(folder: &Folder, least: usize) -> Vec<u64> {
 }
 
 /// The cursor as the journal has it, and the positions of all that there was to see.
-fn journal_of(folder: &Folder) -> (u64, Vec<u64>) {
+pub(super) fn journal_of(folder: &Folder) -> (u64, Vec<u64>) {
     let opened = Journal::open(SqliteOptions::at(folder.path())).unwrap();
     let mut indexer = opened.indexer.unwrap();
     indexer.catch_up().unwrap();

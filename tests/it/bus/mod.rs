@@ -4,6 +4,7 @@ mod cli;
 mod direct;
 mod durable;
 mod helpers;
+mod last;
 mod layers;
 mod letters;
 mod overflow;

@@ -63,6 +63,26 @@ fn those_of_one_correlation_stay_in_order_when_several_are_taken_at_once() {
 }
 
 #[test]
+fn one_that_fails_holds_up_those_of_its_correlation_alone() {
+    within(async {
+        let (tells, seen) = seen();
+        let first_fails = does(&tells, |delivery| match delivery.event().id.as_str() {
+            "e-1" => Err(HandleError::Retry("busy".into())),
+            _ => Ok(()),
+        });
+        let retry = Retry { first: Duration::from_secs(30), ..Retry::times(3) };
+        let subscribe = Subscribe::to("a").concurrency(64).retry(retry);
+        let stage = Stage::with(|builder| builder.subscriber("s", subscribe, first_fails)).await;
+        submit(&stage.handle, "a", "c", numbered(4)).await;
+        stage.submit(event("a", "d", "other")).await;
+        let mut both = seen.take(2);
+        both.sort();
+        assert_eq!(both, ["e-1", "other"]);
+        stage.close().await;
+    });
+}
+
+#[test]
 fn several_are_taken_at_once_if_it_says_so() {
     within(async {
         let (gate, come) = (Gate::default(), Gate::default());
