@@ -201,6 +201,8 @@ pub const RULE_ACTS: usize = 32;
 pub const RULE_DEPTH: usize = CHAIN_LENGTH / 2;
 /// Entities that one event may have a rule looked at for.
 pub const RULE_SUBJECTS: usize = 10_000;
+/// Things that may come of one event by rules, by rules that these set off, and so on: they share it out among themselves.
+pub const RULE_EVENTS: usize = RULE_SUBJECTS;
 /// Bytes of what one run does, or of what its undo does: its handler writes them twice, with what was before.
 pub const RUN_BYTES: usize = REACTION_BYTES / 4;
 /// Attempts of a call that a rule's run makes before it counts as refused.
@@ -213,8 +215,6 @@ pub const RELATED_KEPT: usize = 10_000;
 pub const RELATIONS: usize = 1_000;
 /// Entities that rules know: some hundred bytes each. Further ones are not known, and that is told.
 pub const ENTITIES_KEPT: usize = 1_000_000;
-/// Events that one event may lead to in a dry run.
-pub const DRY_RUN_CASCADE: usize = 10_000;
 /// Bytes of a subscription's name: correlations of letters hold it beside a position.
 pub const SUBSCRIBER_NAME_BYTES: usize = 100;
 /// Subscriptions at once.

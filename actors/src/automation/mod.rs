@@ -9,6 +9,7 @@ mod submit;
 mod view;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +35,8 @@ pub use view::AutomationView;
 const KEPT: (&str, u32) = ("regie/rules", 1);
 /// Events after which that is kept again.
 const KEEPS_EVERY: u64 = 50_000;
+/// Runs that are gathered before they are recorded; those of one event are always recorded together.
+const RUNS_AT_ONCE: usize = 256;
 
 /// What the actor needs from outside.
 #[derive(Clone)]
@@ -76,6 +79,8 @@ struct Look;
 pub struct Automation {
     evaluator: Evaluator,
     following: Following,
+    /// What was read and is not taken in yet.
+    unread: VecDeque<Followed>,
     sources: AutomationSources,
     /// What was committed before this life began may have been looked at in an earlier one.
     began_at: u64,
@@ -91,13 +96,15 @@ impl Automation {
         let (evaluator, from) = resumed(&sources.readers).unwrap_or_else(|| (Evaluator::new(RuleSet::default()), 0));
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
         let began_at = sources.journal.view().position.load(Ordering::Acquire);
-        Self { evaluator, following, sources, began_at, kept_at: from, recording: false, life }
+        let unread = VecDeque::new();
+        Self { evaluator, following, unread, sources, began_at, kept_at: from, recording: false, life }
     }
 
-    /// Takes in what was found; gives the runs that follow.
-    fn take(&mut self, found: Vec<Followed>) -> Result<Vec<Run>, StoreError> {
+    /// Takes in what was read, until there are runs enough to be recorded; gives the runs that follow.
+    fn take(&mut self) -> Result<Vec<Run>, StoreError> {
         let mut runs = Vec::new();
-        for followed in found {
+        while runs.len() < RUNS_AT_ONCE {
+            let Some(followed) = self.unread.pop_front() else { break };
             match followed {
                 Followed::Rules { position, digest, text } => self.take_over(digest, &text, position)?,
                 Followed::Event(came) => self.event(&came, &mut runs),
@@ -154,7 +161,7 @@ impl Automation {
     fn keep(&mut self) {
         let Some(index) = &self.sources.index else { return };
         let position = self.following.position();
-        if position == self.kept_at || self.recording {
+        if position == self.kept_at || self.recording || !self.unread.is_empty() {
             return;
         }
         let body = Body { rules: set_text(self.evaluator.rules()), known: self.evaluator.knowledge().clone() };
@@ -166,24 +173,28 @@ impl Automation {
 
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.life.maybe(FaultPoint::Automation);
-        let looked = match self.following.look() {
-            Looked::Found(found) => self.take(found),
-            Looked::AtEnd => return self.rest(ctx),
-            Looked::Trouble(error) => Err(error),
-        };
-        match looked {
-            Ok(runs) if runs.is_empty() => self.went_on(ctx),
-            Ok(runs) => self.record(runs, ctx),
-            Err(error) => {
-                tracing::warn!(%error, "the rules cannot follow the journal; they try again");
-                self.sources.view.trouble(self.following.position(), &error.to_string());
-                if !error.is_passing() {
-                    // Nobody is to wait for rules that cannot go on; `last_trouble` tells why.
-                    self.sources.through.send_replace(u64::MAX);
-                }
-                ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.begin_anew(ctx)));
+        if self.unread.is_empty() {
+            match self.following.look() {
+                Looked::Found(found) => self.unread.extend(found),
+                Looked::AtEnd => return self.rest(ctx),
+                Looked::Trouble(error) => return self.trouble(&error, ctx),
             }
         }
+        match self.take() {
+            Ok(runs) if runs.is_empty() => self.went_on(ctx),
+            Ok(runs) => self.record(runs, ctx),
+            Err(error) => self.trouble(&error, ctx),
+        }
+    }
+
+    fn trouble(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        tracing::warn!(%error, "the rules cannot follow the journal; they try again");
+        self.sources.view.trouble(self.following.position(), &error.to_string());
+        if !error.is_passing() {
+            // Nobody is to wait for rules that cannot go on; `last_trouble` tells why.
+            self.sources.through.send_replace(u64::MAX);
+        }
+        ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.begin_anew(ctx)));
     }
 
     /// What was half taken in is thrown away.
@@ -207,6 +218,9 @@ impl Automation {
 
     fn went_on(&mut self, ctx: &mut Context<Self>) {
         self.recording = false;
+        if !self.unread.is_empty() {
+            return ctx.notify(Look);
+        }
         let position = self.following.position();
         self.sources.through.send_replace(position);
         self.sources.view.is_through(position, self.evaluator.world().len());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::{About, Doing, Emitting, Thing};
 use super::run::{Act, Before, Run, Trigger};
 use super::scene::Scene;
+use super::share::Share;
 use super::template::Template;
 use super::{Committed, Rule, World};
 use crate::Json;
@@ -31,7 +32,7 @@ pub(super) struct Firing<'f> {
 
 impl Firing<'_> {
     /// The run, with all that it does; with an error and nothing to do if one of its acts cannot be made out.
-    pub(super) fn run(&self, world: &World) -> Run {
+    pub(super) fn run(&self, world: &World, share: Share) -> Run {
         let mut run = self.empty();
         let depth = self.event().correlation_chain.len();
         if depth >= limits::RULE_DEPTH {
@@ -41,7 +42,7 @@ impl Firing<'_> {
             );
             return Run { error: Some(why), ..run };
         }
-        match self.acts(&run.id, world) {
+        match self.acts(&run.id, world, share) {
             Ok((acts, before)) => (run.acts, run.before) = (acts, before),
             Err(why) => run.error = Some(why),
         }
@@ -81,9 +82,9 @@ impl Firing<'_> {
         }
     }
 
-    fn acts(&self, run: &str, world: &World) -> Result<(Vec<Act>, Vec<Before>), String> {
+    fn acts(&self, run: &str, world: &World, share: Share) -> Result<(Vec<Act>, Vec<Before>), String> {
         let scene = Scene::new(self.event(), self.subject, world, &self.rule.acts_need);
-        let making = Making { firing: self, run, world, view: scene.view() };
+        let making = Making { firing: self, run, share: share.told(), world, view: scene.view() };
         let (mut acts, mut before) = (Vec::new(), Vec::new());
         for (nth, doing) in self.rule.doing().iter().enumerate() {
             let act = making.act(nth, doing).map_err(|why| format!("do[{nth}]: {why}"))?;
@@ -104,6 +105,7 @@ impl Firing<'_> {
 struct Making<'m> {
     firing: &'m Firing<'m>,
     run: &'m str,
+    share: (&'static str, String),
     world: &'m World,
     view: View<'m>,
 }
@@ -122,6 +124,7 @@ impl Making<'_> {
                 update.cause = Some(self.cause());
                 update.chain = self.chain();
                 update.metadata.insert(RUN.to_string(), self.run.to_string());
+                update.metadata.insert(self.share.0.to_string(), self.share.1.clone());
                 Ok(Act::Update(Box::new(update)))
             }
             Doing::Call { agent, task } => {
@@ -170,7 +173,10 @@ impl Making<'_> {
         if let Some(payload) = &emit.payload {
             event = event.payload(payload.fill(&self.view).map_err(|error| error.to_string())?);
         }
-        let event = event.priority(emit.priority.unwrap_or_default()).metadata(RUN, self.run);
+        let event = event
+            .priority(emit.priority.unwrap_or_default())
+            .metadata(RUN, self.run)
+            .metadata(self.share.0, &self.share.1);
         let built = event.build().map_err(|error| error.to_string())?;
         Json::parse(built.raw()).map_err(|error| error.to_string())
     }

@@ -8,7 +8,6 @@ use super::run::{Act, Run};
 use crate::Json;
 use crate::entity::Update;
 use crate::event::{CorrelationId, Event, Identity, Incoming, Origin};
-use crate::limits;
 use crate::{Timestamp, automation::WorldError};
 
 /// Says what an update comes to, given the entity's fields: the events that the catalogue tells it by.
@@ -25,38 +24,21 @@ pub struct DryRun {
     pub refused: Vec<(String, String)>,
 }
 
-/// More follows from one event than [`DRY_RUN_CASCADE`](limits::DRY_RUN_CASCADE) events.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "more than {} events follow from event '{id}' of '{correlation}' (DRY_RUN_CASCADE); the last run was of rule '{rule}'",
-    limits::DRY_RUN_CASCADE
-)]
-pub struct Cascade {
-    /// The event's correlation.
-    pub correlation: CorrelationId,
-    /// Its id.
-    pub id: String,
-    /// The rule that had the last of them go out.
-    pub rule: String,
-}
-
 /// What rules would do with events: each is told to a copy of what is known, and so is all that follows from it. An event that
-/// comes twice counts once. Agents are not called.
-///
-/// # Errors
-/// If more follows from one event than can be told.
+/// comes twice counts once. Agents are not called. It ends, since no more than [`RULE_EVENTS`](crate::limits::RULE_EVENTS) come of one
+/// event.
 pub fn dry_run<'e>(
     evaluator: &Evaluator,
     events: impl IntoIterator<Item = (&'e Event, Timestamp)>,
     updates: Updates<'_>,
-) -> Result<DryRun, Cascade> {
+) -> DryRun {
     let position = evaluator.world().position();
     let (evaluator, seen) = (evaluator.clone(), HashSet::new());
     let mut trial = Trial { evaluator, position, seen, updates, told: DryRun::default() };
     for (event, recorded_at) in events {
-        trial.event(event, recorded_at)?;
+        trial.event(event, recorded_at);
     }
-    Ok(trial.told)
+    trial.told
 }
 
 struct Trial<'u> {
@@ -69,19 +51,12 @@ struct Trial<'u> {
 
 impl Trial<'_> {
     /// An event with all that follows from it.
-    fn event(&mut self, event: &Event, recorded_at: Timestamp) -> Result<(), Cascade> {
+    fn event(&mut self, event: &Event, recorded_at: Timestamp) {
         let mut waiting: VecDeque<Arc<Event>> = VecDeque::new();
-        let mut count = 0;
         self.one(event, recorded_at, &mut waiting);
         while let Some(next) = waiting.pop_front() {
-            count += 1;
-            if count > limits::DRY_RUN_CASCADE {
-                let rule = self.told.runs.last().map(|run| run.rule.clone()).unwrap_or_default();
-                return Err(Cascade { correlation: event.correlation_id.clone(), id: event.id.clone(), rule });
-            }
             self.one(&next, recorded_at, &mut waiting);
         }
-        Ok(())
     }
 
     fn one(&mut self, event: &Event, recorded_at: Timestamp, waiting: &mut VecDeque<Arc<Event>>) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::acts::{Firing, UNDO};
 use super::file::relation_text;
 use super::scene::Scene;
+use super::share::Share;
 use super::world::{World, WorldError};
 use super::{Rule, RuleSet, Run};
 use crate::event::{EntityRef, Event};
@@ -49,6 +50,21 @@ struct Edge {
     /// Of the rule's text: another text is another rule.
     rule: Digest,
     held: BTreeSet<EntityRef>,
+    /// For which its condition could not be told last time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    failing: BTreeSet<Option<EntityRef>>,
+}
+
+impl Edge {
+    fn of(rule: &Rule) -> Self {
+        Self { rule: digest_of_rule(rule), held: BTreeSet::new(), failing: BTreeSet::new() }
+    }
+}
+
+/// What a look at a rule for a subject comes to.
+enum Look<'f> {
+    Fires(Firing<'f>),
+    Fails(Run),
 }
 
 /// Whether the world has to be told again from the beginning, because relations are others than it was folded by.
@@ -137,32 +153,49 @@ impl Evaluator {
         subjects.iter_mut().for_each(|subjects| subjects.look(event, &self.known.world));
         let errors = self.learn(committed);
         subjects.iter_mut().for_each(|subjects| subjects.look(event, &self.known.world));
-        let mut runs = Vec::new();
-        for (rule, subjects) in matching.into_iter().zip(subjects) {
-            self.rule(rule, subjects, committed, &mut runs);
+        let digest = self.digest.clone();
+        let mut looks = Vec::new();
+        for (rule, subjects) in matching.into_iter().zip(&subjects) {
+            self.rule(|subject| Firing { rule, rules: &digest, subject, committed }, subjects, &mut looks);
         }
-        Taken { runs, errors }
+        Taken { runs: self.runs(event, looks), errors }
     }
 
-    fn rule(&mut self, rule: &Rule, subjects: Subjects<'_>, committed: &Committed<'_>, runs: &mut Vec<Run>) {
-        let digest = self.digest.clone();
-        let firing = |subject| Firing { rule, rules: &digest, subject, committed };
+    fn rule<'f>(
+        &mut self,
+        firing: impl Fn(Option<&'f EntityRef>) -> Firing<'f>,
+        subjects: &'f Subjects<'_>,
+        looks: &mut Vec<Look<'f>>,
+    ) {
         match subjects {
-            Subjects::Own(subject) => runs.extend(self.subject(&firing(subject))),
+            Subjects::Own(subject) => looks.extend(self.subject(firing(*subject))),
             Subjects::Of { found, .. } if found.len() > limits::RULE_SUBJECTS => {
-                let limit = limits::RULE_SUBJECTS;
-                runs.push(firing(None).failed(format!("it is about more than {limit} entities here (RULE_SUBJECTS)")));
+                let why = format!("it is about more than {} entities here (RULE_SUBJECTS)", limits::RULE_SUBJECTS);
+                looks.push(Look::Fails(firing(None).failed(why)));
             }
             Subjects::Of { found, .. } => {
-                for subject in &found {
-                    runs.extend(self.subject(&firing(Some(subject))));
-                }
+                looks.extend(found.iter().filter_map(|subject| self.subject(firing(Some(subject)))));
             }
         }
     }
 
-    /// Looks at one rule for one subject.
-    fn subject(&mut self, firing: &Firing<'_>) -> Option<Run> {
+    /// What is done, once it is known how much that is in all.
+    fn runs(&self, event: &Event, looks: Vec<Look<'_>>) -> Vec<Run> {
+        let firings = looks.iter().filter_map(|look| match look {
+            Look::Fires(firing) => Some(firing),
+            Look::Fails(_) => None,
+        });
+        let share = Share::out(event, firings);
+        let run = |look| match (look, &share) {
+            (Look::Fails(run), _) => run,
+            (Look::Fires(firing), Ok(share)) => firing.run(&self.known.world, *share),
+            (Look::Fires(firing), Err(why)) => firing.failed(why.clone()),
+        };
+        looks.into_iter().map(run).collect()
+    }
+
+    /// Looks at one rule for one subject. A condition that cannot be told is told as a failure once, until it can be again.
+    fn subject<'f>(&mut self, firing: Firing<'f>) -> Option<Look<'f>> {
         let (rule, event) = (firing.rule, firing.committed.event);
         let undoes = event.metadata.contains_key(UNDO);
         let rises = match rule.condition() {
@@ -171,24 +204,32 @@ impl Evaluator {
                 let scene = Scene::new(event, firing.subject, &self.known.world, &rule.needs);
                 match condition.truth(&scene.view()) {
                     Ok(holds) => self.moves(rule, firing.subject, holds),
-                    Err(error) => return Some(firing.failed(format!("when: {error}"))),
+                    Err(error) => {
+                        let edge = self.known.edges.entry(rule.name().to_string()).or_insert_with(|| Edge::of(rule));
+                        let is_new = edge.failing.insert(firing.subject.cloned());
+                        return is_new.then(|| Look::Fails(firing.failed(format!("when: {error}"))));
+                    }
                 }
             }
         };
-        (rises && !undoes).then(|| firing.run(&self.known.world))
+        (rises && !undoes).then_some(Look::Fires(firing))
     }
 
     /// Keeps whether a rule holds for a subject; says whether it does and did not before. Without a subject, whenever it does.
     fn moves(&mut self, rule: &Rule, subject: Option<&EntityRef>, holds: bool) -> bool {
+        if let Some(edge) = self.known.edges.get_mut(rule.name())
+            && !edge.failing.is_empty()
+        {
+            edge.failing.remove(&subject.cloned());
+        }
         let Some(subject) = subject else { return holds };
-        let fresh = || Edge { rule: digest_of_rule(rule), held: BTreeSet::new() };
         if !holds {
             if let Some(edge) = self.known.edges.get_mut(rule.name()) {
                 edge.held.remove(subject);
             }
             return false;
         }
-        self.known.edges.entry(rule.name().to_string()).or_insert_with(fresh).held.insert(subject.clone())
+        self.known.edges.entry(rule.name().to_string()).or_insert_with(|| Edge::of(rule)).held.insert(subject.clone())
     }
 }
 

@@ -36,6 +36,7 @@ mod rules_file;
 mod rules_help;
 mod rules_interest;
 mod rules_run;
+mod rules_share;
 mod rules_undo;
 mod rules_world;
 mod signal_filter;

@@ -46,7 +46,7 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
         plan(update, fields, &catalogue, at).map_err(|unfit| unfit.to_string())
     };
     let come = events.iter().map(|event| (event.event(), event.event().timestamp));
-    let told = tried(&evaluator, come, &updates).map_err(|error| Failure::Usage(error.to_string()))?;
+    let told = tried(&evaluator, come, &updates);
     let mut screen = Screen::stdout();
     if args.common.json {
         print_json(&mut screen, &told)?;
