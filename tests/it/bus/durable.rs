@@ -5,12 +5,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use regie::actors::faults::{FaultPoint, Faults};
-use regie::bus::{Delivery, From, Subscribe};
+use regie::bus::{Delivery, From, Subscribe, SubscribeError};
 use regie::core::event::CorrelationId;
 use regie::core::query::Filter;
 use regie::journal::{Journal, SqliteOptions};
@@ -134,6 +134,25 @@ fn the_death_of_the_bus_costs_no_delivery_and_repeats_only_what_handlers_had_not
             stage.close().await;
         });
     }
+}
+
+#[test]
+fn when_the_bus_is_given_up_its_subscriptions_end_and_new_ones_are_refused() {
+    within(async {
+        let dies = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&dies);
+        let faults = Faults::when(move |at, part| {
+            at == FaultPoint::BusLook && &**part == "bus" && told.load(Ordering::Relaxed)
+        });
+        let stage = Stage::with(|builder| builder.faults(faults)).await;
+        let mut plain = stage.handle.subscribe(Subscribe::to("a")).await.unwrap();
+        submit(&stage.handle, "a", "c", numbered(3)).await;
+        assert_eq!(ids(&mut plain, 3).await, numbered(3));
+        dies.store(true, Ordering::Relaxed);
+        submit(&stage.handle, "a", "c", ["last".to_string()]).await;
+        assert!(plain.next().await.is_none(), "it ends, and keeps nobody waiting");
+        assert_eq!(stage.handle.subscribe(Subscribe::to("a")).await.err(), Some(SubscribeError::Closing));
+    });
 }
 
 fn through_of(delivery: &Delivery) -> u64 {
