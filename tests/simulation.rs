@@ -10,12 +10,14 @@
 //! ```
 
 mod simulation {
+    pub(crate) mod automation;
     pub(crate) mod clients;
     pub(crate) mod dice;
     pub(crate) mod disk;
     pub(crate) mod effects;
     pub(crate) mod faults;
     pub(crate) mod four;
+    pub(crate) mod log;
     pub(crate) mod memory;
     pub(crate) mod model;
     pub(crate) mod people;

@@ -89,6 +89,9 @@ impl Clients {
             .actor(Principal::user(*dice.pick(&["ana", "ben"])))
             .entity(EntityRef::new("thing", *dice.pick(&["x", "y"])))
             .change(*dice.pick(&["colour", "size"]), None::<u64>, made);
+        if dice.one_in(3) {
+            event = event.related(EntityRef::new("group", *dice.pick(&["g", "h"])));
+        }
         if !dice.one_in(8) {
             event = event.timestamp(Timestamp::from_micros(now.micros() + dice.between(-90_000, 90_000)));
         }

@@ -10,7 +10,9 @@ use regie_journal::{
     StoreError, StoredRecord, Tip, Trails, Turn, Writer, verify,
 };
 
+use crate::simulation::automation::Kept;
 use crate::simulation::four::Four;
+use crate::simulation::log::Log;
 use crate::simulation::program::Program;
 
 /// How the next append fails.
@@ -83,6 +85,9 @@ pub(crate) struct Disk {
     readers: Readers,
     reader: Reader,
     switch: Arc<Switch>,
+    pub(crate) log: Log,
+    /// What was kept of what rules know.
+    pub(crate) kept: Vec<Kept>,
 }
 
 impl Disk {
@@ -92,12 +97,15 @@ impl Disk {
         let faulty = Faulty { store: writer.into_store(), switch: Arc::clone(&switch) };
         let writer = Some(Writer::over(Box::new(faulty), Trails::default()));
         let reader = readers.open().expect("a reader");
-        Self { writer, readers, reader, switch }
+        let log = Log::new(&readers);
+        Self { writer, readers, reader, switch, log, kept: Vec::new() }
     }
 
     pub(crate) fn append(&mut self, turns: &[Turn], fault: Fault) -> Result<Committed, StoreError> {
         self.switch.fault.store(fault as u8, Ordering::Relaxed);
-        self.writer.as_mut().expect("an open journal").append(turns)
+        let committed = self.writer.as_mut().expect("an open journal").append(turns);
+        self.log.go_on();
+        committed
     }
 
     pub(crate) fn is_latched(&self) -> bool {
@@ -129,6 +137,11 @@ impl Disk {
 
     pub(crate) fn record(&mut self, position: u64) -> StoredRecord {
         self.reader.record(position).expect("a readable record").expect("a record at a position that was told")
+    }
+
+    /// Whether there is a correlation.
+    pub(crate) fn knows(&mut self, correlation: &CorrelationId) -> bool {
+        self.reader.tip(correlation).expect("the index").is_some()
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader {

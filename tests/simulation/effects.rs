@@ -27,6 +27,7 @@ impl World {
             match effect {
                 Effect::Call { agent, timeout_ms, .. } => self.call(key, &agent, timeout_ms),
                 Effect::Send { event } => self.send(key, event),
+                Effect::Update(update) => self.update(key, update),
                 _ => panic!("a timer does not go out"),
             }
         }
@@ -108,6 +109,7 @@ impl World {
             Out::Call { outcome, .. } => self.end(key, EffectEnd::Agent(outcome)),
             Out::SendAgain(event) => self.send(key, event),
             Out::EndAgain(end) => self.end(key, end),
+            Out::UpdateAgain(update) => self.update(key, update),
             waiting => panic!("{waiting:?} waits for its workflow"),
         }
     }
@@ -142,6 +144,8 @@ impl World {
             // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
             Asker::End(key) => drop(self.memory.out.remove(&key)),
             Asker::Send(key) => self.tell_sender(key, outcome, (records, first)),
+            Asker::Update(key) => self.tell_updater(key, &outcome, first),
+            Asker::Run(life, event) => self.tell_automation(life, event, &outcome),
             Asker::Question(who) => {
                 let is_taken = !matches!(outcome, Outcome::Refused(_));
                 self.told_question(who, (passing, is_taken));

@@ -45,6 +45,7 @@ impl World {
         self.model.starts(kind);
         self.memory = Memory::new(governor(&self.program.in_force.set, &mut self.disk));
         self.keep_promises();
+        self.rules_begin();
         let wakes = self.assert_wakes();
         self.memory.timers = wakes.into_iter().map(|(due, correlation)| (correlation, due)).collect();
         self.clients.all.iter_mut().for_each(Submission::try_anew);

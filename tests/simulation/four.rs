@@ -60,10 +60,24 @@ pub(crate) enum Bug {
     JudgesByHalfASet,
     /// What reasoners say to other policies is taken for an answer to those in force.
     TrustsEarlierSets,
+    /// The rules in force are not recorded with the first event that they watch for.
+    ForgetsRules,
+    /// What rules know is kept while runs are being recorded.
+    KeepsTooFar,
+    /// What was kept does not tell for which subjects rules held.
+    ForgetsEdges,
+    /// After a death it is looked on from the end of the journal.
+    PassesOver,
+    /// A run has another id in each life of whoever has it recorded.
+    MakesUpRunIds,
+    /// An update that is asked for again is another one.
+    UpdatesTwice,
+    /// Later changes are overwritten by any undo.
+    UndoesOverLater,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 24] = [
+pub(crate) const BUGS: [Bug; 31] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -88,6 +102,13 @@ pub(crate) const BUGS: [Bug; 24] = [
     Bug::LetsAllOfABurstOn,
     Bug::JudgesByHalfASet,
     Bug::TrustsEarlierSets,
+    Bug::ForgetsRules,
+    Bug::KeepsTooFar,
+    Bug::ForgetsEdges,
+    Bug::PassesOver,
+    Bug::MakesUpRunIds,
+    Bug::UpdatesTwice,
+    Bug::UndoesOverLater,
 ];
 
 /// The four functions, perhaps with a bug.

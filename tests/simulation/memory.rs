@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, Event};
+use regie_core::entity::Update;
+use regie_core::event::{CorrelationId, Event, Incoming};
 use regie_core::governance::{Ask, AskId, Governor, Judgement, Promise, Ruling, Who};
 use regie_core::limits;
 use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{
     self as core, AgentOutcome, Command, EffectEnd, EffectKey, KnownEvent, Poison, Refusal, State,
 };
-use regie_journal::{Conflict, Placed, Tip};
+use regie_journal::{Conflict, Placed, SetInForce, Tip};
 
 use crate::simulation::rules::InForce;
 
@@ -45,6 +46,10 @@ pub(crate) enum Asker {
     Question(Who),
     /// The policies, which have a place for it.
     Promise(Promise),
+    /// What has rules look at events, in that life of it: their run.
+    Run(u64, Incoming),
+    /// The effect that asked for this update.
+    Update(Key),
     /// A repetition that nobody waits for.
     Nobody,
 }
@@ -127,6 +132,8 @@ pub(crate) struct Turn {
     pub(crate) done: Vec<(u64, Outcome)>,
     pub(crate) ask: Option<AskId>,
     pub(crate) governed: bool,
+    /// The rules that watch for a new event of it.
+    pub(crate) watched: Option<&'static Arc<SetInForce>>,
     pub(crate) stage: Stage,
 }
 
@@ -196,6 +203,10 @@ pub(crate) enum Out {
     Sending(Arc<str>),
     /// Its event is to be sent again.
     SendAgain(Arc<str>),
+    /// An update is on its way.
+    Updating(Box<Update>),
+    /// It is to be asked for again.
+    UpdateAgain(Box<Update>),
     /// Its end has been told to its workflow.
     Ending(EffectEnd),
     /// Its end is to be told again.

@@ -1,6 +1,6 @@
 //! The program that a process runs: its handlers and its policies. A restart may bring another.
 
-use regie_core::workflow::Definitions;
+use regie_core::workflow::{Definitions, own_definitions};
 
 use crate::simulation::rules::{InForce, NONE, OTHER, Policies, USUAL};
 use crate::simulation::script::Puppet;
@@ -35,7 +35,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(kind: Kind) -> Self {
-        let mut definitions = Definitions::default();
+        let mut definitions = own_definitions();
         (1..=kind.puppet).for_each(|version| assert!(definitions.add(Puppet { name: "puppet", version })));
         if kind.guest {
             assert!(definitions.add(Puppet { name: "guest", version: 1 }));

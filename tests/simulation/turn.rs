@@ -12,7 +12,7 @@ use regie_core::reasoning::Ask;
 use regie_core::workflow::{
     self as core, Command, Context, Effect, EffectKey, Fact, Owed, Refusal, State, is_governed,
 };
-use regie_journal::{Placed, Tip, Wake};
+use regie_journal::{Placed, SetInForce, Tip, Wake};
 
 use crate::simulation::four::Bug;
 use crate::simulation::memory::{
@@ -25,6 +25,12 @@ pub(crate) struct Taking {
     pub(crate) correlation: CorrelationId,
     pub(crate) life: Life,
     pub(crate) turn: Turn,
+}
+
+impl Taking {
+    pub(crate) fn tell(&mut self, item: &Item, outcome: Outcome) {
+        tell(self, item, outcome);
+    }
 }
 
 /// What became of one item.
@@ -50,7 +56,17 @@ impl World {
         let (records, done) = (Vec::new(), Vec::new());
         let in_force = self.program.in_force.clone();
         self.model.begins_turn(correlation, in_force.policies);
-        let turn = Turn { in_force, before, rest, records, done, ask: None, governed: false, stage: Stage::Taking };
+        let turn = Turn {
+            in_force,
+            before,
+            rest,
+            records,
+            done,
+            ask: None,
+            governed: false,
+            watched: None,
+            stage: Stage::Taking,
+        };
         self.take_all(Taking { correlation: correlation.clone(), life, turn });
     }
 
@@ -98,7 +114,10 @@ impl World {
 
     fn take_item(&mut self, taking: &mut Taking, item: &Item) -> Step {
         match &item.task {
-            Task::Command(command) => self.command(taking, item, command),
+            Task::Command(command) => match &**command {
+                Command::Update(update) => self.take_update(taking, item, update),
+                _ => self.command(taking, item, command),
+            },
             Task::Due => {
                 self.spread(taking, item);
                 Step::Taken
@@ -124,7 +143,7 @@ impl World {
         items.rev().for_each(|item| taking.turn.rest.push_front(item));
     }
 
-    fn command(&mut self, taking: &mut Taking, item: &Item, command: &Arc<Command>) -> Step {
+    pub(crate) fn command(&mut self, taking: &mut Taking, item: &Item, command: &Arc<Command>) -> Step {
         if is_known(taking, item, command) {
             return Step::Taken;
         }
@@ -166,7 +185,8 @@ impl World {
                         tell(taking, item, Outcome::Done);
                     }
                     Command::Submit { event, .. } => {
-                        taking.turn.governed = true;
+                        taking.turn.governed |= !taking.correlation.is_own();
+                        taking.turn.watched = taking.turn.watched.or_else(|| self.ruled.over(event.event()));
                         taking.turn.done.push((item.ticket, Outcome::Recorded(event.shared(), at)));
                     }
                     _ => tell(taking, item, Outcome::Done),
@@ -205,14 +225,17 @@ impl World {
         if taking.turn.records.len() > 1 {
             self.tally.count("turn: several commands");
         }
+        let (first, records) = (taking.turn.before.sequence + 1, taking.turn.records.len() as u64);
+        let watched = taking.turn.watched.map(|set| set.text.as_str());
         let turn = regie_journal::Turn {
             correlation: taking.correlation.clone(),
             expected: taking.turn.before,
             at: taking.turn.records[0].record.at,
             records: taking.turn.records.iter().map(|turn| turn.encoded.clone()).collect(),
             wake: self.four.next_due(&taking.life.state).map_or(Wake::Never, Wake::At),
-            sets: taking.turn.in_force.record.clone().filter(|_| taking.turn.governed).into_iter().collect(),
+            sets: self.sets(&taking),
         };
+        self.model.appends(&taking.correlation, first..first + records, watched);
         let append = Append { turn, ask: taking.turn.ask, freed: freed_in(&taking) };
         let lane = self.memory.lane(&taking.correlation);
         lane.appends.push_back(append);
@@ -228,6 +251,13 @@ impl World {
             self.tell_all(&taking.correlation, outcomes, (&taking.turn.records, first));
         }
         self.put_back(taking);
+    }
+
+    /// The sets that have a say over the turn: they are recorded with it.
+    fn sets(&self, taking: &Taking) -> Vec<Arc<SetInForce>> {
+        let policies = taking.turn.in_force.record.clone().filter(|_| taking.turn.governed);
+        let rules = taking.turn.watched.filter(|_| !self.four.has(Bug::ForgetsRules));
+        policies.into_iter().chain(rules.cloned()).collect()
     }
 
     /// The journal's answer to a turn is there.

@@ -9,6 +9,8 @@ use regie_core::workflow::{AgentOutcome, EffectEnd};
 use regie_core::{Digest, Timestamp};
 use regie_journal::Snapshot;
 
+use crate::simulation::automation::Automation;
+use crate::simulation::automation::words::{InForce, MANY, NO_RULES, SOME};
 use crate::simulation::clients::{Clients, Submission};
 use crate::simulation::dice::Dice;
 use crate::simulation::disk::Disk;
@@ -43,6 +45,8 @@ pub(crate) struct World {
     pub(crate) program: Program,
     pub(crate) disk: Disk,
     pub(crate) memory: Memory,
+    pub(crate) ruled: InForce,
+    pub(crate) automation: Automation,
     pub(crate) clients: Clients,
     pub(crate) model: Model,
     pub(crate) tally: Tally,
@@ -72,19 +76,25 @@ pub(crate) enum Work {
     CallBack,
     Enact,
     Submit(usize),
+    LookByRules,
+    RecordRun,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, four: Four, verbose: bool) -> Self {
         let (program, mut disk) = (Program::new(WHOLE), Disk::new());
         let memory = Memory::new(governor(&program.in_force.set, &mut disk));
+        let mut dice = Dice::new(seed);
+        let watches = dice.weighted(&[(3, MANY), (2, SOME), (6, NO_RULES)]);
         Self {
-            dice: Dice::new(seed),
+            dice,
             four,
             now: Timestamp::from_millis(1_000_000),
             program,
             disk,
             memory,
+            ruled: InForce { now: watches.ruled(), before: NO_RULES.ruled() },
+            automation: Automation::new(),
             clients: Clients::default(),
             model: Model::new(WHOLE),
             tally: Tally::default(),
@@ -120,6 +130,9 @@ impl World {
             147..165 => self.a_person_decides(),
             165..168 if !self.memory.said.is_empty() => self.tell_stale_words(),
             168..176 => self.read_other_policies(),
+            176..179 => self.enact_other_rules(),
+            179..181 => self.automation_dies(),
+            181..186 => self.a_person_undoes(),
             84..129 => self.submit_new(),
             129..141 if !self.clients.all.is_empty() => self.submit_again(),
             141..147 if !self.clients.all.is_empty() => self.submit_other_bytes(),
@@ -153,6 +166,8 @@ impl World {
             Work::CallBack => self.call_back_again(),
             Work::Enact => self.enact(),
             Work::Submit(nth) => self.submit_nth(nth),
+            Work::LookByRules => self.automation_looks(),
+            Work::RecordRun => self.record_again(),
         }
         true
     }
@@ -170,12 +185,14 @@ impl World {
         ready.extend(told.map(Work::Policies));
         let out = self.memory.out.iter().filter(|(_, out)| match out {
             Out::Call { ends, .. } => *ends <= self.now,
-            Out::SendAgain(_) | Out::EndAgain(_) => true,
-            Out::Sending(_) | Out::Ending(_) => false,
+            Out::SendAgain(_) | Out::EndAgain(_) | Out::UpdateAgain(_) => true,
+            Out::Sending(_) | Out::Ending(_) | Out::Updating(_) => false,
         });
         ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));
         let answers = self.memory.questions.iter().filter(|(_, question)| is_ready(question, self.now));
         ready.extend(answers.map(|(who, _)| Work::Answer(who.clone())));
+        ready.extend(self.automation.is_ready(self.model.position()).then_some(Work::LookByRules));
+        ready.extend((!self.automation.again.is_empty()).then_some(Work::RecordRun));
         ready.extend((!self.memory.promises.is_empty()).then_some(Work::CallBack));
         ready.extend(self.memory.read.as_ref().filter(|reading| reading.done <= self.now).map(|_| Work::Enact));
         let due = self.memory.timers.iter().filter(|(_, due)| **due <= self.now);

@@ -6,7 +6,8 @@ use regie_core::Timestamp;
 use regie_core::entity::fold;
 use regie_core::event::{Format, Incoming};
 use regie_core::governance::KeyKind;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::thread::Event;
 use crate::simulation::script::Do;
@@ -25,12 +26,16 @@ pub(super) struct Seen {
     pub(super) entity: Option<Entity>,
     #[serde(default)]
     pub(super) metadata: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "script")]
     pub(super) payload: Vec<Do>,
     #[serde(default)]
     pub(super) timestamp: Option<String>,
     #[serde(default)]
     pub(super) changes: BTreeMap<String, Change>,
+    #[serde(default)]
+    pub(super) related: Vec<Entity>,
+    #[serde(default)]
+    pub(super) causation_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -39,16 +44,24 @@ struct Actor {
     id: String,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entity {
     #[serde(rename = "type")]
-    kind: String,
-    id: String,
+    pub(super) kind: String,
+    pub(super) id: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Change {
-    after: u64,
+    #[serde(default)]
+    pub(super) before: Value,
+    #[serde(default)]
+    pub(super) after: Value,
+}
+
+/// What tells a puppet nothing is no script.
+fn script<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Do>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 impl Seen {
@@ -90,7 +103,7 @@ pub(super) fn assert_entities<'a>(events: impl Iterator<Item = &'a Event>) {
         let read: Vec<(Incoming, u64)> = events.iter().map(|event| (event.incoming(), event.position)).collect();
         let state = fold(read.iter().map(|(event, position)| (event.event(), *position, true))).expect("a state");
         let last = |field: &str| events.iter().rev().find_map(|event| event.seen.changes.get(field));
-        for field in ["colour", "size"] {
+        for field in ["colour", "size", "shade", "mark", "things"] {
             let found = state.fields.get(field).map(|value| value.text().to_string());
             assert_eq!(found, last(field).map(|change| change.after.to_string()), "{field} of {entity:?}");
         }
@@ -99,7 +112,7 @@ pub(super) fn assert_entities<'a>(events: impl Iterator<Item = &'a Event>) {
 }
 
 impl Event {
-    fn incoming(&self) -> Incoming {
+    pub(super) fn incoming(&self) -> Incoming {
         let raw = self.raw.as_str().into();
         Incoming::recover(Format::Regie, raw, None, self.recorded).expect("an event that was recorded")
     }

@@ -6,7 +6,9 @@ mod expect;
 mod foresee;
 mod history;
 mod keys;
+mod runs;
 mod thread;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +17,15 @@ use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState, Status}
 use regie_core::governance::{Judgement, Who};
 use regie_core::reasoning::{Ask, Reasoning};
 use regie_core::workflow::{AgentOutcome, Definitions, Effect, EffectEnd, EffectKey, Fact, Record, State};
-use regie_journal::{POLICIES, Row};
+use regie_journal::{POLICIES, RULES, Row};
 
 use crate::simulation::memory::Key;
 use crate::simulation::program::Kind;
 use crate::simulation::rules::{Does, Policies};
 use crate::simulation::tally::Tally;
 use keys::Keys;
+use runs::Rules;
+pub(crate) use runs::Verdict;
 use thread::Thread;
 
 /// Where a record stands, and by what it was made.
@@ -53,9 +57,10 @@ pub(crate) struct Model {
     /// What agents will have given, by effect.
     given: BTreeMap<Key, Vec<AgentOutcome>>,
     /// Effects that were begun.
-    begun: BTreeSet<Key>,
+    begun: BTreeMap<Key, Effect>,
     deaths: BTreeMap<CorrelationId, u32>,
     policy_records: u64,
+    rules: Rules,
     /// What it saw happen.
     pub(crate) tally: Tally,
 }
@@ -73,9 +78,10 @@ impl Model {
             words: BTreeMap::new(),
             told_new: BTreeSet::new(),
             given: BTreeMap::new(),
-            begun: BTreeSet::new(),
+            begun: BTreeMap::new(),
             deaths: BTreeMap::new(),
             policy_records: 0,
+            rules: Rules::default(),
             tally: Tally::default(),
         }
     }
@@ -134,12 +140,21 @@ impl Model {
             assert_eq!(record.sequence, self.policy_records);
             return;
         }
+        if &*correlation == RULES {
+            return self.rule_set(record);
+        }
+        self.assert_ruled(&correlation, record);
         let mut thread = self.threads.remove(&correlation).unwrap_or_default();
         let deaths = self.deaths.get(&correlation).copied().unwrap_or(0);
         let policies = self.turns[&correlation];
         let place = Place { position: self.position, deaths, kind: &self.kind, policies };
-        thread.follow(&correlation, record, &place);
-        self.keys.follow(&correlation, &thread, record);
+        if correlation.is_own() {
+            thread.follow_own(record, self.position);
+            thread.count_own(record, &mut self.tally);
+        } else {
+            thread.follow(&correlation, record, &place);
+            self.keys.follow(&correlation, &thread, record);
+        }
         if thread.events.contains_key(&record.sequence) {
             self.received.insert(self.position, (correlation.clone(), record.sequence));
         }
@@ -166,9 +181,19 @@ impl Model {
             }
             EffectEnd::Sent { position, state } => {
                 let (_, event) = self.event_at(*position);
-                assert_eq!(event.seen.id, regie_core::event::emitted_id(&key.0, &key.1.step, key.1.attempt));
+                let Some(Effect::Send { event: sent }) = self.begun.get(key) else { panic!("{key:?} was never sent") };
+                assert_eq!(event.raw, **sent, "what {key:?} has sent is something else");
+                if !key.0.is_own() {
+                    assert_eq!(event.seen.id, regie_core::event::emitted_id(&key.0, &key.1.step, key.1.attempt));
+                }
                 assert_eq!(event.first.state, *state, "the state that was told to {key:?}");
             }
+            EffectEnd::Updated { first, events } => {
+                let Some(Effect::Update(update)) = self.begun.get(key) else { panic!("{key:?} was no update") };
+                let of = || self.event_at(*first).1.seen.metadata.get("update");
+                assert!(*events == 0 || of() == update.id.as_ref(), "{key:?} ended by another update");
+            }
+            EffectEnd::NotSent { .. } if matches!(self.begun.get(key), Some(Effect::Update(_))) => {}
             EffectEnd::NotSent { reason } => {
                 let has_all = self.kind.has("guest", 1) && self.kind.has("puppet", 2);
                 assert!(!has_all, "{key:?} is refused: {reason}");
@@ -240,11 +265,21 @@ impl Model {
         &self.event_at(position).1.raw
     }
 
+    /// The event that was received at a position.
+    pub(crate) fn incoming_at(&self, position: u64) -> Incoming {
+        self.event_at(position).1.incoming()
+    }
+
+    /// The type of the event that was received at a position.
+    pub(crate) fn kind_at(&self, position: u64) -> &str {
+        &self.event_at(position).1.seen.kind
+    }
+
     /// An effect goes out: it is owed, by the journal.
     pub(crate) fn begins(&mut self, key: &Key, effect: &Effect) {
         let owed = self.threads.get(&key.0).and_then(|thread| thread.owed.get(&key.1));
         assert_eq!(owed, Some(effect), "{key:?} goes out and is not owed by the journal");
-        self.begun.insert(key.clone());
+        self.begun.insert(key.clone(), effect.clone());
     }
 
     pub(crate) fn will_give(&mut self, key: &Key, outcome: &AgentOutcome) {
@@ -303,9 +338,9 @@ impl Model {
                 assert!(!open, "event {sequence} of {correlation} is {} for ever", event.state);
                 assert_eq!(event.lapse, None, "event {sequence} of {correlation} waits for a person beyond its time");
             }
-            for key in &thread.ended {
+            for key in thread.ended.keys() {
                 let key = (correlation.clone(), key.clone());
-                assert!(self.begun.contains(&key), "{key:?} ended and never went out");
+                assert!(self.begun.contains_key(&key), "{key:?} ended and never went out");
             }
         }
         let rules = self.kind.policies.rules.iter();
@@ -314,6 +349,8 @@ impl Model {
             _ => None,
         });
         self.keys.at_rest(&limits.collect::<Vec<_>>());
+        self.assert_runs();
+        self.assert_undone();
         event::assert_entities(self.threads.values().flat_map(|thread| thread.events.values()));
     }
 

@@ -1,7 +1,8 @@
 //! One correlation as the model follows it: each record is the one that its rules expect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use regie_core::automation::RULE_FAILED;
 use regie_core::event::{CorrelationId, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Lapse, Verdict};
 use regie_core::reasoning::{Ask, Reasoning};
@@ -30,7 +31,9 @@ pub(super) struct Thread {
     /// What was foreseen of the last judgement.
     pub(super) foreseen: Option<Foreseen>,
     /// Calls and sends that ended by a fact.
-    pub(super) ended: BTreeSet<EffectKey>,
+    pub(super) ended: BTreeMap<EffectKey, EffectEnd>,
+    /// Whether something was parked, which nobody takes up again.
+    pub(super) parked: bool,
 }
 
 /// An event and its life.
@@ -129,6 +132,26 @@ impl Thread {
         }
     }
 
+    /// Follows a record of the runtime's own acts: what those come to is held against the rules' words in the end.
+    pub(super) fn follow_own(&mut self, record: &Record, position: u64) {
+        assert_eq!(record.sequence, self.sequence + 1, "a gap");
+        assert!(record.at >= self.last_at, "time runs back");
+        (self.sequence, self.last_at) = (record.sequence, record.at);
+        for fact in &record.facts {
+            match fact {
+                Fact::Received { raw, .. } => self.receive(raw, record, position),
+                Fact::Ended { key, end } => self.assert_may_end(key, end, record.at),
+                Fact::Judged { .. } => panic!("policies have no say over the runtime's own acts"),
+                Fact::Started { definition, .. } => assert!(definition.starts_with("regie."), "{definition}"),
+                _ => {}
+            }
+            self.fact(fact);
+        }
+        if let Some(event) = self.events.get_mut(&record.sequence) {
+            event.first = first_of(record.sequence, &record.facts);
+        }
+    }
+
     fn receive(&mut self, raw: &str, record: &Record, position: u64) {
         let seen = Seen::read(raw);
         let identity = (seen.source.clone(), seen.id.clone());
@@ -178,6 +201,7 @@ impl Thread {
             (Effect::Timer { due }, EffectEnd::TimerFired) => *due <= at,
             (Effect::Call { .. }, EffectEnd::Agent(_)) => true,
             (Effect::Send { .. }, EffectEnd::Sent { .. } | EffectEnd::NotSent { .. }) => true,
+            (Effect::Update(_), EffectEnd::Updated { .. } | EffectEnd::NotSent { .. }) => true,
             _ => false,
         };
         assert!(fits, "{key}, {effect:?}, ends by {end:?} at {at}");
@@ -214,14 +238,18 @@ impl Thread {
             }
             Fact::Moved { event, to, .. } => self.events.get_mut(event).expect("an event").go(*to),
             Fact::Started { definition, version } => self.run = Some(Run::new(definition, *version)),
-            Fact::Noted { data } => self.run.as_mut().expect("a run").notes.push(data.to().expect("a text")),
+            Fact::Noted { data } => {
+                let note = data.to().unwrap_or_else(|_| data.text().to_string());
+                self.run.as_mut().expect("a run").notes.push(note);
+            }
+            Fact::Parked { .. } => self.parked = true,
             Fact::Owes { key, effect } => {
                 self.run.as_mut().expect("a run").attempts.insert(key.step.clone(), key.attempt);
                 assert_eq!(self.owed.insert(key.clone(), effect.clone()), None, "{key} is owed twice");
             }
-            Fact::Ended { key, .. } => {
+            Fact::Ended { key, end } => {
                 let timer = matches!(self.owed.remove(key), Some(Effect::Timer { .. }));
-                assert!(timer || self.ended.insert(key.clone()), "{key} ends twice");
+                assert!(timer || self.ended.insert(key.clone(), end.clone()).is_none(), "{key} ends twice");
             }
             Fact::Finished { end } => {
                 let failed = matches!(end, regie_core::workflow::RunEnd::Failed { .. });
@@ -268,6 +296,19 @@ impl Thread {
         }
     }
 
+    /// Counts what a record of the runtime's own acts tells that it has followed.
+    pub(super) fn count_own(&self, record: &Record, tally: &mut Tally) {
+        if self.events.get(&record.sequence).is_some_and(|event| event.seen.kind == RULE_FAILED) {
+            tally.count("rules: a run cannot be made out");
+        }
+        let ended = record.facts.iter().any(|fact| matches!(fact, Fact::Finished { .. }));
+        match self.run.as_ref().filter(|run| ended && run.name == "regie.run").and_then(|run| run.failed) {
+            Some(false) => tally.count("rules: a run completes"),
+            Some(true) => tally.count("rules: a run fails and is put back"),
+            None => {}
+        }
+    }
+
     /// When it must be woken: at once for what is owed now.
     pub(super) fn due(&self) -> Option<Timestamp> {
         let effects = self.owed.values().map(|effect| match effect {
@@ -288,6 +329,9 @@ impl Thread {
         let Some(run) = &self.run else { return assert!(state.run().is_none()) };
         let found = state.run().expect("a run");
         assert_eq!((found.definition.as_str(), found.version), (run.name.as_str(), run.version));
+        if run.name.starts_with("regie.") {
+            return;
+        }
         // A snapshot holds the handler's state as JSON text.
         let saved = state.save(definitions).expect("its definition is there");
         let notes = serde_json::to_string(&run.notes).expect("JSON");
