@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regie::core::Json;
 use regie::core::automation::RuleSet;
-use regie::core::entity::Update;
+use regie::core::entity::{Found, Update, plan_found};
 use regie::core::event::{Catalogue, EntityRef, EventType, LifeState, Principal};
 use regie::core::governance::PolicySet;
 use regie::core::query::Filter;
@@ -194,6 +194,30 @@ fn an_update_that_was_cut_off_goes_on_when_it_is_asked_again() {
         let ids: BTreeSet<String> = done.events.iter().map(|event| event.event_id.clone()).collect();
         assert_eq!(ids, planned.iter().map(|it| it.event().id.clone()).collect());
         assert_eq!(field(&stage, "priority").await, Some(Json::of("P0")));
+        stage.close().await;
+    });
+}
+
+/// What another correlation changed after the plan, and before its first event was recorded, is no part of the plan.
+#[test]
+fn what_is_left_of_an_update_is_what_was_planned_whatever_others_have_changed_since() {
+    within(async {
+        let folder = Folder::new();
+        let over = |builder: Builder| builder.journal(JournalConfig::sqlite(folder.path()));
+        let block = || of("T-1").set("status", "blocked").set("priority", "P0").id("u-1");
+        let cut = staged(over).await;
+        let open = updated(&cut, of("T-1").set("status", "open")).await;
+        let found = Found { fields: [("status".to_string(), Json::of("open"))].into(), read: positions(&open)[0] };
+        let planned = plan_found(&block(), &found, &Catalogue::shipped(), at(1)).unwrap();
+        let other = event("task.noted", "elsewhere", "1").entity(EntityRef::new("task", "T-1"));
+        cut.submit(other.change("status", "open", "blocked")).await;
+        cut.handle.submit(planned[0].clone()).await.unwrap();
+        cut.close().await;
+        let stage = staged(over).await;
+        let done = updated(&stage, block()).await;
+        let ids: Vec<String> = done.events.iter().map(|event| event.event_id.clone()).collect();
+        assert_eq!(ids, planned.iter().map(|it| it.event().id.clone()).collect::<Vec<_>>());
+        assert_eq!(kinds(&stage, "task/T-1").await.len(), 4);
         stage.close().await;
     });
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use regie_core::Json;
 use regie_core::entity::LatestFields;
-use regie_core::event::{Catalogue, EntityRef, Event};
+use regie_core::event::{Catalogue, CorrelationId, EntityRef, Event};
 use regie_core::governance::entity_seen;
 use regie_journal::{Reader, StoreError};
 
@@ -20,6 +20,16 @@ pub(super) struct Folded {
     pub(super) fields: LatestFields,
     /// Of the last event that was about it or touched it.
     position: u64,
+}
+
+/// What the plan of an update knew when its first event was recorded.
+pub(super) struct Planned {
+    /// The update's correlation: what it had recorded before that event, be it in the same turn, was known.
+    pub(super) correlation: CorrelationId,
+    /// Where the first event is.
+    pub(super) first: u64,
+    /// Of other correlations up to here.
+    pub(super) read: u64,
 }
 
 /// What is remembered. Of one shard: its thread alone looks there.
@@ -77,18 +87,27 @@ impl Folded {
         Ok(Some(Arc::new(folded)))
     }
 
-    /// An entity's fields by what was recorded before a position.
-    pub(super) fn read_before(
+    /// An entity by those of its events that a plan knew.
+    pub(super) fn read_planned(
         reader: &mut Reader,
         entity: &EntityRef,
-        position: u64,
+        planned: &Planned,
         catalogue: &Catalogue,
-    ) -> Result<BTreeMap<String, Json>, StoreError> {
+    ) -> Result<Self, StoreError> {
         let mut folded = Self::default();
-        for stored in reader.touches_after(entity, 0)?.iter().filter(|stored| stored.position < position) {
-            folded.tell(stored.incoming.event(), entity, stored.position, catalogue);
+        for stored in reader.touches_after(entity, 0)? {
+            let event = stored.incoming.event();
+            let is_own = event.correlation_id == planned.correlation && stored.position < planned.first;
+            if stored.position <= planned.read || is_own {
+                folded.tell(event, entity, stored.position, catalogue);
+            }
         }
-        Ok(folded.fields.values())
+        Ok(folded)
+    }
+
+    /// Where the last event stands that was about it or touched it.
+    pub(super) fn position(&self) -> u64 {
+        self.position
     }
 
     fn tell(&mut self, event: &Event, entity: &EntityRef, position: u64, catalogue: &Catalogue) {

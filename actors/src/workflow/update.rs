@@ -1,14 +1,16 @@
 //! Updates within a turn, and what events claim of entities that are checked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regie_core::entity::{OfUpdate, UPDATE_SOURCE, Update, check_claims, digest, event_id, is_checked, refused_type};
+use regie_core::entity::{
+    Found, LatestFields, OfUpdate, UPDATE_SOURCE, Update, check_claims, digest, event_id, is_checked, read_until,
+    refused_type,
+};
 use regie_core::event::{EntityRef, Identity, Incoming, LifeState};
 use regie_core::workflow::{Command, emitted, expand};
-use regie_core::{Json, Timestamp, limits};
+use regie_core::{Timestamp, limits};
 
-use super::entities::Folded;
+use super::entities::{Folded, Planned};
 use super::govern::PATIENCE;
 use super::messages::{Item, Outcome};
 use super::turn::{Done, Stop, Taking, Told};
@@ -91,11 +93,12 @@ impl Taking {
 
     /// The events of an update that is new; or what is told at once.
     async fn whole(&mut self, item: &Item, update: &Update) -> Result<Result<Vec<Incoming>, Outcome>, Stop> {
-        let (fields, last) = self.fields(&update.entity).await?;
+        let (fields, read) = self.fields(&update.entity).await?;
         // What an update tells is the latest, whatever was stamped before.
-        let at = self.now(item).max(last.unwrap_or(Timestamp::MIN));
+        let at = self.now(item).max(fields.last().unwrap_or(Timestamp::MIN));
+        let found = Found { fields: fields.values(), read };
         let catalogue = self.links.definitions.catalogue();
-        Ok(match expand(&self.body.state, update, &fields, catalogue, at) {
+        Ok(match expand(&self.body.state, update, &found, catalogue, at) {
             Ok(events) if events.is_empty() => Err(Outcome::Done),
             Ok(events) => Ok(events),
             Err(refusal) => Err(Outcome::Refused(refusal.into())),
@@ -142,30 +145,33 @@ impl Taking {
         if missing.is_empty() || event.event().kind == refused_type(&update.entity.kind) {
             return Ok(Ok(Vec::new()));
         }
-        // By what was known before its first event the same plan comes of it again.
+        // By what was known when it was planned the same plan comes of it again.
+        let read = read_until(event.event()).unwrap_or(position - 1);
+        let planned = Planned { correlation: self.correlation.clone(), first: position, read };
         let (least, entity, catalogue) =
             (self.links.head(), update.entity.clone(), self.links.definitions.catalogue().clone());
-        let read = self.links.readers.run(move |reader| {
+        let folded = self.links.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            Folded::read_before(reader, &entity, position, &catalogue)
+            Folded::read_planned(reader, &entity, &planned, &catalogue)
         });
-        let fields = read.await.map_err(Stop::Failed)?;
+        let found = Found { fields: folded.await.map_err(Stop::Failed)?.fields.values(), read };
         let at = event.event().timestamp;
-        Ok(match expand(&self.body.state, update, &fields, self.links.definitions.catalogue(), at) {
+        Ok(match expand(&self.body.state, update, &found, self.links.definitions.catalogue(), at) {
             Ok(events) => Ok(events.into_iter().filter(|it| missing.contains(&it.event().id)).collect()),
             Err(refusal) => Err(refusal.into()),
         })
     }
 
-    /// An entity's fields by all that was committed before now and what this turn has added, and the latest timestamp that
-    /// told of one.
-    async fn fields(&self, entity: &EntityRef) -> Result<(BTreeMap<String, Json>, Option<Timestamp>), Stop> {
+    /// An entity's fields by all that was committed before now and what this turn has added, and where the last event of the
+    /// journal stands that they rest on.
+    async fn fields(&self, entity: &EntityRef) -> Result<(LatestFields, u64), Stop> {
         let folded = self.folded(entity).await?;
+        let read = folded.as_ref().map_or(0, |folded| folded.position());
         let mut fields = folded.map(|folded| folded.fields.clone()).unwrap_or_default();
         for event in self.changes.iter().filter(|event| event.entity.as_ref() == Some(entity)) {
             fields.tell(event, u64::MAX);
         }
-        Ok((fields.values(), fields.last()))
+        Ok((fields, read))
     }
 
     /// Notes an event that this turn has received, if it changes an entity.
@@ -189,7 +195,7 @@ impl Taking {
         let Ok(event) = catalogue.bring_up_shared(event.shared()) else { return Ok(false) };
         let Some(entity) = &event.entity else { return Ok(false) };
         let (fields, _) = self.fields(entity).await?;
-        let Err(breach) = check_claims(&event, &fields) else { return Ok(false) };
+        let Err(breach) = check_claims(&event, &fields.values()) else { return Ok(false) };
         self.tell(item, Outcome::Refused(Reason::Breach(breach)));
         Ok(true)
     }

@@ -14,7 +14,9 @@ use crate::{Json, Timestamp};
 
 pub(crate) use checked::check_place;
 pub use checked::{check_claims, is_checked};
-pub use plan::{OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, refusal, refused_type};
+pub use plan::{
+    Found, OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, plan_found, read_until, refusal, refused_type,
+};
 pub use relation::Relation;
 pub use update::Update;
 

@@ -17,6 +17,8 @@ const ID: &str = "update";
 const DIGEST: &str = "update_digest";
 /// How many events it came to.
 const EVENTS: &str = "update_events";
+/// Of the first of several: up to which position of the journal the entity was read.
+const READ: &str = "update_read";
 
 /// Why an update is refused. Recorded, as an event of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +67,16 @@ impl Unfit {
     }
 }
 
+/// An entity as an update finds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its fields; empty where nothing is known of it.
+    pub fields: BTreeMap<String, Json>,
+    /// The position of the last event of the journal that was taken into account; others of the update's own correlation may
+    /// have come since.
+    pub read: u64,
+}
+
 /// What an event of an update tells of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfUpdate {
@@ -85,6 +97,13 @@ impl OfUpdate {
         let text = |name: &str| event.metadata.get(name).cloned();
         Some(Self { id: text(ID)?, digest: text(DIGEST)?, events: text(EVENTS)?.parse().ok()? })
     }
+}
+
+/// Up to which position of the journal the entity was read when the update was planned whose first event this is; nothing
+/// where that is not told, because it came to this event alone.
+pub fn read_until(first: &Event) -> Option<u64> {
+    OfUpdate::read(first)?;
+    first.metadata.get(READ)?.parse().ok()
 }
 
 /// The type of the event that tells that an update of such an entity was refused.
@@ -109,6 +128,29 @@ pub fn plan(
     catalogue: &Catalogue,
     at: Timestamp,
 ) -> Result<Vec<Incoming>, Unfit> {
+    planned(update, (fields, None), catalogue, at)
+}
+
+/// The same of an entity that was read from a journal: the first of several events tells how far, so that whoever finds that
+/// one alone comes to the same plan again.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_found(
+    update: &Update,
+    found: &Found,
+    catalogue: &Catalogue,
+    at: Timestamp,
+) -> Result<Vec<Incoming>, Unfit> {
+    planned(update, (&found.fields, Some(found.read)), catalogue, at)
+}
+
+fn planned(
+    update: &Update,
+    (fields, read): (&BTreeMap<String, Json>, Option<u64>),
+    catalogue: &Catalogue,
+    at: Timestamp,
+) -> Result<Vec<Incoming>, Unfit> {
     let entity_type = update.entity.kind.as_str();
     let own = update.entity.to_string();
     if catalogue.is_checked(entity_type) && *update.correlation() != *own {
@@ -125,6 +167,9 @@ pub fn plan(
         let mut event = envelope(update, kind, (nth, count), at).schema_version(version);
         for field in named {
             event = event.change(field, fields.get(field), &changed[field]);
+        }
+        if let (Some(read), 0, true) = (read, nth, count > 1) {
+            event = event.metadata(READ, read.to_string());
         }
         let incoming = event.build()?;
         catalogue.check(incoming.event())?;

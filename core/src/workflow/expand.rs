@@ -1,14 +1,12 @@
 //! An update within a turn: the commands that it comes to, all of them or none.
 
-use std::collections::BTreeMap;
-
 use super::command::{Command, Refusal};
 use super::state::State;
-use crate::entity::{Update, plan, refusal};
+use crate::entity::{Found, Update, plan_found, refusal};
 use crate::event::{Catalogue, Incoming};
-use crate::{Json, Timestamp, limits};
+use crate::{Timestamp, limits};
 
-/// The commands that an update comes to, for an entity of these fields: an event each, or the one that tells that it is
+/// The commands that an update comes to, for an entity that was found like this: an event each, or the one that tells that it is
 /// refused. None where nothing differs. Bounds are checked first, so that no part of it is taken alone.
 ///
 /// # Errors
@@ -16,11 +14,11 @@ use crate::{Json, Timestamp, limits};
 pub fn expand(
     state: &State,
     update: &Update,
-    fields: &BTreeMap<String, Json>,
+    found: &Found,
     catalogue: &Catalogue,
     at: Timestamp,
 ) -> Result<Vec<Incoming>, Refusal> {
-    let events = match plan(update, fields, catalogue, at) {
+    let events = match plan_found(update, found, catalogue, at) {
         Ok(events) => events,
         Err(unfit) => vec![refusal(update, &unfit, at).map_err(Refusal::NoUpdate)?],
     };
