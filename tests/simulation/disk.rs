@@ -85,26 +85,30 @@ pub(crate) struct Disk {
     readers: Readers,
     reader: Reader,
     switch: Arc<Switch>,
+    /// Whether anybody follows it.
+    is_followed: bool,
     pub(crate) log: Log,
     /// What was kept of what rules know.
     pub(crate) kept: Vec<Kept>,
 }
 
 impl Disk {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(is_followed: bool) -> Self {
         let Opened { writer, readers, .. } = Journal::memory();
         let switch = Arc::new(Switch::default());
         let faulty = Faulty { store: writer.into_store(), switch: Arc::clone(&switch) };
         let writer = Some(Writer::over(Box::new(faulty), Trails::default()));
         let reader = readers.open().expect("a reader");
         let log = Log::new(&readers);
-        Self { writer, readers, reader, switch, log, kept: Vec::new() }
+        Self { writer, readers, reader, switch, is_followed, log, kept: Vec::new() }
     }
 
     pub(crate) fn append(&mut self, turns: &[Turn], fault: Fault) -> Result<Committed, StoreError> {
         self.switch.fault.store(fault as u8, Ordering::Relaxed);
         let committed = self.writer.as_mut().expect("an open journal").append(turns);
-        self.log.go_on();
+        if self.is_followed {
+            self.log.go_on();
+        }
         committed
     }
 

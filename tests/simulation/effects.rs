@@ -10,6 +10,7 @@ use regie_core::{Json, Timestamp};
 use crate::simulation::four::Bug;
 use crate::simulation::memory::{Asker, Key, Out, Outcome, Reason, Task};
 use crate::simulation::script::{CLERK, Given};
+use crate::simulation::subscription::AGENT;
 use crate::simulation::world::World;
 
 /// How long an agent may take unless its call says less.
@@ -38,7 +39,7 @@ impl World {
         let limit = timeout_ms.unwrap_or(AGENT_LIMIT_MS).min(AGENT_LIMIT_MS);
         let takes = self.dice.between(0, 500) as u64;
         let outcome = match self.dice.below(8) {
-            _ if agent != CLERK => AgentOutcome::Refused("there is no such agent".into()),
+            _ if agent != CLERK && agent != AGENT => AgentOutcome::Refused("there is no such agent".into()),
             _ if takes > limit => AgentOutcome::TimedOut { after_ms: limit },
             0 => AgentOutcome::Failed("it could not".into()),
             1 => AgentOutcome::Panicked("it blew up".into()),
@@ -144,6 +145,8 @@ impl World {
             // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
             Asker::End(key) => drop(self.memory.out.remove(&key)),
             Asker::Send(key) => self.tell_sender(key, outcome, (records, first)),
+            Asker::Cursor(life, through, since) => self.tell_cursor((life, through, since), &outcome),
+            Asker::Letter(life, position) => self.tell_letter(life, position, &outcome),
             Asker::Update(key) => self.tell_updater(key, &outcome, first),
             Asker::Run(life, event) => self.tell_automation(life, event, &outcome),
             Asker::Question(who) => {

@@ -46,6 +46,9 @@ impl World {
         self.memory = Memory::new(governor(&self.program.in_force.set, &mut self.disk));
         self.keep_promises();
         self.rules_begin();
+        if !self.plain {
+            self.subscription_begins();
+        }
         let wakes = self.assert_wakes();
         self.memory.timers = wakes.into_iter().map(|(due, correlation)| (correlation, due)).collect();
         self.clients.all.iter_mut().for_each(Submission::try_anew);

@@ -74,10 +74,18 @@ pub(crate) enum Bug {
     UpdatesTwice,
     /// Later changes are overwritten by any undo.
     UndoesOverLater,
+    /// A cursor says that what is still out is done with.
+    AcksWhatIsOut,
+    /// After its reader's death a subscription goes on where it was.
+    ForgetsToRewind,
+    /// A delivery that was given up is done with before its letter stands.
+    AcksBeforeTheLetter,
+    /// A letter that a person lets go on is not tried again.
+    ForgetsLetters,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 31] = [
+pub(crate) const BUGS: [Bug; 35] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -109,6 +117,10 @@ pub(crate) const BUGS: [Bug; 31] = [
     Bug::MakesUpRunIds,
     Bug::UpdatesTwice,
     Bug::UndoesOverLater,
+    Bug::AcksWhatIsOut,
+    Bug::ForgetsToRewind,
+    Bug::AcksBeforeTheLetter,
+    Bug::ForgetsLetters,
 ];
 
 /// The four functions, perhaps with a bug.
@@ -173,7 +185,10 @@ impl Four {
     pub(crate) fn pending(self, state: &State) -> Vec<Owed> {
         let mut owed = core::pending(state);
         owed.retain(|owed| match owed {
-            Owed::Effect { key, .. } => !self.has(Bug::DropsAnEffect) || key.attempt != 2,
+            Owed::Effect { key, .. } => {
+                let is_forgotten = self.has(Bug::ForgetsLetters) && key.step == "retry";
+                !is_forgotten && (!self.has(Bug::DropsAnEffect) || key.attempt != 2)
+            }
             Owed::Return { .. } => !self.has(Bug::ForgetsReturns),
             Owed::Reason { .. } => !self.has(Bug::ForgetsQuestions),
             _ => true,

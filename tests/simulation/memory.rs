@@ -48,6 +48,10 @@ pub(crate) enum Asker {
     Promise(Promise),
     /// What has rules look at events, in that life of it: their run.
     Run(u64, Incoming),
+    /// The subscription, in that life of it: its cursor, and how many were done with by then.
+    Cursor(u64, u64, u64),
+    /// The same: its letter about the delivery of that position.
+    Letter(u64, u64),
     /// The effect that asked for this update.
     Update(Key),
     /// A repetition that nobody waits for.

@@ -11,7 +11,11 @@ use crate::simulation::world::World;
 impl World {
     /// Somebody approves or rejects an event, most often one that waits for that.
     pub(crate) fn a_person_decides(&mut self) {
-        let waiting = self.model.escalated();
+        let mut waiting = self.model.escalated();
+        // Letters are few: half of the time they come first.
+        if waiting.iter().any(|(correlation, _)| correlation.is_own()) && self.dice.one_in(2) {
+            waiting.retain(|(correlation, _)| correlation.is_own());
+        }
         let all: Vec<CorrelationId> = self.memory.slots.keys().cloned().collect();
         let (correlation, event) = match waiting.is_empty() || self.dice.one_in(6) {
             false => self.dice.pick(&waiting).clone(),

@@ -21,10 +21,11 @@ use crate::simulation::policies::governor;
 use crate::simulation::program::{Kind, Program, WHOLE};
 use crate::simulation::reasoners::is_ready;
 use crate::simulation::rules::{NONE, OTHER, USUAL};
+use crate::simulation::subscription::Subscription;
 use crate::simulation::tally::Tally;
 
 /// Submissions and commands that a seed has at least, before all is calm.
-const SUBMISSIONS: usize = 34;
+const SUBMISSIONS: usize = 28;
 const COMMANDS: u64 = 50;
 /// Steps after which a calm world that has not come to rest never will.
 const STEPS_MAX: usize = 100_000;
@@ -47,9 +48,12 @@ pub(crate) struct World {
     pub(crate) memory: Memory,
     pub(crate) ruled: InForce,
     pub(crate) automation: Automation,
+    pub(crate) subscription: Subscription,
     pub(crate) clients: Clients,
     pub(crate) model: Model,
     pub(crate) tally: Tally,
+    /// Nobody follows the journal: there are neither rules nor a subscription.
+    pub(crate) plain: bool,
     /// No fault happens any more.
     pub(crate) calm: bool,
     /// How many results agents have given: each has its number.
@@ -78,14 +82,16 @@ pub(crate) enum Work {
     Submit(usize),
     LookByRules,
     RecordRun,
+    Subscription,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, four: Four, verbose: bool) -> Self {
-        let (program, mut disk) = (Program::new(WHOLE), Disk::new());
-        let memory = Memory::new(governor(&program.in_force.set, &mut disk));
         let mut dice = Dice::new(seed);
-        let watches = dice.weighted(&[(3, MANY), (2, SOME), (6, NO_RULES)]);
+        let plain = dice.one_in(3);
+        let (program, mut disk) = (Program::new(WHOLE), Disk::new(!plain));
+        let memory = Memory::new(governor(&program.in_force.set, &mut disk));
+        let watches = if plain { NO_RULES } else { dice.weighted(&[(3, MANY), (2, SOME), (3, NO_RULES)]) };
         Self {
             dice,
             four,
@@ -95,9 +101,11 @@ impl World {
             memory,
             ruled: InForce { now: watches.ruled(), before: NO_RULES.ruled() },
             automation: Automation::new(),
+            subscription: Subscription::new(0, 0),
             clients: Clients::default(),
-            model: Model::new(WHOLE),
+            model: Model::new(WHOLE, !plain),
             tally: Tally::default(),
+            plain,
             calm: false,
             given: 0,
             late: Vec::new(),
@@ -130,9 +138,10 @@ impl World {
             147..165 => self.a_person_decides(),
             165..168 if !self.memory.said.is_empty() => self.tell_stale_words(),
             168..176 => self.read_other_policies(),
-            176..179 => self.enact_other_rules(),
-            179..181 => self.automation_dies(),
-            181..186 => self.a_person_undoes(),
+            176..179 if !self.plain => self.enact_other_rules(),
+            179..181 if !self.plain => self.automation_dies(),
+            181..190 if !self.plain => self.a_person_undoes(),
+            190..193 if !self.plain => self.reader_dies(),
             84..129 => self.submit_new(),
             129..141 if !self.clients.all.is_empty() => self.submit_again(),
             141..147 if !self.clients.all.is_empty() => self.submit_other_bytes(),
@@ -168,6 +177,7 @@ impl World {
             Work::Submit(nth) => self.submit_nth(nth),
             Work::LookByRules => self.automation_looks(),
             Work::RecordRun => self.record_again(),
+            Work::Subscription => self.subscription_goes_on(),
         }
         true
     }
@@ -191,8 +201,9 @@ impl World {
         ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));
         let answers = self.memory.questions.iter().filter(|(_, question)| is_ready(question, self.now));
         ready.extend(answers.map(|(who, _)| Work::Answer(who.clone())));
-        ready.extend(self.automation.is_ready(self.model.position()).then_some(Work::LookByRules));
-        ready.extend((!self.automation.again.is_empty()).then_some(Work::RecordRun));
+        if !self.plain {
+            ready.extend(self.ready_to_follow());
+        }
         ready.extend((!self.memory.promises.is_empty()).then_some(Work::CallBack));
         ready.extend(self.memory.read.as_ref().filter(|reading| reading.done <= self.now).map(|_| Work::Enact));
         let due = self.memory.timers.iter().filter(|(_, due)| **due <= self.now);
@@ -200,6 +211,15 @@ impl World {
         let open = self.clients.all.iter().position(|submission| submission.due().is_some_and(|due| due <= self.now));
         ready.extend(open.map(Work::Submit));
         ready
+    }
+
+    /// What those who follow the journal can do.
+    fn ready_to_follow(&self) -> impl Iterator<Item = Work> {
+        let head = self.model.position();
+        let looks = self.automation.is_ready(head).then_some(Work::LookByRules);
+        let records = (!self.automation.again.is_empty()).then_some(Work::RecordRun);
+        let delivers = self.subscription.due(head).filter(|due| *due <= self.now).map(|_| Work::Subscription);
+        looks.into_iter().chain(records).chain(delivers)
     }
 
     /// A task comes for a workflow.
@@ -236,7 +256,9 @@ impl World {
             _ => None,
         });
         let read = self.memory.read.iter().map(|reading| reading.done);
-        let instants = self.memory.timers.values().copied().chain(ends).chain(again).chain(words).chain(read);
+        let delivers = self.subscription.due(self.model.position()).filter(|_| !self.plain);
+        let instants =
+            self.memory.timers.values().copied().chain(ends).chain(again).chain(words).chain(read).chain(delivers);
         instants.filter(|instant| *instant > self.now && *instant < Timestamp::MAX).min()
     }
 

@@ -235,7 +235,7 @@ impl World {
 
     /// A process begins with rules of its own; they take over from those that were recorded last.
     pub(crate) fn rules_begin(&mut self) {
-        let now = if self.dice.one_in(5) { self.dice.pick(&ALL).ruled() } else { self.ruled.now };
+        let now = if !self.plain && self.dice.one_in(5) { self.dice.pick(&ALL).ruled() } else { self.ruled.now };
         self.ruled = InForce { now, before: self.model.ruled() };
         self.automation_begins();
     }

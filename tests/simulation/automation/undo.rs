@@ -19,6 +19,9 @@ impl World {
     /// Somebody puts back a run, most often one that there is.
     pub(crate) fn a_person_undoes(&mut self) {
         let runs = self.model.runs();
+        if runs.is_empty() && !self.dice.one_in(6) {
+            return;
+        }
         let run = match runs.is_empty() || self.dice.one_in(12) {
             true => "nobody".to_string(),
             false => self.dice.pick(&runs).clone(),

@@ -1,11 +1,14 @@
 //! An event as the model reads it: from its bytes, by its own eyes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use regie_core::Timestamp;
 use regie_core::entity::fold;
 use regie_core::event::{Format, Incoming};
 use regie_core::governance::KeyKind;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -61,7 +64,28 @@ pub(super) struct Change {
 
 /// What tells a puppet nothing is no script.
 fn script<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Do>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+    struct Script;
+    impl<'de> Visitor<'de> for Script {
+        type Value = Vec<Do>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a script, or what is none")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Vec<Do>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(seq))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Do>, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(Vec::new())
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<Do>, E> {
+            Ok(Vec::new())
+        }
+    }
+    deserializer.deserialize_any(Script)
 }
 
 impl Seen {

@@ -1,6 +1,7 @@
 //! The model: plain maps that follow the journal, with rules of their own. No `decide`, no `evolve`: what those did is held
 //! against what the events' scripts and the words of the rules say.
 
+mod deliveries;
 mod event;
 mod expect;
 mod foresee;
@@ -23,6 +24,7 @@ use crate::simulation::memory::Key;
 use crate::simulation::program::Kind;
 use crate::simulation::rules::{Does, Policies};
 use crate::simulation::tally::Tally;
+use deliveries::Deliveries;
 use keys::Keys;
 use runs::Rules;
 pub(crate) use runs::Verdict;
@@ -61,12 +63,15 @@ pub(crate) struct Model {
     deaths: BTreeMap<CorrelationId, u32>,
     policy_records: u64,
     rules: Rules,
+    deliveries: Deliveries,
+    /// Whether there is anybody to follow the journal.
+    is_followed: bool,
     /// What it saw happen.
     pub(crate) tally: Tally,
 }
 
 impl Model {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: Kind, is_followed: bool) -> Self {
         Self {
             position: 0,
             kind,
@@ -82,6 +87,8 @@ impl Model {
             deaths: BTreeMap::new(),
             policy_records: 0,
             rules: Rules::default(),
+            deliveries: Deliveries::default(),
+            is_followed,
             tally: Tally::default(),
         }
     }
@@ -328,7 +335,7 @@ impl Model {
     }
 
     /// At the end nothing is owed or forgotten.
-    pub(crate) fn at_rest(&self) {
+    pub(crate) fn at_rest(&mut self) {
         for (correlation, thread) in &self.threads {
             assert!(thread.owed.is_empty(), "{correlation} owes {:?}", thread.owed);
             for (sequence, event) in &thread.events {
@@ -350,6 +357,9 @@ impl Model {
         });
         self.keys.at_rest(&limits.collect::<Vec<_>>());
         self.assert_runs();
+        if self.is_followed {
+            self.assert_delivered();
+        }
         self.assert_undone();
         event::assert_entities(self.threads.values().flat_map(|thread| thread.events.values()));
     }
