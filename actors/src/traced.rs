@@ -37,7 +37,7 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
             if stored.incoming.event().entity.as_ref() == Some(entity) {
                 // What there is no way up for is told as it came: it was taken so.
                 let event = catalogue.bring_up_shared(stored.incoming.shared());
-                events.push((event.unwrap_or_else(|_| stored.incoming.shared().clone()), stored.position));
+                events.push((event.unwrap_or_else(|_| stored.incoming.shared()), stored.position));
             }
         }
         let told = events.iter().map(|(event, position)| Recorded {
