@@ -50,6 +50,7 @@ pub mod reasoner;
 pub mod refused;
 pub mod system;
 pub mod timers;
+pub mod traced;
 pub mod updated;
 pub mod watchdog;
 pub mod workflow;

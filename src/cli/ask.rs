@@ -87,8 +87,12 @@ fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
             ("update", update.correlation().to_string(), format!("to ask again with --id '{id}' is safe"))
         }
         Ask::Undo(undo) => {
-            let correlation = regie_core::automation::undo_correlation(&undo.run).to_string();
-            ("undo", correlation, "to ask again is safe, for a run is put back once".to_string())
+            let correlation = regie_core::automation::run_correlation(&undo.run).to_string();
+            (
+                "undo",
+                correlation,
+                "to ask again is safe, for a run is put back once, and that tells whether it was".to_string(),
+            )
         }
     };
     Failure::Unknown(format!(

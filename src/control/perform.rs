@@ -5,6 +5,7 @@ use regie_core::workflow::Fact;
 use regie_journal::StoredRecord;
 
 use super::protocol::{Answer, Ask, Decision, UndoAsked};
+use crate::runtime::UndoError;
 use crate::{Handle, Reason};
 
 /// Does what is asked; comes back once that is durable.
@@ -16,10 +17,15 @@ pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
         }
         Ask::Undo(UndoAsked { run, by, why, force }) => {
             let undone = handle.undo(&run, by, &why, force).await;
-            undone.map(Answer::Undone).map_err(|error| ErrorInfo::new(error.code(), error))
+            return undone.map_or_else(|error| not_undone(&error), Answer::Undone);
         }
     };
     done.unwrap_or_else(Answer::Refused)
+}
+
+fn not_undone(error: &UndoError) -> Answer {
+    let told = ErrorInfo::new(error.code(), error);
+    if error.later().is_empty() { Answer::Refused(told) } else { Answer::NotUndone(told, error.later().to_vec()) }
 }
 
 async fn decide(handle: &Handle, decision: Decision) -> Result<EventResult, ErrorInfo> {

@@ -1,5 +1,6 @@
 //! What is said over the local socket: one line each way, which begin with the version of these words.
 
+use regie_core::automation::LaterChange;
 use regie_core::entity::Update;
 use regie_core::event::{ErrorInfo, EventResult, Principal};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,8 @@ pub(crate) enum Answer {
     Undone(UndoneRun),
     /// It was not.
     Refused(ErrorInfo),
+    /// A run was not put back, because of these.
+    NotUndone(ErrorInfo, Vec<LaterChange>),
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,8 @@ struct Reply {
     undone: Option<UndoneRun>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    later: Vec<LaterChange>,
 }
 
 impl Ask {
@@ -132,6 +137,7 @@ impl Answer {
             Answer::Updated(update) => Reply { update: Some(*update), ..Reply::default() },
             Answer::Undone(undone) => Reply { undone: Some(undone), ..Reply::default() },
             Answer::Refused(error) => Reply { error: Some(error), ..Reply::default() },
+            Answer::NotUndone(error, later) => Reply { error: Some(error), later, ..Reply::default() },
         })
     }
 
@@ -143,7 +149,8 @@ impl Answer {
             (Some(result), None, None, None) => Some(Answer::Done(Box::new(result))),
             (None, Some(update), None, None) => Some(Answer::Updated(Box::new(update))),
             (None, None, Some(undone), None) => Some(Answer::Undone(undone)),
-            (None, None, None, Some(error)) => Some(Answer::Refused(error)),
+            (None, None, None, Some(error)) if reply.later.is_empty() => Some(Answer::Refused(error)),
+            (None, None, None, Some(error)) => Some(Answer::NotUndone(error, reply.later)),
             _ => None,
         }
     }
@@ -151,7 +158,7 @@ impl Answer {
 
 impl Default for Reply {
     fn default() -> Self {
-        Self { regie: VERSION, result: None, update: None, undone: None, error: None }
+        Self { regie: VERSION, result: None, update: None, undone: None, error: None, later: Vec::new() }
     }
 }
 

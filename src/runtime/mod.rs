@@ -20,6 +20,8 @@ pub use foresee::Foreseen;
 pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
+#[cfg(feature = "cli")]
+pub(crate) use rules::undone_in;
 pub use rules::{RunReport, RunState, UndoError, Undone, UndoneRun, runs};
 pub use time::Drained;
 pub use update::{UpdateResult, UpdateStatus};

@@ -119,7 +119,11 @@ fn note(fact: &Fact, steps: &mut BTreeMap<String, StepOutput>, warnings: &mut Ve
     match fact {
         Fact::Ended { key, end } => {
             match end {
-                EffectEnd::Agent(AgentOutcome::Done(_)) | EffectEnd::TimerFired | EffectEnd::Sent { .. } => {}
+                EffectEnd::Agent(AgentOutcome::Done(_))
+                | EffectEnd::TimerFired
+                | EffectEnd::Sent { .. }
+                | EffectEnd::Updated { .. }
+                | EffectEnd::Traced { .. } => {}
                 failed => warnings.push(format!("{key}: {failed:?}")),
             }
             steps.insert(key.step.clone(), StepOutput { attempt: key.attempt, end: end.clone() });

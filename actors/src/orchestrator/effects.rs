@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::future::AbortHandle;
 use regie_core::Json;
+use regie_core::automation::run_of;
 use regie_core::entity::{self, Update};
 use regie_core::event::{CorrelationId, Incoming, Origin, emitted_id};
 use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
@@ -17,6 +18,7 @@ use crate::agent::{Call, abortable};
 use crate::busy::UnderWay;
 use crate::entry::{Answer, Entry, Until, Work};
 use crate::refused::Reason;
+use crate::traced::traced;
 use crate::updated::updated;
 
 /// How soon a passing refusal of an effect's end or of a send is tried again.
@@ -56,6 +58,10 @@ impl Shard {
                 Effect::Update(update) => {
                     self.is_out(&out, None);
                     self.update(out, update, ctx);
+                }
+                Effect::Trace => {
+                    self.is_out(&out, None);
+                    self.trace(out, ctx);
                 }
                 _ => {} // a timer is set by what is due
             }
@@ -164,6 +170,29 @@ impl Shard {
             Some(end) => shard.effect_ended(out, end, ctx),
             None => {
                 ctx.run_later(AGAIN, move |shard, ctx| shard.update(out, update, ctx));
+            }
+        }));
+    }
+
+    /// Looks up what a rule's run has changed. Its acts have all ended, and their ends are committed.
+    fn trace(&mut self, out: Out, ctx: &mut Context<Self>) {
+        let (links, correlation) = (Rc::clone(&self.links), out.correlation.clone());
+        let found = async move {
+            let (least, catalogue) = (links.head(), links.definitions.catalogue().clone());
+            let read = links.readers.run(move |reader| {
+                reader.caught_up(least, PATIENCE)?;
+                let run = run_of(&correlation).unwrap_or_default();
+                traced(reader, run, &catalogue)
+            });
+            read.await.ok()
+        };
+        ctx.spawn(found.into_actor(self).map(move |found, shard, ctx| match found {
+            Some(changed) => {
+                let changed = Json::of(&changed.unwrap_or_default());
+                shard.effect_ended(out, EffectEnd::Traced { changed }, ctx);
+            }
+            None => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.trace(out, ctx));
             }
         }));
     }

@@ -175,7 +175,7 @@ impl Making<'_> {
         Json::parse(built.raw()).map_err(|error| error.to_string())
     }
 
-    /// What the fields that it sets were, so that they can be put back if the run fails half-way.
+    /// What the fields that it sets are when it is made out.
     fn before(&self, nth: usize, update: &Update) -> Before {
         let value = |field: &String| {
             let value = self.world.field(&update.entity, field).cloned().unwrap_or_default();

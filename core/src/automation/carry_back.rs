@@ -1,4 +1,5 @@
-//! Carrying out an undo: its compensating events go out, as many at a time as a reaction takes.
+//! Carrying out an undo: the updates that put a run back are owed, each until it has ended. The run is undone once all of
+//! them are done.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,6 @@ use serde_json::json;
 
 use super::undo::Undo;
 use crate::event::Pattern;
-use crate::limits;
 use crate::workflow::{Handler, HandlerError, Input, Moment, Reaction};
 
 /// The type of the event that an undo is recorded as: its payload is the [`Undo`].
@@ -21,7 +21,7 @@ pub struct UndoHandler;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UndoProgress {
     undo: Option<Undo>,
-    /// Of each event where it is, or why it was refused.
+    /// Of each update where its first event is, 0 where nothing differed; or why it was refused.
     ended: BTreeMap<usize, Result<u64, String>>,
 }
 
@@ -31,7 +31,7 @@ pub struct UndoProgress {
 pub enum UndoNoted {
     /// It begins.
     Began(Box<Undo>),
-    /// An event has been recorded, or was refused.
+    /// An update has been recorded, or was refused.
     Sent(usize, Result<u64, String>),
 }
 
@@ -57,8 +57,7 @@ impl Handler for UndoHandler {
             (None, Input::Event(event)) => {
                 let undo: Undo =
                     event.payload.to().map_err(|error| HandlerError(format!("the payload is no undo: {error}")))?;
-                let reaction = batch(&undo, 0).note(UndoNoted::Began(Box::new(undo)));
-                Ok(reaction)
+                Ok(begin(undo))
             }
             (Some(undo), Input::Sent { step, refused, position }) => {
                 let Some(nth) = step.strip_prefix(STEP).and_then(|nth| nth.parse().ok()) else {
@@ -76,33 +75,39 @@ impl Handler for UndoHandler {
     }
 }
 
-const STEP: &str = "event-";
+const STEP: &str = "put-";
+
+/// There is one for each entity, and so no more than a run has acts.
+fn begin(undo: Undo) -> Reaction<UndoNoted> {
+    let owed = undo
+        .updates
+        .iter()
+        .enumerate()
+        .fold(Reaction::none(), |reaction, (nth, update)| reaction.update(&format!("{STEP}{nth}"), update.clone()));
+    let is_over = undo.updates.is_empty();
+    let reaction = owed.note(UndoNoted::Began(Box::new(undo)));
+    if is_over { reaction.complete(&json!({ "positions": [] })) } else { reaction }
+}
 
 fn sent(progress: &UndoProgress, undo: &Undo, fact: UndoNoted) -> Reaction<UndoNoted> {
     let mut after = progress.clone();
     after.follow(fact.clone());
-    let ended = after.ended.len();
-    if ended < undo.events.len() {
-        let is_batch = ended.is_multiple_of(limits::REACTION_EFFECTS);
-        return if is_batch { batch(undo, ended) } else { Reaction::none() }.note(fact);
-    }
-    let refused: Vec<&String> = after.ended.values().filter_map(|ended| ended.as_ref().err()).collect();
     let reaction = Reaction::none().note(fact);
-    match refused.first() {
-        None => {
-            let positions: Vec<_> = after.ended.values().filter_map(|ended| ended.as_ref().ok()).collect();
-            reaction.complete(&json!({ "positions": positions }))
-        }
-        Some(why) => {
-            let (count, all) = (refused.len(), undo.events.len());
-            reaction.fail(format!("{count} of {all} events were refused, the first: {why}"))
-        }
+    if after.ended.len() < undo.updates.len() {
+        return reaction;
     }
-}
-
-fn batch(undo: &Undo, from: usize) -> Reaction<UndoNoted> {
-    let events = undo.events.iter().enumerate().skip(from).take(limits::REACTION_EFFECTS);
-    events.fold(Reaction::none(), |reaction, (nth, event)| reaction.send_whole(&format!("{STEP}{nth}"), event))
+    if after.ended.values().all(Result::is_ok) {
+        let positions: Vec<_> = after.ended.values().filter_map(|ended| ended.as_ref().ok()).collect();
+        return reaction.complete(&json!({ "positions": positions }));
+    }
+    let told = after.ended.iter().filter_map(|(nth, ended)| {
+        let entity = &undo.updates.get(*nth)?.entity;
+        Some(match ended {
+            Ok(_) => format!("{entity} was put back"),
+            Err(why) => format!("{entity} was not put back: {why}"),
+        })
+    });
+    reaction.fail(told.collect::<Vec<_>>().join("; "))
 }
 
 impl UndoProgress {

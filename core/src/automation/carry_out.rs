@@ -1,19 +1,18 @@
 //! Carrying out a run: each of its acts is an effect that is owed until it has ended. All of them, or none: if one is refused
-//! for good, what the others changed is put back.
+//! for good, the journal is asked what the others changed, and that is put back.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::acts::{RUN, UNDO};
+use super::changed::{Changed, PutBack};
 use super::run::{Act, Run};
-use super::undo::{PutBack, put_back, swapped};
-use crate::Json;
+use super::undo::LaterChange;
 use crate::entity::Update;
-use crate::event::{Incoming, Origin, Pattern, Principal, emitted_id};
-use crate::limits;
+use crate::event::{EntityRef, Pattern, Principal, emitted_id};
 use crate::workflow::{AgentOutcome, Handler, HandlerError, Input, Moment, Reaction};
+use crate::{Json, limits};
 
 /// The type of the event that a run is recorded as: its payload is the [`Run`].
 pub const RULE_RAN: &str = "regie.rule.ran";
@@ -22,6 +21,9 @@ pub const RULE_RAN: &str = "regie.rule.ran";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunHandler;
 
+/// What the steps of a run begin with that put back what it changed.
+pub const BACK: &str = "back-";
+
 /// How far a run has come.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RunProgress {
@@ -29,8 +31,20 @@ pub struct RunProgress {
     acts: BTreeMap<usize, ActEnded>,
     /// Attempts of a call that have failed.
     tries: BTreeMap<usize, u32>,
-    /// What is put back, and how that ended.
-    back: BTreeMap<usize, Option<ActEnded>>,
+    /// What is put back, once the journal has told what was changed.
+    back: Vec<Back>,
+}
+
+/// An entity that is put back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    entity: EntityRef,
+    /// What others have made of it since is left to them.
+    left: Vec<LaterChange>,
+    /// Whether an update puts back the rest.
+    is_owed: bool,
+    /// How that ended.
+    ended: Option<ActEnded>,
 }
 
 /// How an act ended.
@@ -53,9 +67,9 @@ pub enum RunNoted {
     Tried(usize),
     /// An act has ended.
     Act(usize, ActEnded),
-    /// An act is to be put back.
-    PutsBack(usize),
-    /// That has ended.
+    /// What was changed is to be put back.
+    PutsBack(Vec<Back>),
+    /// An entity of these is put back, or that was refused.
     Back(usize, ActEnded),
 }
 
@@ -87,11 +101,12 @@ impl Handler for RunHandler {
                 let Some(nth) = nth(step, AGAIN) else { return Ok(Reaction::none()) };
                 return Ok(run.acts.get(nth).map_or(Reaction::none(), |act| owe(Reaction::none(), nth, act)));
             }
+            Input::Traced { changed, .. } => return puts_back(progress, run, changed),
             // It is begun once: what else comes to its correlation is no part of it.
             Input::Event(_) => return Ok(Reaction::none()),
         };
         if let Some(nth) = nth(step, BACK) {
-            return Ok(close(progress, RunNoted::Back(nth, ended), Reaction::none()));
+            return Ok(close(progress, RunNoted::Back(nth, ended)));
         }
         let Some(nth) = nth(step, ACT) else { return Ok(Reaction::none()) };
         let tries = progress.tries.get(&nth).copied().unwrap_or(0) + 1;
@@ -103,7 +118,7 @@ impl Handler for RunHandler {
                 .note(RunNoted::Tried(nth))
                 .timer(&format!("{AGAIN}{nth}"), moment.now.after(wait)));
         }
-        Ok(act_ended(progress, nth, ended, moment))
+        Ok(act_ended(progress, nth, ended))
     }
 
     fn evolve(&self, progress: &mut RunProgress, fact: RunNoted) {
@@ -113,7 +128,7 @@ impl Handler for RunHandler {
 
 const ACT: &str = "act-";
 const AGAIN: &str = "again-";
-const BACK: &str = "back-";
+const TRACE: &str = "trace";
 
 fn nth(step: &str, prefix: &str) -> Option<usize> {
     step.strip_prefix(prefix)?.parse().ok()
@@ -147,7 +162,7 @@ fn owe(reaction: Reaction<RunNoted>, nth: usize, act: &Act) -> Reaction<RunNoted
 }
 
 /// An act has ended; with the last of them the run is over, or is put back.
-fn act_ended(progress: &RunProgress, nth: usize, ended: ActEnded, moment: &Moment<'_>) -> Reaction<RunNoted> {
+fn act_ended(progress: &RunProgress, nth: usize, ended: ActEnded) -> Reaction<RunNoted> {
     let fact = RunNoted::Act(nth, ended);
     let mut after = progress.clone();
     after.follow(fact.clone());
@@ -155,42 +170,55 @@ fn act_ended(progress: &RunProgress, nth: usize, ended: ActEnded, moment: &Momen
     if after.acts.len() < acts {
         return Reaction::none().note(fact);
     }
-    let mut reaction = Reaction::none().note(fact);
+    let reaction = Reaction::none().note(fact);
     if after.acts.values().all(|ended| matches!(ended, ActEnded::Done(_))) {
         return reaction.complete(&json!({ "acts": after.told() }));
     }
-    let mut backs = after.clone();
-    for nth in (0..acts).rev() {
-        if let Some(with) = after.put_back(nth, moment) {
-            backs.follow(RunNoted::PutsBack(nth));
-            reaction = with.owe(reaction.note(RunNoted::PutsBack(nth)), nth);
-        }
+    // What the others changed, and what was there before, the journal alone knows.
+    if after.may_have_changed() { reaction.trace(TRACE) } else { reaction.fail(after.failure()) }
+}
+
+/// What was changed is known now: it is put back, an update for each entity.
+fn puts_back(progress: &RunProgress, run: &Run, changed: &Json) -> Result<Reaction<RunNoted>, HandlerError> {
+    let changed: Vec<Changed> =
+        changed.to().map_err(|error| HandlerError(format!("what was changed cannot be read: {error}")))?;
+    let by = Principal { kind: "rule".into(), id: run.rule.clone() };
+    let how = PutBack { run: &run.id, by: &by, force: false };
+    let (mut back, mut owed) = (Vec::new(), Vec::new());
+    for (nth, changed) in changed.iter().enumerate() {
+        let id = emitted_id(&run.id, "back", u32::try_from(nth).unwrap_or(u32::MAX));
+        let update = changed.back(id, &how);
+        back.push(Back {
+            entity: changed.entity.clone(),
+            left: changed.later(),
+            is_owed: update.is_some(),
+            ended: None,
+        });
+        owed.extend(update.map(|update| (nth, update)));
     }
-    if backs.back.is_empty() { reaction.fail(backs.failure()) } else { reaction }
+    let mut after = progress.clone();
+    after.follow(RunNoted::PutsBack(back.clone()));
+    let reaction = Reaction::none().note(RunNoted::PutsBack(back));
+    let bytes: usize = owed.iter().map(|(_, update)| Json::of(update).text().len()).sum();
+    if bytes > limits::RUN_BYTES {
+        let why = format!("putting back takes {bytes} bytes; at most {} are taken (RUN_BYTES)", limits::RUN_BYTES);
+        return Ok(Reaction::none().fail(format!("{}; {why}", progress.failure())));
+    }
+    if owed.is_empty() {
+        return Ok(reaction.fail(after.failure()));
+    }
+    let owe =
+        |reaction: Reaction<RunNoted>, (nth, update): (usize, Update)| reaction.update(&format!("{BACK}{nth}"), update);
+    Ok(owed.into_iter().fold(reaction, owe))
 }
 
 /// Notes a fact; where all that is put back has ended, the run has failed.
-fn close(progress: &RunProgress, fact: RunNoted, reaction: Reaction<RunNoted>) -> Reaction<RunNoted> {
+fn close(progress: &RunProgress, fact: RunNoted) -> Reaction<RunNoted> {
     let mut after = progress.clone();
     after.follow(fact.clone());
-    let reaction = reaction.note(fact);
-    if after.back.values().all(Option::is_some) { reaction.fail(after.failure()) } else { reaction }
-}
-
-/// What puts an act back.
-enum With {
-    Event(Json),
-    Update(Box<Update>),
-}
-
-impl With {
-    fn owe(self, reaction: Reaction<RunNoted>, nth: usize) -> Reaction<RunNoted> {
-        let step = format!("{BACK}{nth}");
-        match self {
-            With::Event(event) => reaction.send_whole(&step, &event),
-            With::Update(update) => reaction.update(&step, *update),
-        }
-    }
+    let reaction = Reaction::none().note(fact);
+    let is_over = after.back.iter().all(|back| back.ended.is_some() || !back.is_owed);
+    if is_over { reaction.fail(after.failure()) } else { reaction }
 }
 
 impl RunProgress {
@@ -199,38 +227,24 @@ impl RunProgress {
             RunNoted::Began(run) => self.run = Some(*run),
             RunNoted::Tried(nth) => *self.tries.entry(nth).or_default() += 1,
             RunNoted::Act(nth, ended) => drop(self.acts.insert(nth, ended)),
-            RunNoted::PutsBack(nth) => drop(self.back.insert(nth, None)),
-            RunNoted::Back(nth, ended) => drop(self.back.insert(nth, Some(ended))),
+            RunNoted::PutsBack(back) => self.back = back,
+            RunNoted::Back(nth, ended) => {
+                if let Some(back) = self.back.get_mut(nth) {
+                    back.ended = Some(ended);
+                }
+            }
         }
     }
 
-    /// What puts back an act that changed something; nothing for one that did not.
-    fn put_back(&self, nth: usize, moment: &Moment<'_>) -> Option<With> {
-        let run = self.run.as_ref()?;
-        let Some(ActEnded::Done(Some(_))) = self.acts.get(&nth) else { return None };
-        let id = emitted_id(&run.id, "back", u32::try_from(nth).unwrap_or(u32::MAX));
-        match run.acts.get(nth)? {
-            Act::Emit(event) => {
-                let event = Incoming::read(event.text().as_bytes(), Origin::File).ok()?;
-                let event = event.event();
-                let by = Principal { kind: "rule".into(), id: run.rule.clone() };
-                let how = PutBack { id, run: &run.id, by: &by, at: moment.now.max(event.timestamp) };
-                let changes = swapped(event);
-                if changes.is_empty() { None } else { put_back(event, changes, &how).ok().map(With::Event) }
-            }
-            Act::Update(update) => {
-                let before = run.before.iter().find(|before| before.act == nth)?;
-                let mut back = update.clone();
-                back.fields.clone_from(&before.fields);
-                // What somebody else has changed since is left to them.
-                back.expected.clone_from(&update.fields);
-                back.id = Some(id);
-                back.metadata.remove(RUN);
-                back.metadata.insert(UNDO.to_string(), run.id.clone());
-                Some(With::Update(back))
-            }
-            Act::Call { .. } => None,
-        }
+    /// Whether an act is done that changes fields.
+    fn may_have_changed(&self) -> bool {
+        let acts = self.run.iter().flat_map(|run| run.acts.iter().enumerate());
+        let mut done = acts.filter(|(nth, _)| matches!(self.acts.get(nth), Some(ActEnded::Done(Some(_)))));
+        done.any(|(_, act)| match act {
+            Act::Emit(event) => event.value()["changes"].as_object().is_some_and(|changes| !changes.is_empty()),
+            Act::Update(_) => true,
+            Act::Call { .. } => false,
+        })
     }
 
     /// Each act's end, as the output tells it.
@@ -247,9 +261,15 @@ impl RunProgress {
             ActEnded::Refused(why) => Some(format!("do[{nth}] was refused: {why}")),
             ActEnded::Done(_) => None,
         });
-        let back = self.back.iter().map(|(nth, ended)| match ended {
-            Some(ActEnded::Refused(why)) => format!("do[{nth}] could not be put back: {why}"),
-            _ => format!("do[{nth}] was put back"),
+        let back = self.back.iter().flat_map(|back| {
+            let entity = &back.entity;
+            let ended = match &back.ended {
+                Some(ActEnded::Refused(why)) => Some(format!("{entity} could not be put back: {why}")),
+                Some(ActEnded::Done(_)) => Some(format!("{entity} was put back")),
+                None => None,
+            };
+            let left = back.left.iter().map(|later| format!("left as it was changed since: {later}"));
+            ended.into_iter().chain(left)
         });
         acts.chain(back).collect::<Vec<_>>().join("; ")
     }

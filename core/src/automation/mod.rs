@@ -7,6 +7,7 @@
 mod acts;
 mod carry_back;
 mod carry_out;
+mod changed;
 mod draft;
 mod dry_run;
 mod evaluate;
@@ -24,12 +25,13 @@ mod world;
 
 pub use acts::{RULE_SOURCE, RUN, UNDO};
 pub use carry_back::{RULE_UNDONE, UndoHandler, UndoNoted, UndoProgress};
-pub use carry_out::{ActEnded, RULE_RAN, RunHandler, RunNoted, RunProgress};
+pub use carry_out::{ActEnded, BACK, Back, RULE_RAN, RunHandler, RunNoted, RunProgress};
+pub use changed::{Changed, PutBack, Recorded, Replaced, Whose, changed};
 pub use dry_run::{Cascade, DryRun, Updates, dry_run};
 pub use evaluate::{Committed, Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};
-pub use run::{Act, Before, RULE_FAILED, Run, Trigger, run_correlation, undo_correlation};
+pub use run::{Act, Before, RULE_FAILED, Run, Trigger, run_correlation, run_of, undo_correlation};
 pub use set::{RuleSet, RuleSetError};
-pub use undo::{LaterChange, Recorded, Told, Undo, UndoAsk, UndoRefusal, undo};
+pub use undo::{LaterChange, Undo, UndoAsk, UndoRefusal, undo};
 pub use world::{World, WorldError};

@@ -40,7 +40,7 @@ pub struct Run {
     pub trigger: Trigger,
     /// What it does, in order; nothing where it could not be made out.
     pub acts: Vec<Act>,
-    /// What the fields that it updates were when it was made out: put back if it fails half-way.
+    /// What the fields that it updates were when it was made out. What it really replaces, the journal tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Before>,
     /// Why it does nothing: an act that could not be made out, or the guard against loops.
@@ -84,7 +84,15 @@ pub fn run_correlation(run: &str) -> CorrelationId {
     format!("regie/run/{run}").into()
 }
 
-/// The correlation that the undo of a run is recorded in.
-pub fn undo_correlation(run: &str) -> CorrelationId {
-    format!("regie/undo/{run}").into()
+/// The run that is recorded in a correlation, if one is.
+pub fn run_of(correlation: &CorrelationId) -> Option<&str> {
+    correlation.strip_prefix("regie/run/")
+}
+
+/// The correlation that an attempt at the undo of a run is recorded in, from 1.
+pub fn undo_correlation(run: &str, attempt: u32) -> CorrelationId {
+    match attempt {
+        1 => format!("regie/undo/{run}").into(),
+        again => format!("regie/undo/{run}/{again}").into(),
+    }
 }

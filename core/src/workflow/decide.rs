@@ -345,6 +345,7 @@ fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
         EffectEnd::Updated { first, events } => {
             Input::Sent { step, refused: None, position: (*events > 0).then_some(*first) }
         }
+        EffectEnd::Traced { changed } => Input::Traced { step, changed },
         EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason), position: None },
     }
 }

@@ -50,6 +50,8 @@ pub enum Effect {
     },
     /// An entity is updated. Its id is made from this effect's key unless it has one, so that it is done once.
     Update(#[serde(with = "whole")] Box<Update>),
+    /// The journal is asked what the run of a rule that this correlation holds has changed, and what was there before.
+    Trace,
 }
 
 /// An update as one JSON text: it leaves out what it does not say, which the binary form could not read again.
@@ -114,5 +116,10 @@ pub enum EffectEnd {
         first: u64,
         /// How many events it came to.
         events: u32,
+    },
+    /// What the run of a rule changed.
+    Traced {
+        /// Each entity, with its fields.
+        changed: Json,
     },
 }

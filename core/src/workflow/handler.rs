@@ -91,6 +91,13 @@ pub enum Input<'a> {
         /// Where the first of what it came to is; nothing where it was refused, or came to nothing.
         position: Option<u64>,
     },
+    /// What a rule's run changed. The runtime's own handlers alone ask for that.
+    Traced {
+        /// The step that asked.
+        step: &'a str,
+        /// Each entity, with its fields.
+        changed: &'a Json,
+    },
 }
 
 /// When and where a handler decides.
@@ -165,6 +172,11 @@ impl<F> Reaction<F> {
     /// set by the runtime.
     pub fn update(self, step: &str, update: Update) -> Self {
         self.effect(step, Effect::Update(Box::new(update)))
+    }
+
+    /// Asks what the run of a rule that this correlation holds has changed.
+    pub(crate) fn trace(self, step: &str) -> Self {
+        self.effect(step, Effect::Trace)
     }
 
     /// Ends the run as it should. What it still owes is given up.

@@ -89,7 +89,7 @@ fn bytes_of(fact: &Fact) -> usize {
                     Effect::Call { agent, task, .. } => agent.len() + task.text().len(),
                     Effect::Send { event } => event.len(),
                     Effect::Update(update) => Json::of(update).text().len(),
-                    Effect::Timer { .. } => 0,
+                    Effect::Timer { .. } | Effect::Trace => 0,
                 }
         }
         Fact::Finished { end: RunEnd::Completed { output } } => output.text().len(),
@@ -101,7 +101,9 @@ fn bytes_of(fact: &Fact) -> usize {
 /// The step whose effect has just ended: it is still owed in the state that is asked, and yet its name is free again.
 fn ended_step(input: Input<'_>) -> Option<&str> {
     match input {
-        Input::Agent { step, .. } | Input::Timer { step } | Input::Sent { step, .. } => Some(step),
+        Input::Agent { step, .. } | Input::Timer { step } | Input::Sent { step, .. } | Input::Traced { step, .. } => {
+            Some(step)
+        }
         Input::Event(_) => None,
     }
 }

@@ -1,6 +1,8 @@
 //! Carrying out runs and undos: each act is owed until it ends, all of them or none.
 
-use regie_core::automation::{Act, Before, RULE_RAN, RULE_UNDONE, Run, RunHandler, Trigger, Undo, UndoHandler};
+use regie_core::automation::{
+    Act, Before, Changed, LaterChange, RULE_RAN, RULE_UNDONE, Replaced, Run, RunHandler, Trigger, Undo, UndoHandler,
+};
 use regie_core::entity::Update;
 use regie_core::event::{EntityRef, Event, EventBuilder, Incoming, LifeState, Origin, Principal};
 use regie_core::workflow::{AgentOutcome, Command, Definitions, Effect, EffectEnd, EffectKey, RunStatus};
@@ -102,34 +104,79 @@ fn a_run_that_does_nothing_is_over_at_once() {
     assert!(matches!(status(&begun(vec![])), RunStatus::Completed { .. }));
 }
 
-#[test]
-fn what_was_done_is_put_back_where_another_act_is_refused() {
-    let changing = emit("e").change("status", "open", "done");
-    let mut desk =
-        begun(vec![Act::Emit(raw(changing)), update(), Act::Emit(raw(emit("f"))), Act::Emit(raw(emit("g")))]);
-    refused(&mut desk, "act-3");
-    sent(&mut desk, "act-0", 11);
-    end(&mut desk, "act-1", EffectEnd::Updated { first: 12, events: 1 });
-    sent(&mut desk, "act-2", 13);
-    assert_eq!(owed(&desk), ["back-0#1", "back-1#1"], "an event that changed nothing cannot be put back");
-    let back = owes(&desk, "back-0");
-    let change = &back.event().changes["status"];
-    assert_eq!((change.before.text(), change.after.text()), ("\"done\"", "\"open\""));
-    assert_eq!(
-        (back.event().metadata["undo"].as_str(), back.event().causation_id.as_deref()),
-        ("run-1", Some("regie:local#e"))
-    );
-    let update = desk.state.owed().values().find_map(|effect| match effect {
-        Effect::Update(update) => Some(update),
+/// What the journal tells of a field: what it was, what the run made of it, and who has changed it since.
+fn traced(id: &str, later: &[&str]) -> Changed {
+    let entity = EntityRef::new("t", id);
+    let later = later.iter().map(|event| LaterChange {
+        entity: entity.clone(),
+        field: "status".into(),
+        event: event.to_string(),
+        position: 20,
+    });
+    let replaced = Replaced { before: Json::of("found"), after: Json::of("done"), later: later.collect() };
+    let (correlation, fields) = (format!("t/{id}").as_str().into(), [("status".to_string(), replaced)].into());
+    Changed { entity, correlation, chain: vec!["c".into()], cause: "s#e".into(), fields }
+}
+
+fn ends_traced(desk: &mut Desk, changed: &[Changed]) {
+    end(desk, "trace", EffectEnd::Traced { changed: Json::of(&changed) });
+}
+
+/// The updates that are owed.
+fn updates(desk: &Desk) -> Vec<&Update> {
+    let updates = desk.state.owed().values().filter_map(|effect| match effect {
+        Effect::Update(update) => Some(&**update),
         _ => None,
     });
-    let update = update.expect("an update");
-    assert_eq!((update.fields["status"].text(), update.expected["status"].text()), ("\"open\"", "\"done\""));
-    assert!(update.id.as_deref() != Some("u-1") && update.metadata.contains_key("undo"));
-    sent(&mut desk, "back-0", 14);
+    updates.collect()
+}
+
+/// A run of an event and an update, both done, and an event that is refused.
+fn half_way() -> Desk {
+    let changing = emit("e").change("status", "open", "done");
+    let mut desk = begun(vec![Act::Emit(raw(changing)), update(), Act::Emit(raw(emit("f")))]);
+    refused(&mut desk, "act-2");
+    sent(&mut desk, "act-0", 11);
+    end(&mut desk, "act-1", EffectEnd::Updated { first: 12, events: 1 });
+    assert_eq!(owed(&desk), ["trace#1"], "what was there before is not what was known at the trigger");
+    desk
+}
+
+#[test]
+fn what_was_done_is_put_back_by_what_the_journal_tells_of_it() {
+    let mut desk = half_way();
+    ends_traced(&mut desk, &[traced("1", &[]), traced("2", &[])]);
+    assert_eq!(owed(&desk), ["back-0#1", "back-1#1"]);
+    let [one, two] = updates(&desk)[..] else { panic!("{:?}", owed(&desk)) };
+    assert_eq!((one.fields["status"].text(), one.expected["status"].text()), ("\"found\"", "\"done\""));
+    assert_eq!((one.metadata["undo"].as_str(), one.cause.as_deref()), ("run-1", Some("s#e")));
+    assert_eq!((one.correlation(), &one.chain), ("t/1".into(), &vec!["c".into()]));
+    assert!(one.id.is_some() && one.id != two.id && !one.metadata.contains_key("run"));
+    end(&mut desk, "back-0", EffectEnd::Updated { first: 14, events: 1 });
     assert_eq!(status(&desk), &RunStatus::Running);
     refused(&mut desk, "back-1");
-    assert_eq!(failure(&desk), "do[3] was refused: no; do[0] was put back; do[1] could not be put back: no");
+    assert_eq!(failure(&desk), "do[2] was refused: no; t/1 was put back; t/2 could not be put back: no");
+}
+
+#[test]
+fn what_others_have_changed_since_is_left_to_them_and_told() {
+    let mut desk = half_way();
+    ends_traced(&mut desk, &[traced("1", &["s#x"])]);
+    let left = "left as it was changed since: status of t/1 by s#x at 20";
+    assert_eq!(failure(&desk), format!("do[2] was refused: no; {left}"));
+    let mut desk = half_way();
+    ends_traced(&mut desk, &[traced("1", &["s#x"]), traced("2", &[])]);
+    assert_eq!(owed(&desk), ["back-1#1"]);
+    end(&mut desk, "back-1", EffectEnd::Updated { first: 14, events: 1 });
+    assert_eq!(failure(&desk), format!("do[2] was refused: no; {left}; t/2 was put back"));
+}
+
+#[test]
+fn where_no_act_can_have_changed_anything_the_journal_is_not_asked() {
+    let mut desk = begun(vec![Act::Emit(raw(emit("e"))), Act::Emit(raw(emit("f")))]);
+    sent(&mut desk, "act-0", 11);
+    refused(&mut desk, "act-1");
+    assert_eq!(failure(&desk), "do[1] was refused: no");
 }
 
 #[test]
@@ -161,25 +208,27 @@ fn what_is_no_run_is_parked_for_a_person() {
     assert!(desk.state.run().is_none_or(|run| run.status == RunStatus::Running) && owed(&desk).is_empty());
 }
 
-#[test]
-fn an_undo_sends_its_events_as_many_at_a_time_as_fit() {
-    let count = limits::REACTION_EFFECTS + 1;
-    let events: Vec<Json> = (0..count).map(|nth| raw(emit(&nth.to_string()))).collect();
-    let undo = |events: Vec<Json>| {
-        let (run, by, why) = ("run-1".to_string(), Principal::user("ana"), "wrong".to_string());
-        Json::of(&Undo { run, by, why, force: false, events })
-    };
+fn undoing(updates: Vec<Update>) -> Desk {
+    let (run, by, why) = ("run-1".to_string(), Principal::user("ana"), "wrong".to_string());
+    let undo = Undo { run, attempt: 1, by, why, force: false, updates };
     let mut desk = desk();
-    desk.take(&submit(event(RULE_UNDONE, "1").payload(undo(events.clone())))).expect("taken");
-    for nth in 0..count {
-        assert!(owed(&desk).len() <= limits::REACTION_EFFECTS);
-        sent(&mut desk, &format!("event-{nth}"), nth as u64 + 1);
-    }
+    desk.take(&submit(event(RULE_UNDONE, "1").payload(Json::of(&undo)))).expect("taken");
+    desk
+}
+
+#[test]
+fn an_undo_is_done_once_all_its_updates_are() {
+    let of = |id: &str| Update::of(EntityRef::new("t", id), Principal::user("ana")).set("status", "open").id(id);
+    let mut desk = undoing(vec![of("1"), of("2")]);
+    assert_eq!(owed(&desk), ["put-0#1", "put-1#1"]);
+    end(&mut desk, "put-1", EffectEnd::Updated { first: 7, events: 2 });
+    assert_eq!(status(&desk), &RunStatus::Running);
+    end(&mut desk, "put-0", EffectEnd::Updated { first: 0, events: 0 });
     let RunStatus::Completed { output } = status(&desk) else { panic!("{:?}", status(&desk)) };
-    assert_eq!(output.value()["positions"].as_array().map(Vec::len), Some(count));
-    let mut desk = self::desk();
-    desk.take(&submit(event(RULE_UNDONE, "1").payload(undo(events[..2].to_vec())))).expect("taken");
-    refused(&mut desk, "event-1");
-    sent(&mut desk, "event-0", 1);
-    assert_eq!(failure(&desk), "1 of 2 events were refused, the first: no");
+    assert_eq!(output.text(), r#"{"positions":[0,7]}"#);
+    let mut desk = undoing(vec![of("1"), of("2")]);
+    refused(&mut desk, "put-1");
+    end(&mut desk, "put-0", EffectEnd::Updated { first: 7, events: 1 });
+    assert_eq!(failure(&desk), "t/1 was put back; t/2 was not put back: no");
+    assert!(matches!(status(&undoing(vec![])), RunStatus::Completed { .. }));
 }

@@ -3,68 +3,50 @@
 use std::collections::BTreeMap;
 
 use regie_core::automation::{
-    Evaluator, LaterChange, Recorded, RuleSet, Told, Undo, UndoAsk, UndoRefusal, World, dry_run, undo,
+    Changed, Evaluator, LaterChange, Recorded, RuleSet, Undo, UndoAsk, UndoRefusal, Whose, changed, dry_run, undo,
 };
 use regie_core::entity::{Update, plan};
-use regie_core::event::{Catalogue, EntityRef, Event, EventBuilder, Incoming, Origin, Principal};
+use regie_core::event::{Catalogue, EntityRef, Event, EventBuilder, Incoming, Principal};
 use regie_core::{Json, Timestamp, limits};
 
 use super::helpers::at;
 use super::rules_help::{set, sprint, status, task};
 
-/// A journal of some events, and who told which field last.
-struct Story {
-    events: Vec<Incoming>,
-    world: World,
+fn one() -> EntityRef {
+    EntityRef::new("task", "1")
 }
 
-impl Story {
-    fn of(events: impl IntoIterator<Item = EventBuilder>) -> Self {
-        let mut story = Self { events: Vec::new(), world: World::new() };
-        events.into_iter().for_each(|event| story.add(event));
-        story
-    }
-
-    fn add(&mut self, event: EventBuilder) {
-        let position = self.events.len() as u64 + 1;
-        let event = event.id(format!("e-{position}")).timestamp(at(i64::try_from(position).unwrap())).build().unwrap();
-        self.world.tell(event.event(), position, &[]);
-        self.events.push(event);
-    }
-
-    fn told(&self, entity: &EntityRef, field: &str) -> Option<Told> {
-        let (_, at, position, value) = self.world.told(entity).find(|(name, ..)| *name == field)?;
-        let event = format!("regie:local#e-{position}");
-        Some(Told { event, position, at, value: value.clone() })
-    }
-
-    fn undo_with(&self, ask: &UndoAsk<'_>) -> Result<Undo, UndoRefusal> {
-        let of_run = |event: &Incoming| event.event().metadata.get("run").map(String::as_str) == Some(ask.run);
-        let numbered = self.events.iter().zip(1_u64..).filter(|(event, _)| of_run(event));
-        let events: Vec<_> = numbered.map(|(event, position)| Recorded { event: event.event(), position }).collect();
-        undo(ask, &events, |entity, field| self.told(entity, field))
-    }
-
-    fn undo(&self, force: bool) -> Result<Undo, UndoRefusal> {
-        self.undo_with(&UndoAsk { force, ..ask() })
-    }
-
-    /// The fields once the undo is done.
-    fn after(mut self, undo: &Undo) -> BTreeMap<String, Json> {
-        for event in read(undo) {
-            self.world.tell(event.event(), self.world.position() + 1, &[]);
-        }
-        self.world.fields(&EntityRef::new("task", "1"))
-    }
+/// What the run made of the task, by a journal of these events, a second between each: the run's have `run` in their
+/// metadata, those that put it back `undo`.
+fn traced(events: impl IntoIterator<Item = EventBuilder>) -> Option<Changed> {
+    let build = |(event, position): (EventBuilder, i64)| {
+        let event = event.id(format!("e-{position}"));
+        let stamped = event.clone().build().unwrap().event().timestamp != Timestamp::MIN;
+        if stamped { event } else { event.timestamp(at(position)) }.build().unwrap()
+    };
+    let events: Vec<Incoming> = events.into_iter().zip(1..).map(build).collect();
+    let whose = |event: &Event| match (event.metadata.contains_key("run"), event.metadata.contains_key("undo")) {
+        (true, _) => Whose::Run,
+        (_, true) => Whose::Back,
+        _ => Whose::Other,
+    };
+    let recorded = events.iter().zip(1..);
+    changed(&one(), recorded.map(|(it, position)| Recorded { event: it.event(), position, whose: whose(it.event()) }))
 }
 
 fn ask() -> UndoAsk<'static> {
     static BY: std::sync::LazyLock<Principal> = std::sync::LazyLock::new(|| Principal::user("ana"));
-    UndoAsk { run: "R", is_known: true, is_undone: false, by: &BY, why: "wrong", force: false, now: at(3) }
+    UndoAsk { run: "R", is_known: true, is_undone: false, attempt: 1, by: &BY, why: "wrong", force: false }
 }
 
-fn read(undo: &Undo) -> Vec<Incoming> {
-    undo.events.iter().map(|event| Incoming::read(event.text().as_bytes(), Origin::File).unwrap()).collect()
+fn undone(force: bool, events: impl IntoIterator<Item = EventBuilder>) -> Result<Undo, UndoRefusal> {
+    undo(&UndoAsk { force, ..ask() }, traced(events).as_slice())
+}
+
+/// What each field is to be, and is expected to be.
+fn puts(undo: &Undo) -> Vec<(&str, &str, Option<&str>)> {
+    let all = undo.updates.iter().flat_map(|update| update.fields.iter().map(move |(name, it)| (update, name, it)));
+    all.map(|(update, name, it)| (name.as_str(), it.text(), update.expected.get(name).map(Json::text))).collect()
 }
 
 fn change(before: &str, after: &str) -> EventBuilder {
@@ -76,68 +58,86 @@ fn of_run(event: EventBuilder) -> EventBuilder {
 }
 
 #[test]
-fn the_fields_are_put_back_by_events_of_the_same_types() {
-    let story = Story::of([change("", "open"), of_run(change("open", "blocked")), of_run(task("noted", "1"))]);
-    let undo = story.undo(false).unwrap();
-    let [event] = &read(&undo)[..] else { panic!("{undo:?}") };
-    let event = event.event();
-    let change = &event.changes["status"];
-    assert_eq!((change.before.text(), change.after.text()), ("\"blocked\"", "\"open\""));
-    assert_eq!((event.kind.as_str(), &*event.correlation_id), ("orchestration.task.status_changed", "task-1"));
-    assert_eq!(event.causation_id.as_deref(), Some("regie:local#e-2"));
-    assert_eq!((event.metadata["undo"].as_str(), event.metadata.get("run")), ("R", None));
-    assert_eq!(event.actor, Some(Principal::user("ana")));
-    assert_eq!(story.after(&undo)["status"].text(), "\"open\"");
+fn the_fields_are_put_back_by_an_update_that_expects_what_the_run_made_of_them() {
+    let undo = undone(false, [change("", "open"), of_run(change("open", "blocked")), of_run(task("noted", "1"))]);
+    let undo = undo.unwrap();
+    assert_eq!(puts(&undo), [("status", "\"open\"", Some("\"blocked\""))]);
+    let [update] = &undo.updates[..] else { panic!("{undo:?}") };
+    assert_eq!((&update.entity, &*update.correlation()), (&one(), "task-1"));
+    assert_eq!(update.cause.as_deref(), Some("regie:local#e-2"));
+    assert_eq!((update.metadata["undo"].as_str(), update.metadata.get("run")), ("R", None));
+    assert_eq!(update.by, Principal::user("ana"));
+}
+
+#[test]
+fn what_was_there_is_what_the_journal_tells_and_not_what_the_runs_event_claims() {
+    let came_between = [change("", "open"), change("open", "parked"), of_run(change("open", "blocked"))];
+    assert_eq!(puts(&undone(false, came_between).unwrap())[0].1, "\"parked\"");
+    assert_eq!(puts(&undone(false, [of_run(change("claimed", "x"))]).unwrap())[0].1, "\"claimed\"");
 }
 
 #[test]
 fn a_field_that_a_run_changed_twice_is_put_back_once_to_what_was_first() {
     let blocked = of_run(task("blocked", "1").change("status", "open", "blocked"));
-    let story =
-        Story::of([change("", "open"), of_run(change("open", "blocked")), blocked, of_run(change("blocked", "x"))]);
-    let undo = story.undo(false).unwrap();
-    assert_eq!(undo.events.len(), 1);
-    assert_eq!(story.after(&undo)["status"].text(), "\"open\"");
+    let undo = undone(false, [change("", "open"), of_run(change("open", "x")), blocked, of_run(change("x", "y"))]);
+    assert_eq!(puts(&undo.unwrap()), [("status", "\"open\"", Some("\"y\""))]);
 }
 
 #[test]
 fn later_changes_refuse_it_each_by_name_and_force_overwrites_them() {
-    let story = Story::of([
-        change("", "open"),
-        of_run(change("open", "blocked").change("n", 1, 2)),
-        change("blocked", "done"),
-        task("progress_updated", "1").change("progress", 0, 1),
-    ]);
-    let later = |field: &str| LaterChange {
-        entity: EntityRef::new("task", "1"),
-        field: field.into(),
-        event: "regie:local#e-3".into(),
-        position: 3,
+    let story = || {
+        [
+            change("", "open"),
+            of_run(change("open", "blocked").change("n", 1, 2)),
+            change("blocked", "done"),
+            task("progress_updated", "1").change("progress", 0, 1),
+            change("done", "blocked"),
+        ]
     };
-    assert_eq!(story.undo(false), Err(UndoRefusal::Later(vec![later("status")])));
-    assert!(story.undo(false).unwrap_err().to_string().contains("status of task/1 by regie:local#e-3 at 3"));
-    let undo = story.undo(true).unwrap();
-    assert_eq!(read(&undo)[0].event().changes["status"].before.text(), "\"done\"", "its claim fits");
-    let after = story.after(&undo);
-    assert_eq!((after["status"].text(), after["n"].text(), after["progress"].text()), ("\"open\"", "1", "1"));
+    let later = |position: u64| LaterChange {
+        entity: one(),
+        field: "status".into(),
+        event: format!("regie:local#e-{position}"),
+        position,
+    };
+    assert_eq!(undone(false, story()), Err(UndoRefusal::Later(vec![later(3), later(5)])));
+    let told = undone(false, story()).unwrap_err().to_string();
+    assert!(told.contains("status of task/1 by regie:local#e-3 at 3; status of task/1 by"), "{told}");
+    assert_eq!(puts(&undone(true, story()).unwrap()), [("n", "1", None), ("status", "\"open\"", None)]);
 }
 
 #[test]
-fn what_is_put_back_is_the_latest_whatever_the_stamps_say() {
-    let story = Story::of([change("", "open"), of_run(change("open", "blocked"))]);
-    let undo = story.undo_with(&UndoAsk { now: Timestamp::MIN, ..ask() }).unwrap();
-    assert_eq!(story.after(&undo)["status"].text(), "\"open\"");
+fn what_is_stamped_later_lies_on_top_and_what_is_stamped_earlier_does_not() {
+    let stamped = |nth: i64| [change("", "open"), of_run(change("open", "x")), change("x", "late").timestamp(at(nth))];
+    assert!(matches!(undone(false, stamped(9)), Err(UndoRefusal::Later(later)) if later.len() == 1));
+    assert!(undone(false, stamped(1)).is_ok());
+}
+
+#[test]
+fn what_an_attempt_before_has_put_back_is_left_alone() {
+    let both = of_run(change("open", "blocked").change("n", 1, 2));
+    let back = || task("updated", "1").change("n", 2, 1).metadata("undo", "R");
+    let undo = undo(&UndoAsk { attempt: 2, ..ask() }, traced([change("", "open"), both.clone(), back()]).as_slice());
+    let undo = undo.unwrap();
+    assert_eq!(puts(&undo), [("status", "\"open\"", Some("\"blocked\""))]);
+    let first = undone(false, [change("", "open"), both]).unwrap();
+    assert_ne!(first.updates[0].id, undo.updates[0].id, "each attempt has ids of its own");
+    let all = [of_run(task("x", "1").change("n", 1, 2)), back()];
+    assert_eq!(undone(false, all), Err(UndoRefusal::Nothing { run: "R".into() }));
 }
 
 #[test]
 fn what_cannot_be_undone_says_why() {
-    let story = Story::of([change("", "open"), of_run(task("noted", "1"))]);
     let run = || "R".to_string();
-    assert_eq!(story.undo(false), Err(UndoRefusal::Nothing { run: run() }));
-    assert_eq!(story.undo_with(&UndoAsk { is_known: false, ..ask() }), Err(UndoRefusal::Unknown { run: run() }));
-    assert_eq!(story.undo_with(&UndoAsk { is_undone: true, ..ask() }), Err(UndoRefusal::Undone { run: run() }));
+    assert_eq!(
+        undone(false, [change("", "open"), of_run(task("noted", "1"))]),
+        Err(UndoRefusal::Nothing { run: run() })
+    );
+    let refused = |ask: UndoAsk<'_>| undo(&ask, &[]).unwrap_err();
+    assert_eq!(refused(UndoAsk { is_known: false, ..ask() }), UndoRefusal::Unknown { run: run() });
+    assert_eq!(refused(UndoAsk { is_undone: true, ..ask() }), UndoRefusal::Undone { run: run() });
     let large = change("open", &"x".repeat(limits::RUN_BYTES));
-    assert!(matches!(Story::of([of_run(large)]).undo(true), Err(UndoRefusal::TooLarge { .. })));
+    assert!(matches!(undone(false, [of_run(large)]), Err(UndoRefusal::TooLarge { .. })));
 }
 
 /// What an update comes to by the shipped catalogue.

@@ -79,7 +79,7 @@ fn tell(args: &ResolveArgs, one: &DeadLetter, answer: Answer) -> io::Result<()> 
     let (result, error) = match answer {
         Answer::Done(result) => (Some(*result), None),
         Answer::Refused(error) => (None, Some(error)),
-        Answer::Updated(_) | Answer::Undone(_) => {
+        Answer::Updated(_) | Answer::Undone(_) | Answer::NotUndone(..) => {
             (None, Some(ErrorInfo::new("bad_answer", "another answer came than was asked for")))
         }
     };

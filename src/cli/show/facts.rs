@@ -41,6 +41,7 @@ pub(super) enum EffectJson<'a> {
     Timer { due: Timestamp },
     Send { event: Json },
     Update { update: &'a Update },
+    Trace {},
     Other { text: String },
 }
 
@@ -57,6 +58,7 @@ pub(super) enum EndJson<'a> {
     Sent { position: u64, state: LifeState },
     NotSent { reason: &'a str },
     Updated { first: u64, events: u32 },
+    Traced { changed: &'a Json },
     Other { text: String },
 }
 
@@ -109,6 +111,7 @@ impl<'a> EffectJson<'a> {
             Effect::Timer { due } => Self::Timer { due: *due },
             Effect::Send { event } => Self::Send { event: Json::parse(event).unwrap_or_default() },
             Effect::Update(update) => Self::Update { update },
+            Effect::Trace => Self::Trace {},
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -126,6 +129,7 @@ impl<'a> EndJson<'a> {
             EffectEnd::Sent { position, state } => Self::Sent { position: *position, state: *state },
             EffectEnd::NotSent { reason } => Self::NotSent { reason },
             EffectEnd::Updated { first, events } => Self::Updated { first: *first, events: *events },
+            EffectEnd::Traced { changed } => Self::Traced { changed },
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -146,6 +150,7 @@ pub(super) fn effect_text(effect: &Effect) -> String {
             format!("sends {} to {}", field("type"), field("correlation_id"))
         }
         Effect::Update(update) => format!("updates {}", update.entity),
+        Effect::Trace => "asks what it has changed".into(),
         other => format!("{other:?}"),
     }
 }
@@ -163,6 +168,7 @@ pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
         EffectEnd::NotSent { reason } => (format!("not sent: {reason}"), false),
         EffectEnd::Updated { events: 0, .. } => ("nothing differed".into(), true),
         EffectEnd::Updated { first, events } => (format!("updated by {events} events from position {first}"), true),
+        EffectEnd::Traced { .. } => ("what it has changed is known".into(), true),
         other => (format!("{other:?}"), true),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regie_core::event::{CorrelationId, Event, LifeState, Move};
+use regie_core::event::{CorrelationId, Event, LifeState, Move, Principal};
 use regie_core::governance::PolicyDecision;
 use regie_core::workflow::RunEnd;
 use regie_core::{Digest, Json, Timestamp};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::facts::FactJson;
 use super::story::{EventStory, RunStory, Story};
+use crate::runtime::Undone;
 
 /// The whole story. Values are kept as their texts, so that numbers keep every digit.
 #[derive(Serialize)]
@@ -18,8 +19,18 @@ pub(super) struct StoryJson<'a> {
     workflow: Option<RunJson<'a>>,
     states: BTreeMap<LifeState, u64>,
     chain: ChainJson,
+    /// Who put back the rule's run that this is, and why; nothing of another correlation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone: Option<UndoneJson<'a>>,
     events: Vec<EventJson<'a>>,
     records: Vec<RecordJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct UndoneJson<'a> {
+    by: &'a Principal,
+    why: &'a str,
+    at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -60,7 +71,7 @@ struct RecordJson<'a> {
 }
 
 /// The story as it is printed.
-pub(super) fn of<'a>(story: &'a Story<'_>) -> StoryJson<'a> {
+pub(super) fn of<'a>(story: &'a Story<'_>, undone: Option<&'a Undone>) -> StoryJson<'a> {
     let records = story.records.iter().map(|stored| RecordJson {
         position: stored.position,
         sequence: stored.record.sequence,
@@ -78,6 +89,7 @@ pub(super) fn of<'a>(story: &'a Story<'_>) -> StoryJson<'a> {
             holds: story.broken_at.is_none(),
             broken_at: story.broken_at,
         },
+        undone: undone.map(|Undone { by, why, at }| UndoneJson { by, why, at: *at }),
         events: story.events.iter().map(|(sequence, told)| event(*sequence, told)).collect(),
         records: records.collect(),
     }

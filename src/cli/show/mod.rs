@@ -11,6 +11,7 @@ use super::args::ShowArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::Screen;
+use crate::runtime::undone_in;
 use story::Story;
 
 /// Prints the story of a correlation, record by record.
@@ -18,6 +19,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {
     let mut journal = open::read_only(&args.common)?;
     let records = journal.reader.load(&args.correlation, 0)?;
     let mut screen = Screen::stdout();
+    let undone = undone_in(&mut journal.reader, &args.correlation.as_str().into())?;
     let Some(story) = Story::of(&records) else {
         if args.common.json {
             writeln!(screen, "null")?;
@@ -28,11 +30,11 @@ pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Nothing);
     };
     if args.common.json {
-        serde_json::to_writer(&mut screen, &json::of(&story)).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut screen, &json::of(&story, undone.as_ref())).map_err(io::Error::from)?;
         writeln!(screen)?;
     } else {
         let look = screen.look;
-        render::print(&mut screen, look, &story)?;
+        render::print(&mut screen, look, &story, undone.as_ref())?;
     }
     screen.finish()?;
     Ok(Exit::Done)

@@ -13,11 +13,15 @@ use super::facts::{effect_text, end_text};
 use super::story::{EventStory, RunStory, Story};
 use crate::cli::query::tone_of;
 use crate::cli::screen::{Look, Tone, counted, cut, pieces, plain, wrap};
+use crate::runtime::Undone;
 
 /// Prints the story.
-pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>) -> io::Result<()> {
+pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>, undone: Option<&Undone>) -> io::Result<()> {
     let mut page = Page { out, look, width: look.readable() };
     page.title(story)?;
+    if let Some(Undone { by, why, at }) = undone {
+        page.line(0, Tone::Doubtful, &format!("undone by {by} at {at}: {why}"))?;
+    }
     for stored in story.records {
         page.record(story, stored)?;
     }

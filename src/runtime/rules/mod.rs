@@ -13,6 +13,8 @@ use regie_journal::StoreError;
 
 use super::handle::Handle;
 
+#[cfg(feature = "cli")]
+pub(crate) use runs::undone_in;
 pub use runs::{RunReport, RunState, Undone, runs};
 pub use undo::{UndoError, UndoneRun};
 

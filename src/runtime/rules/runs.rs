@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use regie_actors::updated::received;
 use regie_core::Timestamp;
-use regie_core::automation::{Run, Undo, run_correlation, undo_correlation};
-use regie_core::event::{Incoming, Pattern, PatternError, Principal};
+use regie_core::automation::{Run, Undo, run_correlation, run_of, undo_correlation};
+use regie_core::event::{CorrelationId, Pattern, PatternError, Principal};
 use regie_core::query::{Filter, Order};
 use regie_core::workflow::{Fact, RunEnd};
 use regie_journal::{Reader, StoreError, StoredRecord};
@@ -20,7 +21,7 @@ pub struct RunReport {
     pub recorded_at: Timestamp,
     /// What has become of it.
     pub state: RunState,
-    /// Who put it back and why, if somebody did.
+    /// Who put it back and why, if somebody did. An undo that failed, or is under way, is none.
     pub undone: Option<Undone>,
 }
 
@@ -99,7 +100,8 @@ fn report(reader: &mut Reader, (run, position, recorded_at): (Run, u64, Timestam
     Ok(RunReport { run, position, recorded_at, state, undone })
 }
 
-fn state_of(records: &[StoredRecord]) -> RunState {
+/// What has become of what the records of a run, or of its undo, tell.
+pub(super) fn state_of(records: &[StoredRecord]) -> RunState {
     let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
     let end = facts.find_map(|fact| match fact {
         Fact::Finished { end: RunEnd::Completed { .. } } => Some(RunState::Done),
@@ -110,20 +112,41 @@ fn state_of(records: &[StoredRecord]) -> RunState {
     end.unwrap_or(RunState::UnderWay)
 }
 
-/// Who put a run back, if somebody did.
-pub(super) fn undone(reader: &mut Reader, run: &str) -> Result<Option<Undone>, StoreError> {
-    let records = reader.load(&undo_correlation(run), 0)?;
-    let Some(first) = records.first() else { return Ok(None) };
-    let undo = first.record.facts.iter().find_map(|fact| event_of(fact, first)?.event().payload.to::<Undo>().ok());
-    Ok(undo.map(|Undo { by, why, .. }| Undone { by, why, at: first.record.at }))
+/// Who put a run back, if somebody did: of which this correlation is one.
+///
+/// # Errors
+/// If the journal cannot be read.
+#[cfg(feature = "cli")]
+pub(crate) fn undone_in(reader: &mut Reader, correlation: &CorrelationId) -> Result<Option<Undone>, StoreError> {
+    run_of(correlation).map_or(Ok(None), |run| undone(reader, run))
 }
 
-/// The event that a fact received.
-pub(super) fn event_of(fact: &Fact, stored: &StoredRecord) -> Option<Incoming> {
-    match fact {
-        Fact::Received { format, raw, made_id, .. } => {
-            Incoming::recover(*format, raw.clone(), made_id.as_deref(), stored.record.at).ok()
-        }
-        _ => None,
+/// Who put a run back, if somebody did.
+fn undone(reader: &mut Reader, run: &str) -> Result<Option<Undone>, StoreError> {
+    let last = attempts(reader, run)?.pop().filter(|attempt| attempt.state == RunState::Done);
+    Ok(last.map(|Attempt { undo: Undo { by, why, .. }, at, .. }| Undone { by, why, at }))
+}
+
+/// An undo of a run that was asked for.
+pub(super) struct Attempt {
+    pub(super) undo: Undo,
+    pub(super) state: RunState,
+    /// When it was asked for.
+    at: Timestamp,
+    /// Where that is recorded.
+    pub(super) position: u64,
+    pub(super) records: Vec<StoredRecord>,
+}
+
+/// The undos of a run, in order: each but the last has failed.
+pub(super) fn attempts(reader: &mut Reader, run: &str) -> Result<Vec<Attempt>, StoreError> {
+    let mut all = Vec::new();
+    for attempt in 1.. {
+        let records = reader.load(&undo_correlation(run, attempt), 0)?;
+        let Some(first) = records.first() else { break };
+        let (at, position) = (first.record.at, first.position);
+        let Some(undo) = received(&first.record).and_then(|event| event.event().payload.to().ok()) else { break };
+        all.push(Attempt { undo, state: state_of(&records), at, position, records });
     }
+    Ok(all)
 }

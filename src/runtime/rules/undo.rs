@@ -1,21 +1,26 @@
 //! Putting back what a run did.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use regie_actors::refused::Reason;
-use regie_core::Timestamp;
+use regie_actors::traced::{sent, traced};
+use regie_actors::updated::received;
 use regie_core::automation::{
-    RULE_SOURCE, RULE_UNDONE, RUN, Recorded, Told, Undo, UndoAsk, UndoRefusal, run_correlation, undo, undo_correlation,
+    LaterChange, RULE_SOURCE, RULE_UNDONE, Undo, UndoAsk, UndoRefusal, run_correlation, undo, undo_correlation,
 };
-use regie_core::event::{EntityRef, Event, EventError, Incoming, Principal, emitted_id};
-use regie_core::workflow::{Command, EffectEnd, Fact};
+use regie_core::event::{Catalogue, CorrelationId, Event, EventError, Incoming, Principal, emitted_id};
+use regie_core::workflow::Command;
 use regie_core::{Json, limits};
 use regie_journal::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::PATIENCE;
-use super::runs::{event_of, undone};
+use super::runs::{Attempt, RunState, attempts, state_of};
 use crate::Handle;
+use crate::runtime::Waited;
+
+/// How long a run, or its undo, that is still under way is waited for.
+const OVER: Duration = Duration::from_secs(10);
 
 /// Why a run was not put back.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -30,6 +35,21 @@ pub enum UndoError {
     /// It cannot be put back, or not without force.
     #[error(transparent)]
     Refused(#[from] UndoRefusal),
+    /// It was begun, and something of it was refused: by a change that came just then, mostly. The run is not undone, and its
+    /// undo can be asked for again.
+    #[error("the run '{run}' is not undone, and that can be asked for again: {why}")]
+    Failed {
+        /// The run.
+        run: String,
+        /// What was put back and what was not, and why.
+        why: String,
+    },
+    /// The run, or an undo of it, is still under way.
+    #[error("'{correlation}' is still under way: ask again once it has ended")]
+    UnderWay {
+        /// Where it is recorded.
+        correlation: CorrelationId,
+    },
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] StoreError),
@@ -41,9 +61,9 @@ pub enum UndoError {
 /// A run that was put back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoneRun {
-    /// The position of the record that tells it.
+    /// The position of the first event that puts it back; of the record that tells of it where nothing differed any more.
     pub position: u64,
-    /// The events that put it back, as they were sent.
+    /// The events that put it back, as they are recorded, in the journal's order.
     pub events: Vec<Json>,
 }
 
@@ -55,20 +75,31 @@ impl UndoError {
             UndoError::Refused(UndoRefusal::Unknown { .. }) => "no_run",
             UndoError::Refused(UndoRefusal::Later(_)) => "later_changes",
             UndoError::Refused(_) => "not_undone",
+            UndoError::Failed { .. } => "undo_failed",
+            UndoError::UnderWay { .. } => "under_way",
             UndoError::Journal(_) => "journal",
             UndoError::NotTaken(reason) => reason.code(),
+        }
+    }
+
+    /// The later changes for which it was refused.
+    pub fn later(&self) -> &[LaterChange] {
+        match self {
+            UndoError::Refused(UndoRefusal::Later(later)) => later,
+            _ => &[],
         }
     }
 }
 
 impl Handle {
-    /// Puts back what a run changed: each field gets the value that it had before, by compensating events, which fire no rule
-    /// again. What was sent or called cannot be taken back. Comes back once that is recorded; the events follow: see
-    /// [`Handle::settle`].
+    /// Puts back what a run changed: each field gets the value that it had before, by updates, which fire no rule again. Each
+    /// of them looks whether what the run made of its fields is there still, in the turn that records it. What was sent or
+    /// called cannot be taken back. Comes back once all of it has ended; a run that is still under way is waited for.
     ///
     /// # Errors
     /// If there is no such run, it changed nothing or was put back before; if later changes lie on top, each of which is named,
-    /// and `force` does not overwrite them.
+    /// and `force` does not overwrite them. If one comes on top just then, what it lies on is left as it is, and the run is not
+    /// undone: it can be asked for again.
     ///
     /// # Cancellation
     /// Dropping the future does not take the undo back.
@@ -76,18 +107,49 @@ impl Handle {
         if ![by.kind.as_str(), by.id.as_str(), why].iter().all(|text| is_signed(text)) {
             return Err(UndoError::Unsigned);
         }
-        self.rules_looked().await;
-        let (least, now, wanted) = (self.position(), self.now(), (run.to_string(), by.clone(), why.to_string()));
-        let planned = self.core.readers.run(move |reader| {
+        let wanted = Wanted { run: run.to_string(), by, why: why.to_string(), force };
+        loop {
+            self.rules_looked().await;
+            let undo = match self.read(&wanted, planned).await?? {
+                Next::Wait(correlation) => {
+                    self.over(correlation).await?;
+                    continue;
+                }
+                Next::Undo(undo) => undo,
+            };
+            let event = recorded(&undo).map_err(UndoRefusal::NoEvent)?;
+            let correlation = event.event().correlation_id.clone();
+            match self.command(correlation.clone(), Command::Submit { event, emitted: true }).await {
+                Ok(_) => {}
+                // Somebody else was faster: what becomes of that is looked at first.
+                Err(Reason::OtherContent { .. }) => continue,
+                Err(reason) => return Err(reason.into()),
+            }
+            self.over(correlation).await?;
+            let attempt = undo.attempt;
+            return self.read(&wanted, move |reader, wanted, _| ended(reader, wanted, attempt)).await?;
+        }
+    }
+
+    /// Waits until that run, or undo, is over.
+    async fn over(&self, correlation: CorrelationId) -> Result<(), UndoError> {
+        match self.wait(&correlation, Some(OVER)).await? {
+            Waited::Ended { .. } => Ok(()),
+            Waited::TimedOut(_) => Err(UndoError::UnderWay { correlation }),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        wanted: &Wanted,
+        read: impl FnOnce(&mut Reader, &Wanted, &Catalogue) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (least, wanted, catalogue) = (self.position(), wanted.clone(), self.core.definitions.catalogue().clone());
+        let read = self.core.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            planned(reader, &wanted, force, now)
+            read(reader, &wanted, &catalogue)
         });
-        let undo = planned.await??;
-        let event = recorded(&undo).map_err(UndoRefusal::NoEvent)?;
-        let correlation = event.event().correlation_id.clone();
-        let answer = self.command(correlation, Command::Submit { event, emitted: true }).await?;
-        let position = answer.and_then(|answer| answer.position).ok_or(Reason::Lost)?;
-        Ok(UndoneRun { position, events: undo.events })
+        read.await
     }
 }
 
@@ -95,89 +157,78 @@ fn is_signed(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= limits::REASON_BYTES && !text.contains(char::is_control)
 }
 
-/// The event that an undo is recorded as: its id is made from the run's, so that a run is put back once.
+/// The event that an undo is recorded as: its id is made from the run's and the attempt, so that each is made once.
 fn recorded(undo: &Undo) -> Result<Incoming, EventError> {
-    Event::new(RULE_UNDONE, undo_correlation(&undo.run))
-        .id(emitted_id(&undo.run, "undo", 1))
+    Event::new(RULE_UNDONE, undo_correlation(&undo.run, undo.attempt))
+        .id(emitted_id(&undo.run, "undo", undo.attempt))
         .source(RULE_SOURCE)
         .actor(undo.by.clone())
         .payload(Json::of(undo))
         .build()
 }
 
-type Wanted = (String, Principal, String);
+/// What is asked for.
+#[derive(Clone)]
+struct Wanted {
+    run: String,
+    by: Principal,
+    why: String,
+    force: bool,
+}
+
+/// What is to be done about it.
+enum Next {
+    /// Something has to end first.
+    Wait(CorrelationId),
+    /// It is undone like this.
+    Undo(Undo),
+}
 
 fn planned(
     reader: &mut Reader,
-    (run, by, why): &Wanted,
-    force: bool,
-    now: Timestamp,
-) -> Result<Result<Undo, UndoRefusal>, StoreError> {
-    let (is_known, found) = events_of(reader, run)?;
-    let events: Vec<Recorded<'_>> =
-        found.iter().map(|(incoming, position)| Recorded { event: incoming.event(), position: *position }).collect();
-    let entities = events.iter().filter_map(|recorded| recorded.event.entity.clone());
-    let mut fields = BTreeMap::new();
-    for entity in entities {
-        let told = told(reader, &entity)?;
-        fields.insert(entity, told);
+    wanted: &Wanted,
+    catalogue: &Catalogue,
+) -> Result<Result<Next, UndoRefusal>, StoreError> {
+    let correlation = run_correlation(&wanted.run);
+    let records = reader.load(&correlation, 0)?;
+    let does_something = records
+        .iter()
+        .flat_map(|stored| &stored.record.facts)
+        .any(|fact| matches!(fact, regie_core::workflow::Fact::Owes { .. }));
+    if does_something && state_of(&records) == RunState::UnderWay {
+        return Ok(Ok(Next::Wait(correlation)));
     }
-    let is_undone = undone(reader, run)?.is_some();
-    let ask = UndoAsk { run, is_known, is_undone, by, why, force, now };
-    Ok(undo(&ask, &events, |entity, field| fields.get(entity)?.get(field).cloned()))
+    let attempts = attempts(reader, &wanted.run)?;
+    let last = attempts.last();
+    if let Some(under_way) = last.filter(|last| last.state == RunState::UnderWay) {
+        return Ok(Ok(Next::Wait(undo_correlation(&wanted.run, under_way.undo.attempt))));
+    }
+    let changed = traced(reader, &wanted.run, catalogue)?;
+    let ask = UndoAsk {
+        run: &wanted.run,
+        is_known: changed.is_some(),
+        is_undone: last.is_some_and(|last| last.state == RunState::Done),
+        attempt: u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
+        by: &wanted.by,
+        why: &wanted.why,
+        force: wanted.force,
+    };
+    Ok(undo(&ask, &changed.unwrap_or_default()).map(Next::Undo))
 }
 
-/// The events of a run, in the journal's order; and whether there is such a run.
-fn events_of(reader: &mut Reader, run: &str) -> Result<(bool, Vec<(Incoming, u64)>), StoreError> {
-    let records = reader.load(&run_correlation(run), 0)?;
-    let mut found = BTreeMap::new();
-    for fact in records.iter().flat_map(|stored| &stored.record.facts) {
-        let (first, count) = match fact {
-            Fact::Ended { end: EffectEnd::Sent { position, .. }, .. } => (*position, 1),
-            Fact::Ended { end: EffectEnd::Updated { first, events, .. }, .. } => (*first, *events),
-            _ => continue,
-        };
-        for (incoming, position) in from(reader, first, run, count)? {
-            found.insert(position, incoming);
-        }
+/// What became of an attempt that is over.
+fn ended(reader: &mut Reader, wanted: &Wanted, attempt: u32) -> Result<Result<UndoneRun, UndoError>, StoreError> {
+    let missing = || StoreError::Damaged { why: format!("the undo of '{}' is not to be found", wanted.run) };
+    let mut all = attempts(reader, &wanted.run)?.into_iter();
+    let Attempt { state, position, records, .. } = all.find(|one| one.undo.attempt == attempt).ok_or_else(missing)?;
+    if let RunState::Failed { error } = state {
+        return Ok(Err(UndoError::Failed { run: wanted.run.clone(), why: error }));
     }
-    Ok((!records.is_empty(), found.into_iter().map(|(position, incoming)| (incoming, position)).collect()))
-}
-
-/// So many events of a run, from the one at that position on: those of an update may have others between them.
-fn from(reader: &mut Reader, first: u64, run: &str, count: u32) -> Result<Vec<(Incoming, u64)>, StoreError> {
-    let Some(stored) = reader.record(first)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for stored in reader.load(&stored.correlation, stored.record.sequence - 1)? {
-        let event = stored.record.facts.iter().find_map(|fact| event_of(fact, &stored));
-        found.extend(
-            event.filter(|it| it.event().metadata.get(RUN).is_some_and(|of| of == run)).map(|it| (it, stored.position)),
-        );
-        if found.len() >= count as usize {
-            break;
-        }
+    let positions = sent(reader, &records)?;
+    let mut events = Vec::with_capacity(positions.len());
+    for position in &positions {
+        let incoming = reader.record(*position)?.and_then(|stored| received(&stored.record)).ok_or_else(missing)?;
+        events.push(Json::parse(incoming.raw()).unwrap_or_default());
     }
-    Ok(found)
-}
-
-/// Each field of an entity as it is now, and who told it.
-fn told(reader: &mut Reader, entity: &EntityRef) -> Result<BTreeMap<String, Told>, StoreError> {
-    let mut fields: BTreeMap<String, Told> = BTreeMap::new();
-    for stored in reader.touches_after(entity, 0)? {
-        let event = stored.incoming.event();
-        if event.entity.as_ref() != Some(entity) {
-            continue;
-        }
-        for (field, change) in &event.changes {
-            let at = (event.timestamp, stored.position);
-            if fields.get(field).is_some_and(|known| (known.at, known.position) > at) {
-                continue;
-            }
-            let name = format!("{}#{}", event.source, event.id);
-            let told =
-                Told { event: name, position: stored.position, at: event.timestamp, value: change.after.clone() };
-            fields.insert(field.clone(), told);
-        }
-    }
-    Ok(fields)
+    Ok(Ok(UndoneRun { position: positions.first().copied().unwrap_or(position), events }))
 }

@@ -6,6 +6,7 @@ mod circles;
 mod crashes;
 mod logs;
 mod sprints;
+mod undo;
 
 use std::collections::BTreeMap;
 

@@ -191,13 +191,46 @@ fn the_completion_is_put_back_by_a_compensating_event_once() {
 }
 
 #[test]
-fn a_later_change_on_top_is_named_and_only_force_goes_over_it() {
+fn an_undo_says_where_its_event_is_and_the_run_that_it_is_undone() {
     let place = played();
-    place.run(&["update", "sprint", "TEST-001", "status=closed", "--id", "u-1", "--clock", "event"]).succeeds();
+    let undone = undo(&place, &[]).succeeds().json();
+    let told = place.run(&["show", "sprint/TEST-001", "--json"]).succeeds().json();
+    assert_eq!(told["events"].as_array().unwrap().last().unwrap()["position"], undone["position"]);
+    let run = format!("regie/run/{}", run_id(&place));
+    assert_eq!(place.run(&["show", &run, "--json"]).succeeds().json()["undone"]["why"], "not done");
+    place.run(&["show", &run]).succeeds().tells(&["undone by user:ana", "not done"]);
+}
+
+#[test]
+fn each_later_change_on_top_is_named_and_only_force_goes_over_them() {
+    let place = played();
+    for (status, id) in [("closed", "u-1"), ("archived", "u-2")] {
+        let status = format!("status={status}");
+        place.run(&["update", "sprint", "TEST-001", &status, "--id", id, "--clock", "event"]).succeeds();
+    }
     let refused = undo(&place, &[]).exits(4);
     assert!(refused.err.contains("later changes lie on top: status of sprint/TEST-001"), "{}", refused.err);
-    assert_eq!(sprint_status(&place), "closed");
+    let told = refused.json();
+    assert_eq!(told["error"], "later_changes");
+    assert_eq!(told["later"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(told["later"][0]["field"], "status");
+    assert_eq!(sprint_status(&place), "archived");
     undo(&place, &["--force"]).succeeds();
+    assert_eq!(sprint_status(&place), "planned");
+}
+
+#[test]
+fn a_run_is_undone_by_its_id_or_by_a_beginning_that_is_its_own() {
+    let place = played();
+    let named =
+        |run: &str| place.run(&["rules", "undo", run, "--by", "ana", "--why", "w", "--clock", "event", "--json"]);
+    let run = run_id(&place);
+    named("").exits(2);
+    named(&run[..3]).exits(2).tells(&["4 characters"]);
+    let unknown = named("no-such-run").exits(3);
+    assert_eq!((&unknown.json()["error"], &unknown.json()["later"]), (&json!("no_run"), &json!([])));
+    assert_eq!(sprint_status(&place), "completed");
+    named(&run[..4]).succeeds();
     assert_eq!(sprint_status(&place), "planned");
 }
 
