@@ -9,6 +9,7 @@ pub(crate) enum Whence {
     /// A caller, who speaks for itself.
     Caller,
     /// A file, which may hold what a runtime has emitted elsewhere: it is taken as that was told.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     File,
 }
 

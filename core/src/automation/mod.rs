@@ -7,6 +7,7 @@
 mod acts;
 mod carry_back;
 mod carry_out;
+mod doubts;
 mod draft;
 mod dry_run;
 mod evaluate;
@@ -28,6 +29,7 @@ pub use carry_out::{ActEnded, RULE_RAN, RunHandler, RunNoted, RunProgress};
 pub use dry_run::{Cascade, DryRun, Updates, dry_run};
 pub use evaluate::{Committed, Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
+pub use plan::workflow_to_begin;
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};
 pub use run::{Act, Before, RULE_FAILED, Run, Trigger, run_correlation, undo_correlation};
 pub use set::{RuleSet, RuleSetError};
