@@ -50,6 +50,11 @@ impl Clock {
         }
     }
 
+    /// Whether there is a time: a clock in event time has none until the first event has entered.
+    pub fn has_begun(&self) -> bool {
+        self.fires() || self.now() > Timestamp::MIN
+    }
+
     /// Lets a driven clock go on to an instant; never back. Says whether it moved. The system's cannot be told.
     pub fn advance_to(&self, to: Timestamp) -> bool {
         let Kind::Driven { time, .. } = &self.0 else { return false };
@@ -169,6 +174,14 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_millis(5));
         assert!(!clock.advance_to(Timestamp::from_millis(3)));
         assert_eq!(clock.now(), Timestamp::from_millis(5));
+    }
+
+    #[test]
+    fn in_event_time_there_is_no_time_before_the_first_event() {
+        let clock = Clock::event_time();
+        assert!(!clock.has_begun());
+        clock.advance_to(Timestamp::from_millis(0));
+        assert!(clock.has_begun() && Clock::system().has_begun() && Clock::manual(Timestamp::MIN).has_begun());
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub enum Reason {
         /// Its name.
         name: String,
     },
+    /// The clock is in event time, and no event has entered yet that would tell one.
+    #[error(
+        "the clock follows the timestamps of events, and none has entered yet: let one in first, or record this by the \
+         system's clock"
+    )]
+    NoTime,
     /// The journal did not take it.
     #[error(transparent)]
     Journal(#[from] StoreError),
@@ -133,6 +139,7 @@ impl Reason {
             Reason::Workflow(_) => "over",
             Reason::NoEvent { .. } => "no_event",
             Reason::SubscriberGone { .. } => "subscriber_gone",
+            Reason::NoTime => "no_time",
             Reason::Journal(StoreError::Full { .. }) => "disk_full",
             Reason::Journal(StoreError::Latched { .. }) => "latched",
             Reason::Journal(_) => "journal",

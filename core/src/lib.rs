@@ -26,6 +26,7 @@ mod fault;
 pub mod governance;
 pub mod json;
 pub mod limits;
+pub mod near;
 pub mod query;
 pub mod reasoning;
 pub mod time;

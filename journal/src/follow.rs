@@ -1,6 +1,6 @@
 //! Following the journal: the events that were committed, and the sets that came into force, in the journal's order.
 
-use regie_core::event::Incoming;
+use regie_core::event::{Incoming, LifeState};
 use regie_core::workflow::{Fact, Record};
 use regie_core::{Digest, Timestamp};
 
@@ -21,6 +21,17 @@ pub struct Follow {
 pub enum Followed {
     /// An event came in.
     Event(Came),
+    /// An event that came in earlier is processed now: it had been deferred, escalated or asked about.
+    Processed {
+        /// The position of the record by which it is.
+        position: u64,
+        /// When that was decided.
+        recorded_at: Timestamp,
+        /// The number of its correlation.
+        number: u64,
+        /// The sequence of the record that received it.
+        sequence: u64,
+    },
     /// A set of rules came into force.
     Rules {
         /// The position of the record.
@@ -45,6 +56,8 @@ pub struct Came {
     pub recorded_at: Timestamp,
     /// Whether the runtime itself emitted it.
     pub emitted: bool,
+    /// Whether it is processed with that record already.
+    pub processed: bool,
 }
 
 impl Readers {
@@ -75,7 +88,7 @@ impl Follow {
             for (nth, encoded) in (0..).zip(&row.records) {
                 let position = row.first + nth;
                 let record = fold::decode(encoded, position, row.sequence + nth)?;
-                found.extend(followed(record, position)?);
+                found.extend(followed(record, position, row.number)?);
             }
         }
         self.position = end;
@@ -83,21 +96,27 @@ impl Follow {
     }
 }
 
-fn followed(record: Record, position: u64) -> Result<Option<Followed>, StoreError> {
+fn followed(record: Record, position: u64, number: u64) -> Result<Option<Followed>, StoreError> {
     let (sequence, recorded_at) = (record.sequence, record.at);
-    let mut emitted_here = false;
+    let (mut emitted_here, mut became) = (false, None);
     for fact in &record.facts {
         match fact {
             Fact::RuleSet { digest, text, .. } => {
                 return Ok(Some(Followed::Rules { position, digest: *digest, text: text.clone() }));
             }
             Fact::Received { emitted, .. } => emitted_here = *emitted,
+            Fact::Moved { event, to: LifeState::Processed, .. } => became = Some(*event),
             _ => {}
         }
     }
-    let incoming = fold::received(record, position)?;
-    Ok(incoming
-        .map(|incoming| Followed::Event(Came { incoming, position, sequence, recorded_at, emitted: emitted_here })))
+    let processed = became == Some(sequence);
+    Ok(match (fold::received(record, position)?, became) {
+        (Some(incoming), _) => {
+            Some(Followed::Event(Came { incoming, position, sequence, recorded_at, emitted: emitted_here, processed }))
+        }
+        (None, Some(sequence)) => Some(Followed::Processed { position, recorded_at, number, sequence }),
+        (None, None) => None,
+    })
 }
 
 impl std::fmt::Debug for Follow {

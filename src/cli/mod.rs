@@ -71,7 +71,7 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Stats(args) => stats::stats(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
-        Command::State(args) => state::state(&args),
+        Command::State(args) => state::state(&args, &builder),
         Command::Update(args) => update::update(&args, builder),
         Command::Rules(args) => rules::rules(&args, builder),
         Command::Policy(command) => policy::policy(&command),

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use regie_actors::workflow::touches;
 use regie_core::entity::{EntityState, fold};
-use regie_core::event::EntityRef;
-use regie_journal::StoredEvent;
+use regie_core::event::{Catalogue, EntityRef, Event};
 
 use super::args::StateArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::{Screen, Tone, counted, plain};
 use super::table::{Column, Table};
+use crate::Builder;
 
 /// Prints the fold of everything that changed the entity up to then; nothing had touched it: `null`, and its exit code.
-pub(super) fn state(args: &StateArgs) -> Result<Exit, Failure> {
+pub(super) fn state(args: &StateArgs, builder: &Builder) -> Result<Exit, Failure> {
     let entity = EntityRef::new(&args.kind, &args.id);
     let mut journal = open::read_only(&args.common)?;
-    let events = journal.reader.touches(&entity, args.at)?;
-    let is_about = |stored: &StoredEvent| stored.incoming.event().entity.as_ref() == Some(&entity);
-    let folded = fold(events.iter().map(|stored| (stored.incoming.event(), stored.position, is_about(stored))));
+    let given = open::settings(&args.common)?.event_types()?.or_else(|| builder.event_types());
+    let events = touches(&mut journal.reader, &entity, args.at, &given.unwrap_or_else(Catalogue::shipped))?;
+    let folded = fold(events.iter().map(|touch| (&*touch.event, touch.position, touch.is_about)));
     let mut screen = Screen::stdout();
     let Some(state) = folded else {
         if args.common.json {
@@ -35,14 +36,14 @@ pub(super) fn state(args: &StateArgs) -> Result<Exit, Failure> {
         serde_json::to_writer(&mut screen, &state.fields).map_err(io::Error::from)?;
         writeln!(screen)?;
     } else {
-        let about: Vec<&StoredEvent> = events.iter().filter(|stored| is_about(stored)).collect();
+        let about: Vec<&Event> = events.iter().filter(|touch| touch.is_about).map(|touch| &*touch.event).collect();
         print(&mut screen, args, &state, &about)?;
     }
     screen.finish()?;
     Ok(Exit::Done)
 }
 
-fn print(screen: &mut Screen, args: &StateArgs, state: &EntityState, about: &[&StoredEvent]) -> io::Result<()> {
+fn print(screen: &mut Screen, args: &StateArgs, state: &EntityState, about: &[&Event]) -> io::Result<()> {
     let look = screen.look;
     let name = look.paint(Tone::Strong, &plain(&format!("{}/{}", args.kind, args.id)));
     let at = args.at.map(|at| format!(" at {at}")).unwrap_or_default();
@@ -51,14 +52,14 @@ fn print(screen: &mut Screen, args: &StateArgs, state: &EntityState, about: &[&S
         return writeln!(screen, "touched, but without a field of its own");
     }
     let mut changed_by = BTreeMap::new();
-    for stored in about {
-        changed_by.extend(stored.incoming.event().changes.keys().map(|field| (field, *stored)));
+    for event in about {
+        changed_by.extend(event.changes.keys().map(|field| (field, *event)));
     }
     let columns =
         [Column::id("field", 8), Column::text("value", 16), Column::words("since", 24, 24), Column::id("by", 6)];
     let mut table = Table::new(columns);
     for (field, value) in &state.fields {
-        let last = changed_by.get(field).map(|stored| stored.incoming.event());
+        let last = changed_by.get(field).copied();
         let by = last.and_then(|event| event.actor.as_ref()).map_or("-".to_string(), |actor| plain(&actor.id));
         table.row([
             (plain(field), Tone::Plain),

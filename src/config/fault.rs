@@ -84,40 +84,9 @@ impl fmt::Display for Faults {
     }
 }
 
-/// The name that was probably meant, if one is near enough to say so.
-pub(super) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let far = 1 + given.chars().count() / 3;
-    let all = names.into_iter().map(|name| (distance(given, name), name));
-    all.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
-/// How many characters must be put in, taken out or changed to make one text the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, a) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = above + 1;
-        for (at, b) in to.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[at + 1];
-            row[at + 1] = change.min(row[at] + 1).min(corner + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_of_the_finger_is_guessed_and_another_word_is_not() {
-        let names = ["db", "shards", "durability"];
-        assert_eq!(nearest("shard", names), Some("shards"));
-        assert_eq!(nearest("durabilty", names), Some("durability"));
-        assert_eq!(nearest("colour", names), None);
-    }
 
     #[test]
     fn a_place_counts_lines_and_characters_from_one() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use regie_core::limits;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Place, nearest};
+use super::fault::{Fault, Place};
 use super::keys::{Given, KEYS, Layer};
 
 /// Reads a config file as far as it can be understood, and tells what cannot. Paths in it are relative to it.
@@ -71,7 +71,7 @@ fn parse(path: &Path, text: &str) -> (Layer, Vec<Fault>) {
 
 fn unknown(name: &str) -> String {
     let names = KEYS.iter().map(|key| key.name);
-    match nearest(name, names.clone()) {
+    match regie_core::near::nearest(name, names.clone()) {
         Some(meant) => format!("unknown key '{name}'; did you mean '{meant}'?"),
         None => format!("unknown key '{name}'; known are {}", names.collect::<Vec<_>>().join(", ")),
     }

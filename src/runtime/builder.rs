@@ -291,6 +291,12 @@ impl Builder {
         self
     }
 
+    /// The event types that are known, if they are said.
+    #[cfg(feature = "cli")]
+    pub(crate) fn event_types(&self) -> Option<Catalogue> {
+        self.setup.catalogue.clone()
+    }
+
     /// Leaves the rules as the journal recorded them last: for one that has something else to do there.
     #[cfg(feature = "cli")]
     pub(crate) fn rules_as_recorded(mut self) -> Self {

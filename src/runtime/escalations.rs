@@ -102,8 +102,11 @@ impl Handle {
         correlation: CorrelationId,
         command: Command,
     ) -> Result<Option<EventResult>, Reason> {
-        let (reply, answer) = oneshot::channel();
         let clock = &self.core.clock;
+        if !clock.has_begun() {
+            return Err(Reason::NoTime);
+        }
+        let (reply, answer) = oneshot::channel();
         self.core.router.send(Entry {
             correlation,
             work: Work::Command(Arc::new(command)),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regie_actors::workflow::{Body, read_entity};
-use regie_core::event::{Incoming, LifeState};
+use regie_actors::refused::Reason;
+use regie_actors::workflow::{Body, read_entity, read_state};
+use regie_core::entity::{check_claims, is_checked};
+use regie_core::event::{Breach, Catalogue, Event, Incoming, LifeState};
 use regie_core::governance::{Ask, AskId, Judgement, PolicySet, Preliminary, Seen, Verdict, workflow_seen};
 use regie_core::workflow::{Definitions, State};
 use regie_core::{Json, Timestamp};
 use regie_journal::{Reader, StoreError};
 
+use super::entering::{Whence, may_enter};
 use super::handle::Handle;
 
 /// How long a look ahead waits for the index to cover what was committed before it.
@@ -23,6 +26,9 @@ pub enum Foreseen {
     Known(Option<LifeState>),
     /// Its workflow has failed, and takes no more.
     Skipped,
+    /// It would not come in: a name in it is the runtime's own, it is none of its type, or what it claims of a checked entity
+    /// is not so.
+    Refused(Reason),
     /// The policies would judge it so. Where reasoners are asked first, it is not known what comes after.
     Judged(Judgement),
 }
@@ -43,6 +49,9 @@ impl Handle {
     /// If the journal cannot be read, or the policies cannot be asked now.
     pub async fn check(&self, event: &Incoming) -> Result<Foreseen, StoreError> {
         let (mut event, now, least) = (event.clone(), self.now(), self.position());
+        if let Err(reason) = may_enter(event.event(), Whence::Caller, self.core.definitions.catalogue()) {
+            return Ok(Foreseen::Refused(reason));
+        }
         event.stamp(now);
         let (set, definitions) = (self.policies(), Arc::clone(&self.core.definitions));
         let read = self.core.readers.run(move |reader| {
@@ -61,6 +70,15 @@ impl Handle {
     }
 }
 
+/// What an event claims of a checked entity that is not so.
+fn unfounded(reader: &mut Reader, event: &Event, catalogue: &Catalogue) -> Result<Option<Breach>, StoreError> {
+    let (true, Some(entity)) = (is_checked(event, catalogue), &event.entity) else { return Ok(None) };
+    // What there is no way up for was refused before.
+    let Ok(event) = catalogue.bring_up(event) else { return Ok(None) };
+    let fields = read_state(reader, entity, None, catalogue)?.unwrap_or_default().fields;
+    Ok(check_claims(&event, &fields).err())
+}
+
 /// What can be told of an event by its journal, if there is one, and by the policies without state.
 pub(crate) fn prospect(
     reader: Option<&mut Reader>,
@@ -74,6 +92,9 @@ pub(crate) fn prospect(
     if let Some(reader) = reader {
         if let Some(position) = reader.find(&event.correlation_id, incoming.identity())? {
             return Ok(Prospect::Sure(Foreseen::Known(reader.state_of(position)?)));
+        }
+        if let Some(breach) = unfounded(reader, event, definitions.catalogue())? {
+            return Ok(Prospect::Sure(Foreseen::Refused(Reason::Breach(breach))));
         }
         state = Body::read(reader, &event.correlation_id, definitions)?.state;
         if let Some(touched) = event.entity.as_ref().filter(|_| needs.entity) {

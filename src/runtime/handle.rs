@@ -9,11 +9,13 @@ use std::time::Instant;
 use regie_actors::entry::{self, Entry, Until, Work};
 use regie_actors::refused::{Reason, Refused};
 use regie_actors::system::Core;
-use regie_core::event::{Event, EventError, EventResult, Incoming};
-use regie_core::limits;
+use regie_core::event::{Event, EventResult, Incoming};
 use regie_core::workflow::Command;
+use regie_core::{Timestamp, limits};
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError, oneshot};
 use uuid::Uuid;
+
+use super::entering::{Whence, may_enter};
 
 /// A handle to a running runtime. Cheap to clone, `Send` and `Sync`; its futures run on any executor.
 #[derive(Clone)]
@@ -83,13 +85,18 @@ impl Handle {
     /// # Errors
     /// Only once the runtime is shutting down, or a part of it was given up; the event is handed back.
     pub async fn enqueue(&self, event: Incoming) -> Result<Answer, Refused> {
+        self.enqueue_from(Whence::Caller, event).await
+    }
+
+    /// The same of an event from there.
+    pub(crate) async fn enqueue_from(&self, whence: Whence, event: Incoming) -> Result<Answer, Refused> {
         let free = (!self.core.door.has_waiting()).then(|| Arc::clone(&self.core.admission).try_acquire_owned());
         if let Some(Ok(permit)) = free {
-            return Ok(self.send(event, Until::Judged, permit));
+            return Ok(self.send_from(whence, event, Until::Judged, permit));
         }
         let priority = self.policies().priority_of(event.event(), self.core.clock.now());
         match self.core.door.wait(priority, &fair_key(event.event())).await {
-            Some(permit) => Ok(self.send(event, Until::Judged, permit)),
+            Some(permit) => Ok(self.send_from(whence, event, Until::Judged, permit)),
             None => Err(Refused { reason: self.closed(), event: Box::new(event) }),
         }
     }
@@ -150,20 +157,27 @@ impl Handle {
         given_up.map_or(Reason::Closing, |part| Reason::PartDown { part: part.name().into() })
     }
 
-    fn send(&self, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
-        if event.event().correlation_id.is_own() {
-            let why = "names that begin with 'regie/' are the runtime's own";
-            return refused(event, Reason::Bad(EventError::wrong("correlation_id", why)));
+    fn send(&self, event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
+        self.send_from(Whence::Caller, event, until, permit)
+    }
+
+    fn send_from(&self, whence: Whence, mut event: Incoming, until: Until, permit: OwnedSemaphorePermit) -> Answer {
+        if let Err(reason) = may_enter(event.event(), whence, self.core.definitions.catalogue()) {
+            return refused(event, reason);
         }
-        if let Err(breach) = self.core.definitions.catalogue().check(event.event()) {
-            return refused(event, Reason::Breach(breach));
+        let clock = &self.core.clock;
+        // Before the first event, event time has none that what comes without could be given.
+        if !clock.has_begun() {
+            if event.event().timestamp == Timestamp::MIN {
+                return refused(event, Reason::NoTime);
+            }
+            clock.advance_to(event.event().timestamp);
         }
         if event.event().id.is_empty() {
             event.name(Uuid::now_v7().to_string());
         }
         let (reply, answer) = oneshot::channel();
         let handed_back = Box::new(event.clone());
-        let clock = &self.core.clock;
         self.core.router.send(Entry {
             correlation: event.event().correlation_id.clone(),
             work: Work::Command(Arc::new(Command::Submit { event, emitted: false })),

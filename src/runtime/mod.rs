@@ -1,6 +1,7 @@
 //! Embedding: a builder makes a runtime, a runtime gives handles.
 
 mod builder;
+mod entering;
 mod escalations;
 mod foresee;
 mod handle;
@@ -14,6 +15,8 @@ mod update;
 mod wait;
 
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
+#[cfg(feature = "cli")]
+pub(crate) use entering::{Whence, may_enter};
 pub use escalations::{Escalation, escalations};
 pub use foresee::Foreseen;
 #[cfg(feature = "cli")]

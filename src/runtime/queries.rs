@@ -1,10 +1,12 @@
 //! What a handle can look up: read beside the writer, and never in its way.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use regie_actors::workflow::read_state;
 use regie_core::Timestamp;
-use regie_core::entity::{EntityState, fold};
+use regie_core::entity::EntityState;
 use regie_core::event::{CorrelationId, EntityRef};
 use regie_core::query::{Filter, Stats};
 use regie_journal::{Readers, StoreError, StoredEvent, StoredRecord};
@@ -25,14 +27,10 @@ impl Handle {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn state(&self, entity: &EntityRef, at: Option<Timestamp>) -> Result<Option<EntityState>, StoreError> {
-        let (entity, least) = (entity.clone(), self.position());
+        let (entity, least, definitions) = (entity.clone(), self.position(), Arc::clone(&self.core.definitions));
         let read = self.core.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            let touches = reader.touches(&entity, at)?;
-            Ok(fold(touches.iter().map(|stored| {
-                let event = stored.incoming.event();
-                (event, stored.position, event.entity.as_ref() == Some(&entity))
-            })))
+            read_state(reader, &entity, at, definitions.catalogue())
         });
         read.await
     }

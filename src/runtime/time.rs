@@ -117,7 +117,11 @@ impl Handle {
     async fn fire_all_by(&self, to: Timestamp) -> Drained {
         let mut drained = Drained::default();
         loop {
-            self.core.busy.settled().await;
+            match drained.fired {
+                0 => self.core.busy.settled().await,
+                // What has gone on by a timer may set off rules.
+                _ => self.rules_settled().await,
+            }
             let Some(waiting) = self.core.timers.ask(Look).await else { return drained };
             if waiting.reading {
                 continue; // what is read counts as under way, and is waited for

@@ -8,9 +8,11 @@ use regie::core::event::{Catalogue, EntityRef, Event, EventType, LifeState, Told
 use regie::core::governance::PolicySet;
 use regie::core::query::{Committed, Projection};
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction, RunStatus};
+use regie::runtime::Foreseen;
 use serde_json::json;
 
 use crate::runtime_support::{Stage, event, script, within};
+use crate::support::Place;
 
 fn paid(version: u32) -> EventType {
     let schema = json!({"required": ["cents"], "properties": {"cents": {"type": "integer", "minimum": 0}}});
@@ -169,4 +171,71 @@ fn what_a_handler_sends_is_held_against_it_too() {
         assert!(output.text().contains("/payload"), "{output}");
         stage.close().await;
     });
+}
+
+/// Version 1 called the field `state`.
+fn renamed(mut told: Told) -> Result<Told, String> {
+    let state = told.changes.remove("state").ok_or("no state")?;
+    told.changes.insert("status".into(), state);
+    Ok(told)
+}
+
+#[test]
+fn state_is_told_by_the_latest_version_as_handlers_and_rules_see_it() {
+    within(async {
+        let moved = EventType::new("order.moved").entity("order").version(2).fields(["status"]).upcast(1, renamed);
+        let stage = Stage::with(|builder| builder.catalogue(Catalogue::empty().with(moved).unwrap())).await;
+        let order = EntityRef::new("order", "1");
+        stage.submit(event("order.moved", "o", "1").entity(order.clone()).change("state", (), "open")).await;
+        let state = stage.handle.state(&order, None).await.unwrap().unwrap();
+        assert_eq!(state.fields.into_iter().collect::<Vec<_>>(), [("status".to_string(), Json::of("open"))]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_look_ahead_tells_what_submit_would_refuse() {
+    within(async {
+        let booked = EventType::new("account.booked").entity("account").fields(["balance"]).checked();
+        let catalogue = Catalogue::shipped().with(paid(1)).unwrap().with(booked).unwrap();
+        let stage = Stage::with(|builder| builder.catalogue(catalogue)).await;
+        let book = |id: &str, before: u32| {
+            let account = EntityRef::new("account", "1");
+            event("account.booked", "account/1", id).entity(account).change("balance", before, before + 1)
+        };
+        stage.submit(book("b-1", 0)).await;
+        let bad = order("o-1", 1, json!({"cents": -1}));
+        for refused in [bad, book("b-2", 7), event("a", "regie/x", "1"), event("a", "c", "1").source("regie:update")] {
+            let refused = refused.build().unwrap();
+            let reason = stage.handle.submit(refused.clone()).await.unwrap_err().reason;
+            assert_eq!(stage.handle.check(&refused).await.unwrap(), Foreseen::Refused(reason));
+        }
+        let good = stage.handle.check(&book("b-2", 1).build().unwrap()).await.unwrap();
+        assert!(matches!(good, Foreseen::Judged(_)), "{good:?}");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn names_of_the_runtimes_own_are_refused_from_outside_and_what_it_emitted_is_taken_from_a_file() {
+    within(async {
+        let stage = Stage::with(|builder| builder).await;
+        for own in ["regie:update", "regie:rule", "regie:workflow", "regie:"] {
+            let event = event("a", "c", own).source(own).build().unwrap();
+            assert_eq!(stage.handle.submit(event.clone()).await.unwrap_err().reason.code(), "bad_event");
+            let batch = stage.handle.submit_batch(vec![event.clone()]).await;
+            assert!(batch[0].is_err() && stage.handle.enqueue(event).await.unwrap().await.is_err());
+        }
+        let own_kind = stage.handle.submit(event("regie.rule.ran", "c", "1").build().unwrap()).await;
+        assert!(own_kind.unwrap_err().to_string().contains("'regie.'"));
+        stage.submit(event("regieless", "c", "1").source("regie:local")).await;
+        stage.close().await;
+    });
+    let place = Place::new();
+    place.run(&["update", "task", "T-1", "status=open"]).succeeds();
+    let raw = place.run(&["query", "--raw"]).succeeds();
+    place.file("export.jsonl", &raw.out);
+    place.run(&["run", "export.jsonl", "--db", "other.db"]).succeeds().tells(&["1 new"]);
+    let state = place.run(&["state", "task", "T-1", "--db", "other.db", "--json"]).succeeds().json();
+    assert_eq!(state, json!({"status": "open"}));
 }

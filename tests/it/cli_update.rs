@@ -68,6 +68,8 @@ fn what_is_asked_wrongly_writes_nothing() {
         &["update", "task", "T-1", "a=1", "a=2"],
         &["update", "task", "T-1", "a=1", "--correlation", "regie/x"],
         &["update", "task", "", "a=1"],
+        &["update", "task", "T-1", "a=1", "--id", ""],
+        &["update", "task", "T-1", "a=1", "--id", " "],
         &["update", "task", "T-1", "a=1", "--catalogue", "nowhere.toml"],
     ] {
         place.run(wrong).exits(2);
@@ -125,4 +127,15 @@ fn a_bad_catalogue_is_refused_whole_with_its_place() {
     let refused = place.run(&["run", "events.jsonl", "--catalogue", "types.toml"]);
     refused.exits(2).tells(&["types.toml:9:8", "wildcards"]);
     assert!(!place.path("regie.db").exists());
+}
+
+#[test]
+fn in_event_time_a_new_journal_has_no_time_and_nothing_is_recorded() {
+    let place = Place::new();
+    place.run(&["update", "task", "T-1", "status=open", "--clock", "event"]).exits(2).tells(&["none has entered yet"]);
+    place.file("e.jsonl", r#"{"id":"1","type":"x","correlation_id":"c","timestamp":"2026-01-01T09:00:00Z"}"#);
+    place.run(&["run", "e.jsonl", "--clock", "event"]).succeeds();
+    place.run(&["update", "task", "T-1", "status=open", "--clock", "event"]).succeeds();
+    let updated = place.run(&["query", "--entity", "task", "T-1", "--json"]).succeeds().json_lines();
+    assert_eq!(updated[0]["timestamp"], "2026-01-01T09:00:00.000Z");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regie::core::Json;
 use regie::core::automation::RuleSet;
 use regie::core::entity::{Found, Update, plan_found};
-use regie::core::event::{Catalogue, EntityRef, EventType, LifeState, Principal};
+use regie::core::event::{Catalogue, EntityRef, EventType, Incoming, LifeState, Principal};
 use regie::core::governance::PolicySet;
 use regie::core::query::Filter;
 use regie::core::workflow::{EffectEnd, HandlerError, Input, Moment, Reaction};
@@ -14,6 +14,7 @@ use regie::{Builder, JournalConfig};
 use serde_json::json;
 
 use crate::runtime_support::{Folder, Stage, at, event, script, within};
+use crate::support::Place;
 
 fn of(id: &str) -> Update {
     Update::of(EntityRef::new("task", id), Principal::user("ana"))
@@ -111,7 +112,13 @@ fn a_refused_update_is_recorded_as_that_and_asked_again_is_refused_again() {
 fn what_no_event_can_tell_is_refused_and_leaves_no_record() {
     within(async {
         let stage = staged(|builder| builder).await;
-        for bad in [of("").set("a", 1), of("T\n").set("a", 1), of("T-1").within("regie/x"), of("T-1").id("\u{202e}")] {
+        for bad in [
+            of("").set("a", 1),
+            of("T\n").set("a", 1),
+            of("T-1").within("regie/x"),
+            of("T-1").id("\u{202e}"),
+            of("T-1").id(""),
+        ] {
             assert_eq!(stage.handle.update(bad).await.unwrap_err().code(), "bad_event");
         }
         assert_eq!(stage.handle.position(), 0);
@@ -173,6 +180,13 @@ fn governance_judges_each_event_and_policies_with_state_take_a_turn_for_each() {
     });
 }
 
+/// Has an event recorded that the runtime itself has made: from outside a file alone may hold such.
+fn record(folder: &Folder, event: &Incoming) {
+    let (place, db) = (Place::new(), folder.path());
+    place.file("made.jsonl", event.raw().as_bytes());
+    place.run(&["run", "made.jsonl", "--clock", "event", "--db", db.to_str().unwrap()]).succeeds();
+}
+
 /// Of an update whose turns were cut off after the first, what is left is made anew by what was known before it.
 #[test]
 fn an_update_that_was_cut_off_goes_on_when_it_is_asked_again() {
@@ -185,8 +199,8 @@ fn an_update_that_was_cut_off_goes_on_when_it_is_asked_again() {
         // The first event of the plan alone, as a turn before a crash would have left it.
         let before = [("status".to_string(), Json::of("open"))].into();
         let planned = regie::core::entity::plan(&block(), &before, &Catalogue::shipped(), at(1)).unwrap();
-        cut.handle.submit(planned[0].clone()).await.unwrap();
         cut.close().await;
+        record(&folder, &planned[0]);
         let stage = staged(over).await;
         let done = updated(&stage, block()).await;
         assert_eq!(done.events.len(), 3);
@@ -290,6 +304,41 @@ fn a_handler_updates_an_entity_and_is_told_how_that_ended() {
         let made = made[0].incoming.event();
         assert_eq!(made.causation_id.as_deref(), Some("regie:local#w"));
         assert_eq!(made.correlation_chain, ["c-1".into()]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn in_event_time_nothing_is_recorded_before_the_first_event_has_told_a_time() {
+    within(async {
+        let runtime =
+            regie::builder().clock(regie::ClockKind::EventTime).rules(RuleSet::default()).start().await.unwrap();
+        let handle = runtime.handle();
+        let open = || of("T-1").set("status", "open");
+        assert_eq!(handle.update(open()).await.unwrap_err().code(), "no_time");
+        let untimed = event("a", "c", "1").build().unwrap();
+        assert_eq!(handle.submit(untimed.clone()).await.unwrap_err().reason.code(), "no_time");
+        assert_eq!(handle.position(), 0);
+        handle.submit(event("a", "c", "2").timestamp(at(7_000)).build().unwrap()).await.unwrap();
+        handle.submit(untimed).await.unwrap();
+        handle.update(open()).await.unwrap();
+        let events = handle.events(Filter::default()).await.unwrap();
+        assert!(events.iter().all(|stored| stored.incoming.event().timestamp == at(7_000)), "{events:?}");
+        runtime.shutdown().await;
+    });
+}
+
+#[test]
+fn two_entities_never_share_the_correlation_of_their_updates() {
+    within(async {
+        let stage = staged(|builder| builder).await;
+        let mut correlations = BTreeSet::new();
+        for entity in [EntityRef::new("a/b", "c"), EntityRef::new("a", "b/c"), EntityRef::new("a%2Fb", "c")] {
+            let done = updated(&stage, Update::of(entity.clone(), Principal::user("ana")).set("x", 1)).await;
+            assert_eq!(stage.handle.state(&entity, None).await.unwrap().unwrap().events, 1);
+            correlations.insert(done.correlation_id);
+        }
+        assert_eq!(correlations, BTreeSet::from(["a%2Fb/c", "a/b/c", "a%252Fb/c"].map(String::from)));
         stage.close().await;
     });
 }

@@ -5,19 +5,19 @@
 //! not done twice. What is known of the user's things is kept in the index from time to time; without it, it is learnt anew.
 
 mod in_force;
+mod processed;
 mod submit;
 mod view;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
-use regie_core::automation::{Committed, Evaluator, Knowledge, RuleSet, Run, Takeover};
-use regie_core::event::{Catalogue, Event};
+use regie_core::automation::{Evaluator, Knowledge, RuleSet, Run, Takeover};
+use regie_core::event::Catalogue;
 use regie_core::{Digest, Json, limits};
-use regie_journal::{Came, Followed, Kept, Readers, StoreError};
+use regie_journal::{Followed, Kept, Readers, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -28,11 +28,12 @@ use crate::journal::JournalHandle;
 use crate::life::Life;
 
 pub use in_force::{CurrentRules, RulesInForce, recorded_rules};
+pub use processed::{Processed, ProcessedEvents};
 pub use submit::Submitter;
 pub use view::AutomationView;
 
 /// The name and version under which it is kept what the rules know.
-const KEPT: (&str, u32) = ("regie/rules", 1);
+const KEPT: (&str, u32) = ("regie/rules", 2);
 /// Events after which that is kept again.
 const KEEPS_EVERY: u64 = 50_000;
 /// Runs that are gathered before they are recorded; those of one event are always recorded together.
@@ -81,6 +82,7 @@ pub struct Automation {
     following: Following,
     /// What was read and is not taken in yet.
     unread: VecDeque<Followed>,
+    processed: ProcessedEvents,
     sources: AutomationSources,
     /// What was committed before this life began may have been looked at in an earlier one.
     began_at: u64,
@@ -96,8 +98,8 @@ impl Automation {
         let (evaluator, from) = resumed(&sources.readers).unwrap_or_else(|| (Evaluator::new(RuleSet::default()), 0));
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
         let began_at = sources.journal.view().position.load(Ordering::Acquire);
-        let unread = VecDeque::new();
-        Self { evaluator, following, unread, sources, began_at, kept_at: from, recording: false, life }
+        let (processed, unread) = (ProcessedEvents::new(sources.readers.clone()), VecDeque::new());
+        Self { evaluator, following, unread, processed, sources, began_at, kept_at: from, recording: false, life }
     }
 
     /// Takes in what was read, until there are runs enough to be recorded; gives the runs that follow.
@@ -107,27 +109,24 @@ impl Automation {
             let Some(followed) = self.unread.pop_front() else { break };
             match followed {
                 Followed::Rules { position, digest, text } => self.take_over(digest, &text, position)?,
-                Followed::Event(came) => self.event(&came, &mut runs),
-                _ => {}
+                followed => {
+                    if let Some(processed) = self.processed.of(followed)? {
+                        self.event(&processed, &mut runs);
+                    }
+                }
             }
         }
         Ok(runs)
     }
 
-    fn event(&mut self, came: &Came, runs: &mut Vec<Run>) {
-        let event = self.brought_up(came);
-        let taken = self.evaluator.take(&committed(came, &event));
+    fn event(&mut self, processed: &Processed, runs: &mut Vec<Run>) {
+        let event = processed.event(&self.sources.catalogue);
+        let taken = self.evaluator.take_later(&processed.committed(&event), processed.by);
         for error in taken.errors {
-            tracing::warn!(position = came.position, %error, "the rules cannot take an event in");
-            self.sources.view.trouble(came.position, &error.to_string());
+            tracing::warn!(position = processed.by, %error, "the rules cannot take an event in");
+            self.sources.view.trouble(processed.by, &error.to_string());
         }
         runs.extend(taken.runs);
-    }
-
-    /// Rules see the latest version alone; what there is no way up for they are told as it came.
-    fn brought_up<'e>(&self, came: &'e Came) -> Cow<'e, Event> {
-        let event = came.incoming.event();
-        self.sources.catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event))
     }
 
     /// Other rules are in force from here on.
@@ -145,13 +144,13 @@ impl Automation {
         let mut follow = self.sources.readers.follow(0)?;
         while let Some(found) = follow.next(1_024)? {
             for followed in found {
-                match followed {
-                    Followed::Event(came) if came.position < until => {
-                        let event = self.brought_up(&came);
-                        drop(self.evaluator.learn(&committed(&came, &event)));
+                match self.processed.of(followed)? {
+                    Some(processed) if processed.by < until => {
+                        let event = processed.event(&self.sources.catalogue);
+                        drop(self.evaluator.learn_later(&processed.committed(&event), processed.by));
                     }
-                    Followed::Event(_) => return Ok(()),
-                    _ => {}
+                    Some(_) => return Ok(()),
+                    None => {}
                 }
             }
         }
@@ -235,10 +234,6 @@ impl Automation {
         let more = self.following.more();
         ctx.spawn(more.into_actor(self).map(|(), this, ctx| this.look(ctx)));
     }
-}
-
-fn committed<'e>(came: &Came, event: &'e Event) -> Committed<'e> {
-    Committed { event, position: came.position, recorded_at: came.recorded_at }
 }
 
 /// An empty set is recorded as no text at all.

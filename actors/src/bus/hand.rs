@@ -8,7 +8,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use futures::future::BoxFuture;
 use regie_core::bus::{Letter, SubscriberName};
-use regie_core::entity::{EntityState, fold};
+use regie_core::entity::EntityState;
 use regie_core::event::{Catalogue, EntityRef};
 use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
@@ -19,6 +19,7 @@ use super::read;
 use crate::agent::{Agent, AgentError, AgentTask, BlockingAgent};
 use crate::clock::Clock;
 use crate::pool::ReaderPool;
+use crate::workflow::read_state;
 
 /// How long a look at an entity waits for the index.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,14 +59,10 @@ impl SubscriberContext {
     /// # Errors
     /// If the journal cannot be read.
     pub async fn entity(&self, entity: &EntityRef, least: u64) -> Result<Option<EntityState>, StoreError> {
-        let entity = entity.clone();
+        let (entity, catalogue) = (entity.clone(), self.tools.catalogue.clone());
         let read = self.tools.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
-            let touches = reader.touches(&entity, None)?;
-            Ok(fold(touches.iter().map(|stored| {
-                let event = stored.incoming.event();
-                (event, stored.position, event.entity.as_ref() == Some(&entity))
-            })))
+            read_state(reader, &entity, None, &catalogue)
         });
         read.await
     }

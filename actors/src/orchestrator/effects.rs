@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::future::AbortHandle;
 use regie_core::Json;
-use regie_core::automation::run_of;
+use regie_core::automation::{run_of, workflow_to_begin};
 use regie_core::entity::{self, Update};
-use regie_core::event::{CorrelationId, Incoming, Origin, emitted_id};
+use regie_core::event::{CorrelationId, Event, Incoming, Origin, emitted_id};
 use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
 use tokio::sync::oneshot;
 
@@ -124,8 +124,8 @@ impl Shard {
             Ok(incoming) => incoming,
             Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
         };
-        if let Err(breach) = self.links.definitions.catalogue().check(incoming.event()) {
-            return self.effect_ended(out, EffectEnd::NotSent { reason: breach.to_string() }, ctx);
+        if let Err(reason) = self.may_be_sent(incoming.event()) {
+            return self.effect_ended(out, EffectEnd::NotSent { reason }, ctx);
         }
         let to = incoming.event().correlation_id.clone();
         let command = Arc::new(Command::Submit { event: incoming, emitted: true });
@@ -137,6 +137,13 @@ impl Shard {
                 ctx.run_later(AGAIN, move |shard, ctx| shard.send(out, event, ctx));
             }
         }));
+    }
+
+    /// Whether an event may go out: it is one of its type, and what it is to begin begins on it.
+    fn may_be_sent(&self, event: &Event) -> Result<(), String> {
+        self.links.definitions.catalogue().check(event).map_err(|breach| breach.to_string())?;
+        let workflow = workflow_to_begin(event);
+        workflow.map_or(Ok(()), |workflow| self.links.definitions.begins(workflow, &event.kind))
     }
 
     /// Updates an entity. Asked twice is once: its id comes from its key.

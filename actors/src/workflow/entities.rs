@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use regie_core::Json;
-use regie_core::entity::LatestFields;
-use regie_core::event::{Catalogue, CorrelationId, EntityRef, Event};
+use regie_core::entity::{EntityState, LatestFields, fold};
+use regie_core::event::{Catalogue, CorrelationId, EntityRef, Event, LifeState};
 use regie_core::governance::entity_seen;
-use regie_journal::{Reader, StoreError};
+use regie_core::{Json, Timestamp};
+use regie_journal::{Reader, StoreError, StoredEvent};
+
+use crate::updated::received;
 
 /// How many are remembered; beyond that all are forgotten, and read when they are looked at again.
 const REMEMBERED: usize = 4_096;
@@ -18,8 +20,12 @@ const REMEMBERED: usize = 4_096;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
     pub(super) fields: LatestFields,
-    /// Of the last event that was about it or touched it.
+    /// Of the last event that was read; it is about it or touches it.
     position: u64,
+    /// Of the last one that is processed.
+    processed: u64,
+    /// Those that are neither processed nor discarded yet.
+    waiting: Vec<u64>,
 }
 
 /// What the plan of an update knew when its first event was recorded.
@@ -44,7 +50,11 @@ impl Entities {
     /// Of two that were read side by side the longer stays.
     pub(super) fn remember(&self, entity: EntityRef, folded: Arc<Folded>) {
         let mut all = self.0.borrow_mut();
-        if all.get(&entity).is_some_and(|known| known.position >= folded.position) {
+        let is_further = |known: &Arc<Folded>| {
+            (known.position, std::cmp::Reverse(known.waiting.len()))
+                >= (folded.position, std::cmp::Reverse(folded.waiting.len()))
+        };
+        if all.get(&entity).is_some_and(is_further) {
             return;
         }
         if all.len() >= REMEMBERED {
@@ -66,7 +76,10 @@ pub fn read_entity(reader: &mut Reader, entity: &EntityRef, catalogue: &Catalogu
 impl Folded {
     /// As conditions see it.
     pub(super) fn seen(&self, entity: &EntityRef) -> Json {
-        entity_seen(entity, &self.fields.values(), self.position)
+        match self.processed {
+            0 => Json::null(),
+            position => entity_seen(entity, &self.fields.values(), position),
+        }
     }
 
     /// Goes on from what is known. Nothing comes back where no event told of the entity.
@@ -77,12 +90,28 @@ impl Folded {
         catalogue: &Catalogue,
     ) -> Result<Option<Arc<Self>>, StoreError> {
         let new = reader.touches_after(entity, known.as_ref().map_or(0, |known| known.position))?;
-        if new.is_empty() {
+        let mut gone_on = Vec::new();
+        for position in known.iter().flat_map(|known| &known.waiting) {
+            gone_on.extend(reader.state_of(*position)?.filter(|state| is_over(*state)).map(|state| (*position, state)));
+        }
+        if new.is_empty() && gone_on.is_empty() {
             return Ok(known);
         }
         let mut folded = known.as_deref().cloned().unwrap_or_default();
+        for (position, state) in gone_on {
+            folded.waiting.retain(|waiting| *waiting != position);
+            let stored = reader.record(position)?.and_then(|stored| received(&stored.record));
+            if let (LifeState::Processed, Some(incoming)) = (state, stored) {
+                folded.tell(incoming.event(), entity, position, catalogue);
+            }
+        }
         for stored in new {
-            folded.tell(stored.incoming.event(), entity, stored.position, catalogue);
+            folded.position = folded.position.max(stored.position);
+            match stored.state {
+                LifeState::Processed => folded.tell(stored.incoming.event(), entity, stored.position, catalogue),
+                LifeState::Discarded => {}
+                _ => folded.waiting.push(stored.position),
+            }
         }
         Ok(Some(Arc::new(folded)))
     }
@@ -95,12 +124,13 @@ impl Folded {
         catalogue: &Catalogue,
     ) -> Result<Self, StoreError> {
         let mut folded = Self::default();
-        for stored in reader.touches_after(entity, 0)? {
-            let event = stored.incoming.event();
-            let is_own = event.correlation_id == planned.correlation && stored.position < planned.first;
-            if stored.position <= planned.read || is_own {
-                folded.tell(event, entity, stored.position, catalogue);
-            }
+        let knew = |stored: &&StoredEvent| {
+            let is_own =
+                stored.incoming.event().correlation_id == planned.correlation && stored.position < planned.first;
+            stored.state == LifeState::Processed && (stored.position <= planned.read || is_own)
+        };
+        for stored in reader.touches_after(entity, 0)?.iter().filter(knew) {
+            folded.tell(stored.incoming.event(), entity, stored.position, catalogue);
         }
         Ok(folded)
     }
@@ -115,6 +145,55 @@ impl Folded {
             // What there is no way up for is told as it came: it was taken so.
             self.fields.tell(&catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event)), position);
         }
-        self.position = self.position.max(position);
+        self.processed = self.processed.max(position);
     }
+}
+
+fn is_over(state: LifeState) -> bool {
+    matches!(state, LifeState::Processed | LifeState::Discarded)
+}
+
+/// What the journal tells of an entity: the events about it, and those that touch it, by timestamp and position. What has been
+/// processed counts alone, in the latest version of its type: what is discarded changed nothing, and what waits nothing yet.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn touches(
+    reader: &mut Reader,
+    entity: &EntityRef,
+    at: Option<Timestamp>,
+    catalogue: &Catalogue,
+) -> Result<Vec<Touch>, StoreError> {
+    let processed = reader.touches(entity, at)?.into_iter().filter(|stored| stored.state == LifeState::Processed);
+    let touch = |stored: StoredEvent| {
+        let came = stored.incoming.shared();
+        let event = catalogue.bring_up_shared(Arc::clone(&came)).unwrap_or(came);
+        Touch { is_about: event.entity.as_ref() == Some(entity), event, position: stored.position }
+    };
+    Ok(processed.map(touch).collect())
+}
+
+/// An event that is about an entity or touches it.
+#[derive(Clone, Debug)]
+pub struct Touch {
+    /// The event, in the latest version of its type.
+    pub event: Arc<Event>,
+    /// Its position.
+    pub position: u64,
+    /// Whether it is about the entity.
+    pub is_about: bool,
+}
+
+/// An entity's state at an instant, with what is stamped then; now unless said. Nothing if nothing had touched it.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn read_state(
+    reader: &mut Reader,
+    entity: &EntityRef,
+    at: Option<Timestamp>,
+    catalogue: &Catalogue,
+) -> Result<Option<EntityState>, StoreError> {
+    let touches = touches(reader, entity, at, catalogue)?;
+    Ok(fold(touches.iter().map(|touch| (&*touch.event, touch.position, touch.is_about))))
 }

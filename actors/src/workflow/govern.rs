@@ -198,6 +198,18 @@ impl Taking {
         Ok(folded)
     }
 
+    /// The event of an earlier record that a command is about, if its life is not over.
+    pub(super) fn earlier(&self, command: &Command) -> Option<Incoming> {
+        self.body.state.open().get(&command.about()?)?.event().ok()
+    }
+
+    /// Notes an event of an earlier record that is processed by this turn.
+    pub(super) fn gone_on(&mut self, event: Option<Incoming>, at: Timestamp) {
+        let Some(event) = event else { return };
+        self.watched = self.watched.take().or_else(|| self.links.rules.borrow().over(event.event()).cloned());
+        self.changed(&event, at);
+    }
+
     /// The place that an event had booked is given back with the commit: an ask that wants nothing carries that. Says no
     /// where the turn has its one reservation already.
     async fn give_back(

@@ -8,7 +8,7 @@ use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
-use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Owed, Record, Refusal};
+use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
 use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
@@ -21,6 +21,9 @@ use crate::in_force::InForce;
 use crate::lane::{Append, AppendError};
 use crate::metrics::Tally;
 use crate::refused::Reason;
+
+/// What a command moves, before it is taken: its event's type and state, and the event if it came in earlier.
+type Before = (Option<(Arc<str>, LifeState)>, Option<Incoming>);
 
 /// What a turn leaves behind.
 pub(super) struct Finished {
@@ -107,7 +110,7 @@ pub(super) struct Taking {
     /// Whether a new event was judged under the set in force.
     governed: bool,
     /// The rules that watch for a new event of it.
-    watched: Option<Arc<SetInForce>>,
+    pub(super) watched: Option<Arc<SetInForce>>,
     tally: Tally,
 }
 
@@ -205,7 +208,7 @@ impl Taking {
         }
         let at = judgement.as_ref().map_or(now, |judged| judged.at.max(now));
         self.links.faults.maybe(FaultPoint::Decide, &self.correlation);
-        let before = self.moving(command, at);
+        let before = (self.moving(command, at), self.earlier(command));
         let definitions = Arc::clone(&self.links.definitions);
         let context = Context { now: at, judgement, definitions: &definitions, poison: item.poison.clone() };
         // Handlers alone are foreign code, and see when an event was.
@@ -230,7 +233,9 @@ impl Taking {
         Ok(true)
     }
 
-    fn taken(&mut self, item: &Item, command: &Command, turn: core::Turn, before: Option<(Arc<str>, LifeState)>) {
+    fn taken(&mut self, item: &Item, command: &Command, turn: core::Turn, (before, earlier): Before) {
+        let to_processed = |fact: &Fact| matches!(fact, Fact::Moved { to: LifeState::Processed, .. });
+        let processed = turn.record.facts.iter().any(to_processed);
         let about = command.about();
         if let Command::Reasoned { event, .. } = command {
             self.body.asked.remove(event); // it may be asked about again in this very turn
@@ -249,11 +254,16 @@ impl Taking {
             Command::Submit { event, .. } => {
                 self.governed |= !self.correlation.is_own();
                 self.watched = self.watched.take().or_else(|| self.links.rules.borrow().over(event.event()).cloned());
-                self.changed(event, now);
+                if processed {
+                    self.changed(event, now);
+                }
                 let told = if item.more_follow { Told::Part } else { Told::Recorded };
                 self.done.push(Done { ticket: item.ticket, told: told(event.shared(), at) });
             }
-            _ => self.tell(item, Outcome::Done),
+            _ => {
+                self.gone_on(earlier.filter(|_| processed), now);
+                self.tell(item, Outcome::Done);
+            }
         }
     }
 

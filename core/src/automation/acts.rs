@@ -10,7 +10,7 @@ use super::template::Template;
 use super::{Committed, Rule, World};
 use crate::Json;
 use crate::entity::Update;
-use crate::event::{CorrelationId, EntityRef, Event, Principal, emitted_id};
+use crate::event::{CorrelationId, EntityRef, Event, Principal, emitted_id, is_own_kind};
 use crate::expr::View;
 use crate::limits;
 
@@ -140,13 +140,17 @@ impl Making<'_> {
         let entity = self.entity(&emit.about)?;
         let correlation = match (&emit.correlation, &entity) {
             (Some(correlation), _) => text(correlation)?,
-            (None, Some(entity)) => entity.to_string(),
+            (None, Some(entity)) => entity.correlation().to_string(),
             (None, None) => format!("rule/{id}"),
         };
         if CorrelationId::from(correlation.as_str()).is_own() {
             return Err(format!("the correlation '{correlation}' is the runtime's own"));
         }
-        let mut event = Event::new(text(&emit.kind)?, correlation)
+        let kind = text(&emit.kind)?;
+        if is_own_kind(&kind) {
+            return Err(format!("the type '{kind}' is the runtime's own"));
+        }
+        let mut event = Event::new(kind, correlation)
             .id(id)
             .source(RULE_SOURCE)
             .timestamp(self.firing.committed.recorded_at)

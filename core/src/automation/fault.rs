@@ -1,5 +1,6 @@
 //! What is wrong with a rule, and with which part of it.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use crate::expr::ExprError;
@@ -57,6 +58,27 @@ impl Fault {
             Some((line, column)) => format!("line {line}, column {column} of the expression: {}", self.why),
             None => self.why.clone(),
         }
+    }
+}
+
+/// What is wrong, gathered while the rest is looked at: all of it is told at once.
+#[derive(Debug, Default)]
+pub(super) struct Faults(RefCell<Vec<Fault>>);
+
+impl Faults {
+    pub(super) fn tell(&self, fault: Fault) {
+        self.0.borrow_mut().push(fault);
+    }
+
+    /// What comes of something that may be wrong; then that is told.
+    pub(super) fn keep<T>(&self, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.tell(fault)).ok()
+    }
+
+    /// Something, if nothing is wrong.
+    pub(super) fn unless<T>(self, whole: T) -> Result<T, Vec<Fault>> {
+        let faults = self.0.into_inner();
+        if faults.is_empty() { Ok(whole) } else { Err(faults) }
     }
 }
 

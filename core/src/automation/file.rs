@@ -5,14 +5,15 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::doubts::Names;
 use super::draft::{Draft, entry};
-use super::fault::{Fault, Step};
+use super::fault::{Fault, Faults, Step};
 use super::rule::Rule;
 use super::set::RuleSet;
 use crate::entity::Relation;
-use crate::event::check_name;
+use crate::event::{Catalogue, check_name};
 use crate::limits;
 
 /// Why a rules file was refused: where and what. It is refused whole.
@@ -29,16 +30,6 @@ pub struct RuleFileError {
 
 /// Says whether there are entities of a type.
 pub type KnownType<'k> = &'k dyn Fn(&str) -> bool;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    shipped: Option<Spanned<Shipped>>,
-    #[serde(default)]
-    relation: Vec<RelationDraft>,
-    #[serde(default)]
-    rule: Vec<Draft>,
-}
 
 /// Which of the shipped rules are in force.
 #[derive(Deserialize)]
@@ -64,7 +55,7 @@ pub(super) fn parse(text: &str, knows: Option<KnownType<'_>>) -> Result<RuleSet,
     })
 }
 
-/// Every fault that can be told at once: what is no TOML alone, else one of each rule and relation.
+/// Every fault that can be told at once: what is no TOML alone, else all of all rules and relations.
 pub(super) fn faults(text: &str, knows: Option<KnownType<'_>>) -> Vec<RuleFileError> {
     let mut faults = read(text, knows).err().unwrap_or_default();
     faults.sort_by_key(|fault| (fault.line, fault.column));
@@ -72,45 +63,133 @@ pub(super) fn faults(text: &str, knows: Option<KnownType<'_>>) -> Vec<RuleFileEr
 }
 
 fn read(text: &str, knows: Option<KnownType<'_>>) -> Result<RuleSet, Vec<RuleFileError>> {
-    let alone = |at, why| vec![place(text, at, why)];
-    if text.len() > limits::CONFIG_BYTES {
-        let why = format!("the file has {} bytes; at most {} are taken", text.len(), limits::CONFIG_BYTES);
-        return Err(alone(0, why));
-    }
-    let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
-    let file: File = toml::from_str(text).map_err(|error| alone(start(&error), error.message().to_string()))?;
-    let places = DeTable::parse(text).map_err(|error| alone(start(&error), error.message().to_string()))?;
-    let told = |list: &str, at: usize, fault: &Fault| told(text, places.get_ref(), list, at, fault);
-    let mut faults = Vec::new();
-    let mut relations = Vec::new();
-    for (at, draft) in file.relation.iter().enumerate() {
-        match relation(draft) {
-            Ok(relation) => relations.push(relation),
-            Err(fault) => faults.push(told("relation", at, &fault)),
-        }
-    }
-    let shipped = shipped(file.shipped.as_ref()).map_err(|(at, why)| alone(at, why))?;
-    let mut rules: Vec<Rule> = shipped.rules().cloned().collect();
-    relations.splice(0..0, shipped.relations().iter().cloned());
-    for (at, draft) in file.rule.into_iter().enumerate() {
-        match Rule::compile(draft).and_then(|rule| free(&rule, &rules).map(|()| rule)) {
-            Ok(rule) => {
-                faults.extend(knows.and_then(|knows| unknown(&rule, knows)).map(|fault| told("rule", at, &fault)));
-                rules.push(rule);
-            }
-            Err(fault) => faults.push(told("rule", at, &fault)),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(faults);
+    let mut file = File::open(text).map_err(|error| vec![error])?;
+    let shipped = file.shipped();
+    let relations = file.relations(&shipped);
+    let rules = file.rules(&shipped, knows);
+    if !file.faults.is_empty() {
+        return Err(file.faults);
     }
     // Names are free by now; what is left is how many there are.
-    RuleSet::with_relations(rules, relations).map_err(|error| alone(0, error.to_string()))
+    RuleSet::with_relations(rules, relations).map_err(|error| vec![place(text, 0, error.to_string())])
 }
 
-fn free(rule: &Rule, others: &[Rule]) -> Result<(), Fault> {
-    let is_taken = others.iter().any(|other| other.name() == rule.name());
-    let why = || format!("two rules have the name '{}'", rule.name());
+/// A file that is TOML, and what is wrong with what it holds.
+struct File<'t> {
+    text: &'t str,
+    places: DeTable<'t>,
+    faults: Vec<RuleFileError>,
+}
+
+impl<'t> File<'t> {
+    fn open(text: &'t str) -> Result<Self, RuleFileError> {
+        if text.len() > limits::CONFIG_BYTES {
+            let why = format!("the file has {} bytes; at most {} are taken", text.len(), limits::CONFIG_BYTES);
+            return Err(place(text, 0, why));
+        }
+        let places = DeTable::parse(text).map_err(|error| unread(text, &error))?.into_inner();
+        let mut faults = Vec::new();
+        for name in places.keys().filter(|name| !KEYS.contains(&&**name.get_ref())) {
+            let why = format!("unknown field `{}`, expected one of: {}", name.get_ref(), KEYS.join(", "));
+            faults.push(place(text, name.span().start, why));
+        }
+        Ok(Self { text, places, faults })
+    }
+
+    /// A value of the file, as a type.
+    fn one<T: Deserialize<'t>>(&mut self, value: Spanned<DeValue<'t>>) -> Option<T> {
+        let read = T::deserialize(ValueDeserializer::from(value));
+        read.map_err(|error| self.faults.push(unread(self.text, &error))).ok()
+    }
+
+    /// The entries of a list of tables that can be read, each with its place in the list.
+    fn list<T: Deserialize<'t>>(&mut self, list: &str) -> Vec<(usize, T)> {
+        let Some(value) = self.value(list) else { return Vec::new() };
+        let start = value.span().start;
+        let DeValue::Array(values) = value.into_inner() else {
+            self.faults.push(place(self.text, start, format!("each {list} is an entry of its own: [[{list}]]")));
+            return Vec::new();
+        };
+        values.into_iter().enumerate().filter_map(|(at, value)| Some((at, self.one(value)?))).collect()
+    }
+
+    fn value(&self, name: &str) -> Option<Spanned<DeValue<'t>>> {
+        self.places.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value.clone())
+    }
+
+    fn tell(&mut self, list: &str, at: usize, faults: impl IntoIterator<Item = Fault>) {
+        let told = faults.into_iter().map(|fault| told(self.text, &self.places, list, at, &fault));
+        self.faults.extend(told.collect::<Vec<_>>());
+    }
+
+    fn shipped(&mut self) -> RuleSet {
+        let Some(value) = self.value("shipped") else { return RuleSet::shipped() };
+        let start = value.span().start;
+        let Some(wanted) = self.one(value) else { return RuleSet::default() };
+        shipped(&wanted).unwrap_or_else(|why| {
+            self.faults.push(place(self.text, start, why));
+            RuleSet::default()
+        })
+    }
+
+    /// What the file says of two types takes the place of what is shipped of them.
+    fn relations(&mut self, shipped: &RuleSet) -> Vec<Relation> {
+        let mut relations: Vec<Relation> = Vec::new();
+        for (at, draft) in self.list::<RelationDraft>("relation") {
+            let is_twice = relations.iter().any(|other| other.from == draft.from && other.to == draft.to);
+            let why = || format!("a relation from '{}' to '{}' is declared above: one is enough", draft.from, draft.to);
+            match relation(&draft) {
+                Ok(_) if is_twice => self.tell("relation", at, [Fault::at(&["from".into()], why())]),
+                Ok(relation) => relations.push(relation),
+                Err(faults) => self.tell("relation", at, faults),
+            }
+        }
+        let is_said = |it: &&Relation| relations.iter().any(|other| other.from == it.from && other.to == it.to);
+        let kept: Vec<Relation> = shipped.relations().iter().filter(|it| !is_said(it)).cloned().collect();
+        kept.into_iter().chain(relations).collect()
+    }
+
+    fn rules(&mut self, shipped: &RuleSet, knows: Option<KnownType<'_>>) -> Vec<Rule> {
+        let mut rules: Vec<Rule> = shipped.rules().cloned().collect();
+        for (at, draft) in self.list::<Draft>("rule") {
+            let taken = free(&draft.name, &rules).err();
+            match Rule::compile(draft) {
+                Ok(rule) => {
+                    self.tell("rule", at, taken.into_iter().chain(knows.and_then(|knows| unknown(&rule, knows))));
+                    rules.push(rule);
+                }
+                Err(faults) => self.tell("rule", at, taken.into_iter().chain(faults)),
+            }
+        }
+        rules
+    }
+}
+
+/// What of a good file is probably a slip, by the names that a catalogue knows.
+pub(super) fn doubts(text: &str, catalogue: &Catalogue) -> Vec<RuleFileError> {
+    let names = Names::of(catalogue);
+    let Ok(mut file) = File::open(text) else { return Vec::new() };
+    for (at, RelationDraft { from, to, .. }) in file.list("relation") {
+        file.tell("relation", at, names.of_relation(&from, &to));
+    }
+    for (at, draft) in file.list::<Draft>("rule") {
+        let rule = Rule::compile(draft).ok();
+        file.tell("rule", at, rule.iter().flat_map(|rule| names.of_rule(rule)));
+    }
+    file.faults.sort_by_key(|doubt| (doubt.line, doubt.column));
+    file.faults
+}
+
+/// What a file may hold.
+const KEYS: [&str; 3] = ["shipped", "relation", "rule"];
+
+fn unread(text: &str, error: &toml::de::Error) -> RuleFileError {
+    place(text, error.span().map_or(0, |span| span.start), error.message().to_string())
+}
+
+fn free(name: &str, others: &[Rule]) -> Result<(), Fault> {
+    let is_taken = others.iter().any(|other| other.name() == name);
+    let why = || format!("two rules have the name '{name}'");
     if is_taken { Err(Fault::at(&["name".into()], why())) } else { Ok(()) }
 }
 
@@ -120,18 +199,16 @@ fn unknown(rule: &Rule, knows: KnownType<'_>) -> Option<Fault> {
     Some(Fault::at(&path, format!("no relation and no type of event tells of an entity type '{kind}'")))
 }
 
-fn shipped(wanted: Option<&Spanned<Shipped>>) -> Result<RuleSet, (usize, String)> {
+fn shipped(wanted: &Shipped) -> Result<RuleSet, String> {
     // The file of the shipped rules is read by this too: it says `false`, and so does not ask for itself.
-    match wanted.map(Spanned::get_ref) {
-        None | Some(Shipped::All(true)) => Ok(RuleSet::shipped()),
-        Some(Shipped::All(false)) => Ok(RuleSet::default()),
-        Some(Shipped::These(names)) => {
+    match wanted {
+        Shipped::All(true) => Ok(RuleSet::shipped()),
+        Shipped::All(false) => Ok(RuleSet::default()),
+        Shipped::These(names) => {
             let all = RuleSet::shipped();
-            let at = wanted.map_or(0, |wanted| wanted.span().start);
             if let Some(name) = names.iter().find(|name| all.rule(name).is_none()) {
                 let known: Vec<_> = all.rules().map(Rule::name).collect();
-                let why = format!("no shipped rule has the name '{name}'; there are: {}", known.join(", "));
-                return Err((at, why));
+                return Err(format!("no shipped rule has the name '{name}'; there are: {}", known.join(", ")));
             }
             let gone: Vec<String> =
                 all.rules().map(|rule| rule.name().to_string()).filter(|name| !names.contains(name)).collect();
@@ -140,15 +217,20 @@ fn shipped(wanted: Option<&Spanned<Shipped>>) -> Result<RuleSet, (usize, String)
     }
 }
 
-fn relation(draft: &RelationDraft) -> Result<Relation, Fault> {
+fn relation(draft: &RelationDraft) -> Result<Relation, Vec<Fault>> {
+    let faults = Faults::default();
     for (name, kind) in [("from", &draft.from), ("to", &draft.to)] {
-        check_name(name, kind).map_err(|error| Fault::at(&[name.into()], error.to_string()))?;
+        faults.keep(check_name(name, kind).map_err(|error| Fault::at(&[name.into()], error.to_string())));
     }
-    match &draft.ids {
-        None => Ok(Relation::by_related(&draft.from, &draft.to)),
-        Some(ids) => Relation::by_ids(&draft.from, &draft.to, ids)
-            .map_err(|error| Fault::expression(&["ids".into()], ids, 0, &error)),
-    }
+    let relation = match &draft.ids {
+        None => Some(Relation::by_related(&draft.from, &draft.to)),
+        Some(ids) => {
+            let relation = Relation::by_ids(&draft.from, &draft.to, ids);
+            faults.keep(relation.map_err(|error| Fault::expression(&["ids".into()], ids, 0, &error)))
+        }
+    };
+    // Without a fault there is one.
+    faults.unless(()).map(|()| relation.unwrap_or_else(|| Relation::by_related(&draft.from, &draft.to)))
 }
 
 /// A relation as an entry of a rules file.

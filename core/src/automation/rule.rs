@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::draft::{ActDraft, CallDraft, Draft, EmitDraft, EntityDraft, NoEntity, Plain, StartDraft, ThingDraft};
-use super::fault::{Fault, Path, Step};
+use super::fault::{Fault, Faults, Path, Step};
 use super::plan::{Doing, Plan};
 use super::scene::{Needs, scope};
-use crate::event::{EntityRef, Pattern, Priority, check_name};
+use crate::event::{EntityRef, Pattern, Priority, check_name, is_own_kind};
 use crate::expr::Program;
 use crate::limits;
 
@@ -110,47 +110,58 @@ impl Rule {
         (!any).then(|| self.about().into_iter().chain(self.needs.kinds()).chain(self.acts_need.kinds()))
     }
 
-    pub(super) fn compile(draft: Draft) -> Result<Self, Fault> {
-        check_name("name", &draft.name).map_err(|error| Fault::at(&["name".into()], error.to_string()))?;
-        if let Some(about) = &draft.about {
-            check_name("about", about).map_err(|error| Fault::at(&["about".into()], error.to_string()))?;
-        }
-        let on = patterns(&draft.on)?;
+    /// Compiles a rule, or tells all that is wrong with it.
+    pub(super) fn compile(draft: Draft) -> Result<Self, Vec<Fault>> {
+        let faults = Faults::default();
+        let named = |part: &str, text: &str| {
+            faults.keep(check_name(part, text).map_err(|error| Fault::at(&[part.into()], error.to_string())));
+        };
+        named("name", &draft.name);
+        draft.about.iter().for_each(|about| named("about", about));
+        let on = patterns(&draft.on, &faults);
         let at_when = || ["when".into()];
-        let when = draft.when.as_deref().map(|text| {
-            Program::condition(text, scope()).map_err(|error| Fault::expression(&at_when(), text, 0, &error))
+        let when = draft.when.as_deref().and_then(|text| {
+            let program = Program::condition(text, scope());
+            faults.keep(program.map_err(|error| Fault::expression(&at_when(), text, 0, &error)))
         });
-        let when = when.transpose()?;
-        let doing = doing(&draft.acts)?;
+        let doing = doing(&draft, &faults);
         let programs = doing.iter().flat_map(Doing::programs);
         let (needs, acts_need) = (Needs::of(&when), Needs::of(programs));
-        Ok(Self { draft, on, when, doing, needs, acts_need })
+        let whole = Self { draft, on, when, doing, needs, acts_need };
+        faults.unless(whole)
     }
 }
 
-fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Fault> {
+fn patterns(texts: &[String], faults: &Faults) -> Vec<Pattern> {
     if texts.is_empty() {
-        return Err(Fault::at(&["on".into()], "a rule watches for some type of event"));
+        faults.tell(Fault::at(&["on".into()], "a rule watches for some type of event"));
     }
     let pattern = |(at, text): (usize, &String)| {
         let path = if texts.len() == 1 { vec!["on".into()] } else { vec!["on".into(), Step::At(at)] };
-        Pattern::parse(text).map_err(|error| Fault::at(&path, error.to_string()))
+        if is_own_kind(text) {
+            let why = "types that begin with 'regie.' are the runtime's own, and set off no rule: take it out";
+            faults.tell(Fault::at(&path, why));
+        }
+        faults.keep(Pattern::parse(text).map_err(|error| Fault::at(&path, error.to_string())))
     };
-    texts.iter().enumerate().map(pattern).collect()
+    texts.iter().enumerate().filter_map(pattern).collect()
 }
 
-fn doing(acts: &[ActDraft]) -> Result<Vec<Doing>, Fault> {
-    let at_do = [Step::from("do")];
+fn doing(draft: &Draft, faults: &Faults) -> Vec<Doing> {
+    let (at_do, acts) = ([Step::from("do")], &draft.acts);
     if acts.is_empty() {
-        return Err(Fault::at(&at_do, "a rule does something: it has a 'do'"));
+        faults.tell(Fault::at(&at_do, "a rule does something: it has a 'do'"));
     }
     if acts.len() > limits::RULE_ACTS {
-        return Err(Fault::at(
-            &at_do,
-            format!("it does {} things; at most {} are taken", acts.len(), limits::RULE_ACTS),
-        ));
+        let why = format!("it does {} things; at most {} are taken", acts.len(), limits::RULE_ACTS);
+        faults.tell(Fault::at(&at_do, why));
+        return Vec::new();
     }
-    acts.iter().enumerate().map(|(at, act)| Plan { path: vec!["do".into(), Step::At(at)] }.doing(act)).collect()
+    let act = |(at, act): (usize, &ActDraft)| {
+        let plan = Plan { path: vec!["do".into(), Step::At(at)], subject: draft.about.as_deref(), faults };
+        plan.doing(act)
+    };
+    acts.iter().enumerate().filter_map(act).collect()
 }
 
 /// Builds a rule; see [`Rule::named`]. All texts of what it does may hold `${...}`, an expression over `event`, `subject`,
@@ -227,8 +238,9 @@ impl RuleBuilder {
     /// If a part of it cannot be, with which and why.
     pub fn build(self) -> Result<Rule, RuleError> {
         let rule = self.draft.name.clone();
-        Rule::compile(self.draft).map_err(|fault| {
-            let (part, why) = (Path(&fault.path).to_string(), fault.told());
+        Rule::compile(self.draft).map_err(|faults| {
+            let first = faults.first();
+            let (part, why) = first.map(|fault| (Path(&fault.path).to_string(), fault.told())).unwrap_or_default();
             RuleError { rule, part, why }
         })
     }

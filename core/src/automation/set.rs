@@ -7,7 +7,7 @@ use super::interest::Interest;
 use super::rule::Rule;
 use crate::Digest;
 use crate::entity::Relation;
-use crate::event::Event;
+use crate::event::{Catalogue, Event};
 use crate::limits;
 
 /// Why some rules make no set.
@@ -25,6 +25,14 @@ pub enum RuleSetError {
     TooMany {
         /// How many there are.
         count: usize,
+    },
+    /// Two relations between the same types, in that direction.
+    #[error("two relations from '{from}' to '{to}' are declared: one is enough, in the rules file or in the catalogue")]
+    RelationTwice {
+        /// From which type.
+        from: String,
+        /// To which type.
+        to: String,
     },
     /// More than [`RELATIONS`](limits::RELATIONS).
     #[error("{count} relations; at most {} are taken", limits::RELATIONS)]
@@ -70,6 +78,10 @@ impl RuleSet {
         let mut names = std::collections::BTreeSet::new();
         if let Some(twice) = rules.iter().find(|rule| !names.insert(rule.name())) {
             return Err(RuleSetError::NameTwice { name: twice.name().to_string() });
+        }
+        let mut pairs = std::collections::BTreeSet::new();
+        if let Some(twice) = relations.iter().find(|it| !pairs.insert((it.from.as_str(), it.to.as_str()))) {
+            return Err(RuleSetError::RelationTwice { from: twice.from.clone(), to: twice.to.clone() });
         }
         let text = text_of(&rules, &relations);
         let digest = (!rules.is_empty()).then(|| Digest::of(text.as_bytes()));
@@ -120,6 +132,12 @@ impl RuleSet {
         file::faults(text, knows)
     }
 
+    /// What of a good rules file is probably a slip, by line and column: names near those that a catalogue knows, which it
+    /// does not know themselves.
+    pub fn doubts(text: &str, catalogue: &Catalogue) -> Vec<RuleFileError> {
+        file::doubts(text, catalogue)
+    }
+
     /// The same without the rule of a name.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
@@ -137,12 +155,17 @@ impl RuleSet {
         self.relating(other.relations()).map(|both| Self::with_relations(rules, both.0.relations.clone()))?
     }
 
-    /// This set, resting on further relations: those of a catalogue.
+    /// This set, resting on further relations: those of a catalogue. They take the place of what is shipped.
     ///
     /// # Errors
-    /// If there are too many.
+    /// If there are too many, or two between the same types.
     pub fn relating(&self, relations: &[Relation]) -> Result<Self, RuleSetError> {
-        let mut all = self.0.relations.clone();
+        let shipped: Vec<String> = Self::shipped().relations().iter().map(file::relation_text).collect();
+        let gives_way = |known: &Relation| {
+            relations.iter().any(|it| it.from == known.from && it.to == known.to)
+                && shipped.contains(&file::relation_text(known))
+        };
+        let mut all: Vec<Relation> = self.0.relations.iter().filter(|known| !gives_way(known)).cloned().collect();
         for relation in relations {
             let text = file::relation_text(relation);
             if !all.iter().any(|known| file::relation_text(known) == text) {

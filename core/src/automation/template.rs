@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fault::{Fault, Step};
+use super::fault::{Fault, Faults, Step};
 use super::scene::scope;
 use crate::Json;
 use crate::expr::{EvalError, Program, View};
@@ -27,26 +27,26 @@ pub(super) enum Piece {
 }
 
 impl Template {
-    /// Compiles a value with all its texts.
-    pub(super) fn of(value: &Value, path: &[Step]) -> Result<Self, Fault> {
-        Ok(match value {
-            Value::String(text) => Self::text(text, path)?,
+    /// Compiles a value with all its texts. What cannot be is told, and stands there as null.
+    pub(super) fn of(value: &Value, path: &[Step], faults: &Faults) -> Self {
+        match value {
+            Value::String(text) => Self::text(text, path, faults),
             Value::Array(values) => {
-                let one = |(at, value)| Self::of(value, &within(path, Step::At(at)));
-                Self::List(values.iter().enumerate().map(one).collect::<Result<_, _>>()?)
+                let one = |(at, value)| Self::of(value, &within(path, Step::At(at)), faults);
+                Self::List(values.iter().enumerate().map(one).collect())
             }
             Value::Object(fields) => {
                 let one = |(name, value): (&String, &Value)| {
-                    Ok((name.clone(), Self::of(value, &within(path, Step::Key(name.clone())))?))
+                    (name.clone(), Self::of(value, &within(path, Step::Key(name.clone())), faults))
                 };
-                Self::Object(fields.iter().map(one).collect::<Result<_, Fault>>()?)
+                Self::Object(fields.iter().map(one).collect())
             }
             plain => Self::Fixed(Json::of(plain)),
-        })
+        }
     }
 
     /// Compiles a text.
-    pub(super) fn text(text: &str, path: &[Step]) -> Result<Self, Fault> {
+    pub(super) fn text(text: &str, path: &[Step], faults: &Faults) -> Self {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = 0;
@@ -61,25 +61,46 @@ impl Template {
             plain += &text[rest..found];
             let begin = found + 2;
             let Some(length) = length(&text[begin..]) else {
-                return Err(Fault::at(path, "an expression that begins with '${' has no '}'").offset(found));
+                faults.tell(Fault::at(path, "an expression that begins with '${' has no '}'").offset(found));
+                return Self::Fixed(Json::null());
             };
             let program = Program::compile(&text[begin..begin + length], scope())
-                .map_err(|error| Fault::expression(path, &text[begin..begin + length], begin, &error))?;
+                .map_err(|error| Fault::expression(path, &text[begin..begin + length], begin, &error));
             if !plain.is_empty() {
                 pieces.push(Piece::Plain(std::mem::take(&mut plain)));
             }
-            pieces.push(Piece::Expression(program));
+            pieces.extend(faults.keep(program).map(Piece::Expression));
             rest = begin + length + 1;
         }
         plain += &text[rest..];
-        Ok(match pieces.as_slice() {
+        match pieces.as_slice() {
             [] => Self::Fixed(Json::of(&plain)),
             [Piece::Expression(program)] if plain.is_empty() => Self::One(program.clone()),
             _ => {
                 pieces.extend((!plain.is_empty()).then_some(Piece::Plain(plain)));
                 Self::Text(pieces)
             }
-        })
+        }
+    }
+
+    /// What it begins with, whatever its expressions give.
+    pub(super) fn prefix(&self) -> Option<String> {
+        match self {
+            Self::Fixed(json) => json.to().ok(),
+            Self::Text(pieces) => match pieces.first() {
+                Some(Piece::Plain(plain)) => Some(plain.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The text that it is, if that is always the same.
+    pub(super) fn fixed(&self) -> Option<String> {
+        match self {
+            Self::Fixed(json) => json.to().ok(),
+            _ => None,
+        }
     }
 
     /// The value.

@@ -100,17 +100,27 @@ impl World {
 
     /// Tells an event. One that was told already, by its position, is passed over; the runtime's own are not taken in.
     pub fn tell(&mut self, event: &Event, position: u64, relations: &[Relation]) -> Vec<WorldError> {
-        if position <= self.position {
+        self.tell_later(event, (position, position), relations)
+    }
+
+    /// The same of an event that stands at a position, and was processed by the record at another.
+    pub(super) fn tell_later(
+        &mut self,
+        event: &Event,
+        (position, by): (u64, u64),
+        relations: &[Relation],
+    ) -> Vec<WorldError> {
+        if by <= self.position {
             return Vec::new();
         }
-        self.position = position;
+        self.position = by;
         let Some(entity) = event.entity.as_ref().filter(|_| !event.correlation_id.is_own()) else {
             return Vec::new();
         };
         let mut errors = Vec::new();
         let Some(known) = self.known(entity, &mut errors) else { return errors };
         known.fields.tell(event, position);
-        known.position = position;
+        known.position = position.max(known.position);
         self.declared(entity, event, relations, &mut errors);
         let is_declared = |other: &EntityRef| {
             let by_related = relations.iter().filter(|relation| relation.ids.is_none() && relation.from == entity.kind);

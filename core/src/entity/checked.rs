@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Json;
-use crate::event::{Breach, Catalogue, Event, escaped, shown};
+use crate::event::{Breach, Catalogue, EntityRef, Event, escaped, shown};
 
 /// Whether an event may be taken only if what it claims of its entity is so.
 pub fn is_checked(event: &Event, catalogue: &Catalogue) -> bool {
@@ -30,8 +30,8 @@ pub fn check_claims(event: &Event, fields: &BTreeMap<String, Json>) -> Result<()
 /// # Errors
 /// If it is in another.
 pub(crate) fn check_place(event: &Event) -> Result<(), Breach> {
-    let own = event.entity.as_ref().map(ToString::to_string).unwrap_or_default();
-    if *event.correlation_id == *own {
+    let own = event.entity.as_ref().map_or_else(|| "".into(), EntityRef::correlation);
+    if event.correlation_id == own {
         return Ok(());
     }
     let (wanted, found) = (Json::of(&own), Json::of(&event.correlation_id));

@@ -152,9 +152,9 @@ fn planned(
     at: Timestamp,
 ) -> Result<Vec<Incoming>, Unfit> {
     let entity_type = update.entity.kind.as_str();
-    let own = update.entity.to_string();
-    if catalogue.is_checked(entity_type) && *update.correlation() != *own {
-        return Err(Unfit::Elsewhere { entity_type: entity_type.to_string(), wanted: own });
+    let own = update.entity.correlation();
+    if catalogue.is_checked(entity_type) && update.correlation() != own {
+        return Err(Unfit::Elsewhere { entity_type: entity_type.to_string(), wanted: own.to_string() });
     }
     expected(update, fields)?;
     let changed = differences(update, fields);
@@ -200,13 +200,11 @@ pub fn check(update: &Update) -> Result<(), EventError> {
         let why = "names that begin with 'regie/' are the runtime's own";
         return Err(EventError::wrong("correlation_id", why));
     }
-    let mut update = update.clone();
-    update.id.get_or_insert_default();
-    check_name("id", update.id.as_deref().filter(|id| !id.is_empty()).unwrap_or("made"))?;
+    update.id.as_deref().map_or(Ok(()), |id| check_name("id", id))?;
     if update.fields.len() > limits::CHANGES || update.expected.len() > limits::CHANGES {
         return Err(EventError::wrong("fields", format!("at most {} are taken at once", limits::CHANGES)));
     }
-    refusal(&update, &Unfit::TooMany { events: 0 }, Timestamp::MIN).map(drop)
+    refusal(update, &Unfit::TooMany { events: 0 }, Timestamp::MIN).map(drop)
 }
 
 /// The digest of what an update asks.

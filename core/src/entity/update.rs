@@ -93,7 +93,6 @@ impl Update {
 
     /// The correlation that its events go to.
     pub fn correlation(&self) -> CorrelationId {
-        let own = || format!("{}/{}", self.entity.kind, self.entity.id).into();
-        self.correlation.clone().unwrap_or_else(own)
+        self.correlation.clone().unwrap_or_else(|| self.entity.correlation())
     }
 }

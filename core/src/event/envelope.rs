@@ -14,6 +14,11 @@ use crate::{Json, Timestamp};
 /// The source of an event that names none.
 pub(super) const LOCAL_SOURCE: &str = "regie:local";
 
+/// Whether a type is one of the runtime's own.
+pub(crate) fn is_own_kind(kind: &str) -> bool {
+    kind.starts_with("regie.")
+}
+
 /// The id that ties together the events of one piece of work. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -120,6 +125,19 @@ impl EntityRef {
     pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
         Self { kind: kind.into(), id: id.into() }
     }
+
+    /// The correlation of what is done to it where nobody says another: `<type>/<id>`. No two things have the same one: a `/`
+    /// in the type is `%2F` there, and a `%` is `%25`.
+    ///
+    /// ```
+    /// use regie_core::event::EntityRef;
+    /// assert_eq!(EntityRef::new("task", "a/b").correlation(), "task/a/b".into());
+    /// assert_eq!(EntityRef::new("task/a", "b").correlation(), "task%2Fa/b".into());
+    /// ```
+    pub fn correlation(&self) -> CorrelationId {
+        let kind = self.kind.replace('%', "%25").replace('/', "%2F");
+        format!("{kind}/{}", self.id).into()
+    }
 }
 
 impl fmt::Display for EntityRef {
@@ -224,6 +242,16 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether its type is one of the runtime's own: of those that begin with `regie.`.
+    pub fn is_own_kind(&self) -> bool {
+        is_own_kind(&self.kind)
+    }
+
+    /// Whether the runtime itself has made it: by an update, a rule, a workflow. `regie:local` is everybody's.
+    pub fn is_own_source(&self) -> bool {
+        self.source.starts_with("regie:") && self.source != LOCAL_SOURCE
+    }
+
     /// Starts to build an event of a type in a correlation; what is not said takes its default.
     ///
     /// ```

@@ -198,7 +198,8 @@ fn check(event: &Event) -> Result<(), EventError> {
     }
 }
 
-fn check_kind(kind: &str) -> Result<(), EventError> {
+/// An event type: dotted segments without wildcards, none of them blank.
+pub(crate) fn check_kind(kind: &str) -> Result<(), EventError> {
     let wrong = |why: &str| Err(EventError::wrong("type", why));
     match Pattern::parse(kind) {
         Err(error) => wrong(error.why()),

@@ -66,6 +66,11 @@ impl Program {
         uses::fields_of(&self.0.tree, name)
     }
 
+    /// Every field that it selects, and every text that it is written with.
+    pub(crate) fn words(&self) -> BTreeSet<String> {
+        uses::words(&self.0.tree)
+    }
+
     /// Whether it looks at a field of that name of anything but the event.
     pub(crate) fn selects(&self, field: &str) -> bool {
         uses::selects(&self.0.tree, field)

@@ -34,6 +34,17 @@ pub(super) fn selects(tree: &IdedExpr, field: &str) -> bool {
     found
 }
 
+/// Every field that a tree selects, and every text that stands in it.
+pub(super) fn words(tree: &IdedExpr) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    walk(tree, &mut |node| match &node.expr {
+        Expr::Select(select) => drop(words.insert(select.field.clone())),
+        Expr::Literal(LiteralValue::String(text)) => drop(words.insert(text.inner().to_string())),
+        _ => {}
+    });
+    words
+}
+
 fn is_name(node: &IdedExpr, name: &str) -> bool {
     matches!(&node.expr, Expr::Ident(found) if found.trim_start_matches('.') == name)
 }

@@ -112,6 +112,24 @@ impl Definitions {
         twice
     }
 
+    /// Whether the workflow of a name begins on events of a type.
+    ///
+    /// # Errors
+    /// Why it does not: there is none of that name, with those that there are; or it begins on others.
+    pub fn begins(&self, name: &str, kind: &str) -> Result<(), String> {
+        let newest = |name: &str| self.handlers.get(name).and_then(|versions| versions.values().next_back());
+        let Some(definition) = newest(name).filter(|_| !is_own_name(name)) else {
+            let known: Vec<&str> = self.handlers.keys().map(String::as_str).filter(|name| !is_own_name(name)).collect();
+            let others = if known.is_empty() { "none at all".into() } else { known.join(", ") };
+            return Err(format!("there is no workflow '{name}'; there is: {others}"));
+        };
+        match self.starting_on(kind, false) {
+            Some((first, ..)) if first == name => Ok(()),
+            Some((first, ..)) => Err(format!("an event '{kind}' begins the workflow '{first}', and not '{name}'")),
+            None => Err(format!("the workflow '{name}' begins on '{}', and not on '{kind}'", definition.starts_on)),
+        }
+    }
+
     /// Whether there is none but the runtime's own.
     pub fn is_empty(&self) -> bool {
         self.handlers.keys().all(|name| is_own_name(name))

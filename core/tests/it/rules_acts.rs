@@ -109,7 +109,8 @@ fn one_act_that_cannot_be_made_out_leaves_the_run_with_none() {
     let good = "{ emit = { type = \"x\" } }";
     for (bad, why) in [
         ("{ notify = { a = \"${event.payload.missing}\" } }", "do[1]: no such key"),
-        ("{ emit = { type = \"x\", correlation = \"regie/x\" } }", "runtime's own"),
+        ("{ emit = { type = \"x\", correlation = '${\"regie/x\"}' } }", "runtime's own"),
+        ("{ emit = { type = '${\"regie.x\"}' } }", "runtime's own"),
         ("{ emit = { type = \"${event.payload.n}.>\" } }", "wildcards"),
         ("{ emit = { type = \"x\" }, entity = { type = \"t\", id = \"${event.changes}\" } }", "a text is wanted"),
     ] {

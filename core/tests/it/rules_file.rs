@@ -1,7 +1,8 @@
 //! Rules as they are written: what a file may say, where a bad one is refused, and that code and file say the same.
 
-use regie_core::automation::{Emit, Rule, RuleSet};
-use regie_core::event::{EntityRef, Priority};
+use regie_core::automation::{Emit, Rule, RuleSet, RuleSetError};
+use regie_core::entity::Relation;
+use regie_core::event::{Catalogue, EntityRef, Priority};
 use serde_json::json;
 
 use super::rules_help::{one, set};
@@ -79,7 +80,7 @@ fn every_fault_of_a_file_is_told_and_one_bad_rule_refuses_the_whole() {
         good.replace("{}", "{ a = '${x}' }")
     );
     let lines: Vec<_> = RuleSet::faults(&text, None).into_iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [7, 12]);
+    assert_eq!(lines, [7, 10, 12]);
     assert!(RuleSet::parse(&text).is_err());
     assert_eq!(RuleSet::faults(&good, None), []);
 }
@@ -167,5 +168,95 @@ fn what_the_page_shows_is_taken() {
     assert!(blocks.len() >= 4, "{}", blocks.len());
     for block in blocks {
         assert_eq!(RuleSet::faults(block, None), [], "{block}");
+    }
+}
+
+#[test]
+fn all_faults_of_all_rules_are_told_at_once() {
+    let text = r#"shiped = false
+[[relation]]
+from = "a"
+to = "b"
+[[relation]]
+from = "a"
+to = "b"
+ids = "event.id"
+[[rule]]
+name = "one"
+on = ["a..b", "regie.rule.ran"]
+when = 'evnt.id == ""'
+do = [{ emit = { type = "regie.x", correlation = "regie/${subject.id}", payload = ["${x}", "${y} ${z}"] } }]
+[[rule]]
+name = "two"
+on = "a"
+dance = 1
+[[rule]]
+name = "one"
+about = "regie"
+on = "a"
+do = [{ emit = { type = "a. .b" } }, { notfy = 1 }, { update = {}, entity = { type = "", id = "1" } }]
+[[rule]]
+name = "three"
+about = "regie"
+on = "a"
+do = [{ emit = { type = "a. .b" } }, { update = {}, entity = { type = "", id = "1" } }]
+"#;
+    let faults = RuleSet::faults(text, None);
+    let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [1, 6, 11, 11, 12, 13, 13, 13, 13, 13, 17, 22, 27, 27, 27, 27], "{faults:#?}");
+    for why in ["'a' to 'b' is declared above", "set off no rule", "'regie/' are", "'regie.' are", "'dance'", "'notfy'"]
+    {
+        let told = |fault: &regie_core::automation::RuleFileError| fault.why.replace('`', "'").contains(why);
+        assert!(faults.iter().any(told), "{why}: {faults:#?}");
+    }
+}
+
+#[test]
+fn relations_of_a_file_take_the_place_of_what_is_shipped_and_two_of_one_pair_are_no_set() {
+    let own = "[[relation]]\nfrom = \"task\"\nto = \"sprint\"\nids = \"event.payload.sprint\"\n";
+    let set = RuleSet::parse(own).unwrap();
+    assert_eq!(set.relations().iter().map(|it| it.ids.is_some()).collect::<Vec<_>>(), [true]);
+    let by = |ids: &str| Relation::by_ids("task", "sprint", ids).unwrap();
+    assert_eq!(RuleSet::shipped().relating(&[by("event.id")]).unwrap().relations().len(), 1);
+    let twice = set.relating(&[by("event.id")]).unwrap_err();
+    assert!(matches!(twice, RuleSetError::RelationTwice { .. }), "{twice}");
+}
+
+#[test]
+fn names_near_those_that_the_catalogue_knows_are_doubted_and_others_are_ones_own() {
+    let text = |about: &str, on: &str, when: &str, act: &str| {
+        format!(
+            "shipped = false\n[[rule]]\nname = \"r\"\nabout = \"{about}\"\non = \"{on}\"\nwhen = '{when}'\ndo = [{act}]\n"
+        )
+    };
+    let (on, when, act) =
+        ("orchestration.task.>", "entity.fields.status == \"blocked\"", "{ update = { progress = 1 } }");
+    let doubts = |text: String| -> Vec<(usize, String)> {
+        assert_eq!(RuleSet::faults(&text, None), [], "{text}");
+        RuleSet::doubts(&text, &Catalogue::shipped()).into_iter().map(|doubt| (doubt.line, doubt.why)).collect()
+    };
+    for (bad, line, meant) in [
+        (text("tsak", on, when, act), 4, "'task'"),
+        (text("task", "orchestration.taks.>", when, act), 5, "'orchestration.task.>'"),
+        (text("task", "orchestration.task.asigned", when, act), 5, "'orchestration.task.assigned'"),
+        (text("task", on, "entity.fields.staus == \"x\"", act), 6, "'status'"),
+        (text("task", on, "entity.fields.status == \"bolcked\"", act), 6, "'blocked'"),
+        (text("task", on, "related.sprnt.size() > 0", act), 6, "'sprint'"),
+        (text("task", on, when, "{ update = { progres = 1 } }"), 7, "'progress'"),
+        (
+            text("task", on, when, "{ emit = { type = \"orchestration.alert.rased\" } }"),
+            7,
+            "'orchestration.alert.raised'",
+        ),
+    ] {
+        let found = doubts(bad.clone());
+        assert!(matches!(found.as_slice(), [(at, why)] if *at == line && why.contains(meant)), "{found:?}\n{bad}");
+    }
+    for good in [
+        text("task", on, when, act),
+        text("parcel", "shop.parcel.packed", "entity.fields.stage == \"blocker\"", "{ update = { progres = 1 } }"),
+        text("task", on, "entity.fields.points > 3", "{ update = { points = 1, owner = \"ana\" } }"),
+    ] {
+        assert_eq!(doubts(good), []);
     }
 }

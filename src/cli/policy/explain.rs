@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regie_actors::policy::read_governor;
 use regie_core::Timestamp;
-use regie_core::event::Incoming;
+use regie_core::event::{Catalogue, Incoming};
 use regie_core::governance::backtest::First;
 use regie_core::governance::{Governor, PolicyDecision, PolicySet, Verdict};
 use regie_core::workflow::{Definitions, Fact};
@@ -18,7 +18,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
 use crate::cli::screen::{Look, Screen, Tone, grouped, plain};
 use crate::config::Settings;
-use crate::runtime::{Foreseen, Prospect, prospect};
+use crate::runtime::{Foreseen, Prospect, Whence, may_enter, prospect};
 
 /// What would become of one event.
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct Explained {
     correlation_id: String,
     #[serde(rename = "type")]
     kind: String,
-    /// `accepted`, `deferred`, `discarded`, `escalated`; `asking` where reasoners are asked first, `known` and `skipped`.
+    /// `accepted`, `deferred`, `discarded`, `escalated`; `asking` where reasoners are asked first, `refused`, `known`, `skipped`.
     verdict: &'static str,
     /// The policy that decides; for `known` the state that the event is in.
     by: Option<String>,
@@ -43,6 +43,8 @@ struct Now {
     set: Arc<PolicySet>,
     governor: Governor,
     at: Timestamp,
+    /// The event types that are known.
+    definitions: Definitions,
 }
 
 /// Tells of each event what would become of it.
@@ -85,11 +87,16 @@ impl Now {
             None => Governor::new(&set),
         };
         let at = args.at.unwrap_or_else(|| regie_actors::clock::Clock::system().now());
-        Ok(Self { reader, set: Arc::new(set), governor, at })
+        let mut definitions = Definitions::default();
+        definitions.set_catalogue(settings.event_types()?.unwrap_or_else(Catalogue::shipped));
+        Ok(Self { reader, set: Arc::new(set), governor, at, definitions })
     }
 
     fn explain(&mut self, event: &Incoming) -> Result<Explained, StoreError> {
-        let found = prospect(self.reader.as_mut(), &self.set, (event, self.at), &Definitions::default())?;
+        if let Err(reason) = may_enter(event.event(), Whence::File, self.definitions.catalogue()) {
+            return Ok(Explained::of(event, Foreseen::Refused(reason)));
+        }
+        let found = prospect(self.reader.as_mut(), &self.set, (event, self.at), &self.definitions)?;
         let foreseen = match found {
             Prospect::Sure(foreseen) => foreseen,
             Prospect::Asks(mut judgement, ask) => {
@@ -143,6 +150,7 @@ impl Explained {
         };
         match foreseen {
             Foreseen::Known(state) => told.by = state.map(|state| state.to_string()),
+            Foreseen::Refused(reason) => (told.verdict, told.reason) = ("refused", Some(reason.to_string())),
             Foreseen::Skipped => told.verdict = "skipped",
             Foreseen::Judged(judgement) => {
                 let first = First::of(&judgement);

@@ -1,5 +1,6 @@
 //! What may be said after `regie rules`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -54,11 +55,11 @@ pub(super) struct CheckArgs {
 #[derive(Args, Debug)]
 pub(super) struct RunsArgs {
     /// Of this rule
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(super) rule: Option<String>,
-    /// At most so many
+    /// At most so many, one at least
     #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }

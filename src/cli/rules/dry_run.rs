@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use regie_core::automation::{Committed, DryRun, Evaluator, RuleSet, dry_run as tried};
+use regie_actors::automation::ProcessedEvents;
+use regie_core::automation::{DryRun, Evaluator, RuleSet, dry_run as tried};
 use regie_core::entity::{Update, plan};
 use regie_core::event::{Catalogue, Incoming};
 use regie_core::{Json, Timestamp};
-use regie_journal::{Followed, Journal, Reader, Readers};
+use regie_journal::{Journal, Reader, Readers};
 use serde_json::json;
 
 use super::args::DryRunArgs;
@@ -33,7 +34,7 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
         let (readers, _) = Journal::open_read_only(&settings.db)?;
         let mut reader = readers.open()?;
         let set = meant(&settings, Some(&mut reader))?.0;
-        evaluator = Some(learnt(&readers, set)?);
+        evaluator = Some(learnt(&readers, set, &catalogue)?);
         journal = Some(reader);
     }
     let evaluator = match evaluator {
@@ -58,14 +59,14 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
 }
 
 /// The rules with all that the journal holds, as if they had been in force from its beginning.
-fn learnt(readers: &Readers, set: RuleSet) -> Result<Evaluator, Failure> {
-    let mut evaluator = Evaluator::new(set);
+fn learnt(readers: &Readers, set: RuleSet, catalogue: &Catalogue) -> Result<Evaluator, Failure> {
+    let (mut evaluator, mut events) = (Evaluator::new(set), ProcessedEvents::new(readers.clone()));
     let mut follow = readers.follow(0)?;
     while let Some(found) = follow.next(PORTION)? {
         for followed in found {
-            if let Followed::Event(came) = followed {
-                let (event, position, recorded_at) = (came.incoming.event(), came.position, came.recorded_at);
-                evaluator.take(&Committed { event, position, recorded_at });
+            if let Some(processed) = events.of(followed)? {
+                let event = processed.event(catalogue);
+                evaluator.take_later(&processed.committed(&event), processed.by);
             }
         }
     }

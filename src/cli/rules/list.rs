@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use regie_core::automation::{Rule, RuleSet};
+use regie_core::automation::{Rule, RuleFileError, RuleSet};
+use regie_core::event::Catalogue;
 use regie_core::query::Order;
 use regie_journal::Journal;
 use serde_json::json;
@@ -35,14 +36,31 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
         Some(reader) => runs(reader, None, None, Order::default())?,
         None => Vec::new(),
     };
-    print(&set, whence, Some(&by_rule(&reports)), args.common.json)
+    print(&set, &Told { whence, ran: Some(&by_rule(&reports)), doubts: None }, args.common.json)
 }
 
 /// Prints what a rules file holds; one with a fault does not come so far.
 pub(super) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
     let (set, _) = meant(&settings, None)?;
-    print(&set, "nothing wrong", None, args.common.json)
+    let catalogue = settings.event_types()?.unwrap_or_else(Catalogue::shipped);
+    let doubts = RuleSet::doubts(&std::fs::read_to_string(&args.file)?, &catalogue);
+    for doubt in doubts.iter().filter(|_| !args.common.json) {
+        let RuleFileError { line, column, why } = doubt;
+        open::tell(&format!("regie: {}:{line}:{column}: warning: {why}", args.file.display()));
+    }
+    let whence = if doubts.is_empty() { "nothing wrong".into() } else { counted(doubts.len() as u64, "warning") };
+    print(&set, &Told { whence: &whence, ran: None, doubts: Some(&doubts) }, args.common.json)
+}
+
+/// What is told of a set.
+struct Told<'t> {
+    /// Where it is from.
+    whence: &'t str,
+    /// How often its rules ran.
+    ran: Option<&'t BTreeMap<&'t str, Ran>>,
+    /// What of it is probably a slip.
+    doubts: Option<&'t [RuleFileError]>,
 }
 
 fn by_rule(reports: &[RunReport]) -> BTreeMap<&str, Ran> {
@@ -59,12 +77,12 @@ fn by_rule(reports: &[RunReport]) -> BTreeMap<&str, Ran> {
     by_rule
 }
 
-fn print(set: &RuleSet, whence: &str, ran: Option<&BTreeMap<&str, Ran>>, as_json: bool) -> Result<Exit, Failure> {
+fn print(set: &RuleSet, told: &Told<'_>, as_json: bool) -> Result<Exit, Failure> {
     let mut screen = Screen::stdout();
     if as_json {
-        print_json(&mut screen, set, whence, ran)?;
+        print_json(&mut screen, set, told)?;
     } else {
-        print_table(&mut screen, set, whence, ran)?;
+        print_table(&mut screen, set, told)?;
     }
     screen.finish()?;
     Ok(Exit::Done)
@@ -74,7 +92,7 @@ fn on(rule: &Rule) -> String {
     rule.on().iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn print_json(out: &mut dyn Write, set: &RuleSet, whence: &str, ran: Option<&BTreeMap<&str, Ran>>) -> io::Result<()> {
+fn print_json(out: &mut dyn Write, set: &RuleSet, Told { whence, ran, doubts }: &Told<'_>) -> io::Result<()> {
     let rules = set.rules().map(|rule| {
         let mut told = json!({
             "name": rule.name(), "about": rule.about(), "when": rule.when(),
@@ -91,10 +109,15 @@ fn print_json(out: &mut dyn Write, set: &RuleSet, whence: &str, ran: Option<&BTr
         told
     });
     let rules: Vec<_> = rules.collect();
-    writeln!(out, "{}", json!({"set": set.digest().map(|digest| digest.short()), "whence": whence, "rules": rules}))
+    let mut told = json!({"set": set.digest().map(|digest| digest.short()), "whence": whence, "rules": rules});
+    if let Some(doubts) = doubts {
+        let doubt = |it: &RuleFileError| json!({"line": it.line, "column": it.column, "message": it.why});
+        told["warnings"] = doubts.iter().map(doubt).collect();
+    }
+    writeln!(out, "{told}")
 }
 
-fn print_table(screen: &mut Screen, set: &RuleSet, whence: &str, ran: Option<&BTreeMap<&str, Ran>>) -> io::Result<()> {
+fn print_table(screen: &mut Screen, set: &RuleSet, Told { whence, ran, .. }: &Told<'_>) -> io::Result<()> {
     let look = screen.look;
     let mut columns =
         vec![Column::id("rule", 12), Column::id("about", 6), Column::words("on", 12, 8), Column::words("when", 20, 10)];
@@ -119,7 +142,7 @@ fn print_table(screen: &mut Screen, set: &RuleSet, whence: &str, ran: Option<&BT
     if !set.is_empty() {
         table.print(screen, look)?;
     }
-    let errors = ran.into_iter().flatten().filter_map(|(rule, ran)| Some((rule, ran.last_error.as_ref()?)));
+    let errors = ran.iter().copied().flatten().filter_map(|(rule, ran)| Some((rule, ran.last_error.as_ref()?)));
     for (rule, error) in errors {
         writeln!(screen, "{}", look.paint(Tone::Doubtful, &format!("{} failed last: {}", plain(rule), plain(error))))?;
     }

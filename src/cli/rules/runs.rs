@@ -1,6 +1,8 @@
 //! `regie rules runs`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 
 use regie_core::automation::Act;
 use regie_core::query::Order;
@@ -17,7 +19,11 @@ use crate::runtime::{RunReport, RunState, runs as runs_of};
 /// Prints the runs of rules, the newest first.
 pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Failure> {
     let mut journal = open::read_only(&args.common)?;
-    let reports = runs_of(&mut journal.reader, args.rule.as_deref(), args.limit, Order::Newest)?;
+    let limit = args.limit.map(NonZeroUsize::get);
+    let reports = runs_of(&mut journal.reader, args.rule.as_deref(), limit, Order::Newest)?;
+    if let (Some(rule), true) = (&args.rule, reports.is_empty()) {
+        return Ok(none_of(rule, &runs_of(&mut journal.reader, None, None, Order::default())?));
+    }
     let mut screen = Screen::stdout();
     if args.common.json {
         reports.iter().try_for_each(|report| writeln!(screen, "{}", as_json(report)))?;
@@ -26,6 +32,17 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, Failure> {
     }
     screen.finish()?;
     Ok(Exit::Done)
+}
+
+/// No rule of that name has run: those that have are named.
+fn none_of(rule: &str, all: &[RunReport]) -> Exit {
+    let names: BTreeSet<&str> = all.iter().map(|report| report.run.rule.as_str()).collect();
+    let others = match names.is_empty() {
+        true => "no rule has run".to_string(),
+        false => format!("those that have: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    open::tell(&format!("regie: no rule of the name '{rule}' has run; {others}"));
+    Exit::Nothing
 }
 
 fn as_json(report: &RunReport) -> serde_json::Value {

@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::tally::Tally;
 use crate::cli::screen::counted;
 use crate::config::Clock;
+use crate::runtime::Whence;
 use crate::{Answer, Handle, Reason, Refused};
 
 /// How a run is to be driven.
@@ -165,7 +166,7 @@ impl<'a> Driver<'a> {
         while self.under_way.len() >= self.manner.in_flight {
             self.answer_one().await?;
         }
-        match self.handle.enqueue(event).await {
+        match self.handle.enqueue_from(Whence::File, event).await {
             Ok(answer) => self.under_way.push_back(UnderWay { place, event: shared, answer }),
             Err(refused) => self.note(&place, &shared, Err(refused)).await?,
         }
@@ -241,7 +242,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn send_again(&self, event: Incoming) -> Result<EventResult, Refused> {
-        self.handle.enqueue(event).await?.await
+        self.handle.enqueue_from(Whence::File, event).await?.await
     }
 
     fn tell(&self, place: &Place, reason: &str) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use regie_core::Json;
 use regie_core::entity::Update;
 use regie_core::event::{EntityRef, Principal};
@@ -32,7 +33,7 @@ pub(in crate::cli) struct UpdateArgs {
     #[arg(long, value_name = "ID")]
     correlation: Option<String>,
     /// The update's own id: asked twice under one id is done once
-    #[arg(long = "id", value_name = "ID")]
+    #[arg(long = "id", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     own_id: Option<String>,
     /// A file of event types (TOML), besides those that are shipped; only where nobody owns the journal
     #[arg(long, value_name = "FILE")]

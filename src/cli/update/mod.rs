@@ -33,7 +33,7 @@ pub(super) fn update(args: &UpdateArgs, builder: Builder) -> Result<Exit, Failur
 
 fn refused(error: &ErrorInfo) -> Result<Exit, Failure> {
     match error.code.as_str() {
-        "bad_event" | "bad_update" => Err(Failure::Usage(error.message.clone())),
+        "bad_event" | "bad_update" | "no_time" => Err(Failure::Usage(error.message.clone())),
         "journal" | "disk_full" | "latched" | "part_down" | "closing" | "not_allowed" | "version" | "bad_request" => {
             Err(Failure::Unreachable(error.message.clone()))
         }

@@ -141,9 +141,8 @@ fn when_the_bus_is_given_up_its_subscriptions_end_and_new_ones_are_refused() {
     within(async {
         let dies = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&dies);
-        let faults = Faults::when(move |at, part| {
-            at == FaultPoint::BusLook && &**part == "bus" && told.load(Ordering::Relaxed)
-        });
+        let faults =
+            Faults::when(move |at, part| at == FaultPoint::BusLook && &**part == "bus" && told.load(Ordering::Relaxed));
         let stage = Stage::with(|builder| builder.faults(faults)).await;
         let mut plain = stage.handle.subscribe(Subscribe::to("a")).await.unwrap();
         submit(&stage.handle, "a", "c", numbered(3)).await;

@@ -4,11 +4,12 @@ use regie::actors::agent::AgentLimits;
 use regie::core::automation::RuleSet;
 use regie::core::event::{EntityRef, Principal};
 use regie::core::query::Filter;
+use regie::core::workflow::Reaction;
 use regie::runtime::{RunState, UndoError};
 use regie::testing::ScriptedAgent;
 
 use super::{emitted, rules, runs};
-use crate::runtime_support::{Folder, Stage, event, within};
+use crate::runtime_support::{Folder, Stage, event, script, within};
 use crate::support::Place;
 
 #[test]
@@ -105,4 +106,38 @@ fn an_undo_without_a_name_or_of_an_unknown_run_is_a_value() {
         assert!(stage.handle.events(Filter { own: true, ..Filter::default() }).await.unwrap().is_empty());
         stage.close().await;
     });
+}
+
+#[test]
+fn a_workflow_that_nobody_has_is_not_begun_and_the_run_fails_with_those_there_are() {
+    within(async {
+        let start = |name: &str, workflow: &str, kind: &str| {
+            let start = format!("start = {{ workflow = '{workflow}', type = '{kind}', correlation = 'r-{name}' }}");
+            format!("[[rule]]\nname = '{name}'\non = 'order.placed'\ndo = [{{ {start} }}]\n")
+        };
+        let rules_of = [start("a", "nobody", "asked"), start("b", "review", "other"), start("c", "review", "asked")];
+        let review = script("review", "asked", |_, _, _| Ok(Reaction::none()));
+        let set = rules(&format!("shipped = false\n{}", rules_of.join("\n")));
+        let stage = Stage::with(|builder| builder.rules(set).handler(review)).await;
+        stage.submit(event("order.placed", "order-1", "1")).await;
+        let told: Vec<String> = runs(&stage.handle).await.iter().map(|report| format!("{:?}", report.state)).collect();
+        assert!(told.iter().any(|it| it.contains("there is no workflow 'nobody'; there is: review")), "{told:?}");
+        assert!(told.iter().any(|it| it.contains("'review' begins on 'asked', and not on 'other'")), "{told:?}");
+        assert_eq!(told.iter().filter(|it| *it == "Done").count(), 1, "{told:?}");
+        assert_eq!(stage.handle.records(&"r-a".into()).await.unwrap().len(), 0);
+        assert_eq!(stage.handle.records(&"r-c".into()).await.unwrap().len(), 1);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn runs_of_a_rule_that_never_ran_name_those_that_have_and_no_run_at_all_cannot_be_asked_for() {
+    let place = Place::new();
+    place.file("r.toml", "shipped = false\n[[rule]]\nname = 'seen'\non = 'x'\ndo = [{ emit = { type = 'y' } }]\n");
+    place.file("e.jsonl", r#"{"id":"1","type":"x","correlation_id":"c","timestamp":"2026-01-01T09:00:00Z"}"#);
+    place.run(&["run", "e.jsonl", "--rules", "r.toml"]).succeeds();
+    place.run(&["rules", "runs", "--rule", "seen"]).succeeds().tells(&["1 run"]);
+    place.run(&["rules", "runs", "--rule", "nix"]).exits(3).tells(&["'nix' has run", "those that have: seen"]);
+    place.run(&["rules", "runs", "--limit", "0"]).exits(2);
+    place.run(&["rules", "runs", "--rule", ""]).exits(2);
 }

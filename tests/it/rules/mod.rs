@@ -4,6 +4,7 @@
 mod bad;
 mod circles;
 mod crashes;
+mod held_back;
 mod logs;
 mod sprints;
 mod undo;

@@ -145,6 +145,16 @@ impl EventType {
         !self.only_when.is_empty()
     }
 
+    /// The schema of its changes, if it has one.
+    pub(crate) fn changes_schema(&self) -> Option<&Value> {
+        self.changes.as_ref()
+    }
+
+    /// The texts that fields must be for it to tell of them.
+    pub(crate) fn told_values(&self) -> impl Iterator<Item = String> {
+        self.only_when.values().filter_map(|value| value.to().ok())
+    }
+
     /// The fields that it tells of.
     pub fn told_fields(&self) -> &[String] {
         &self.fields
