@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regie_core::automation::{BACK, Changed, Recorded, Whose, changed, run_correlation, undo_correlation};
 use regie_core::entity::OfUpdate;
-use regie_core::event::{Catalogue, EntityRef};
+use regie_core::event::{Catalogue, EntityRef, LifeState};
 use regie_core::workflow::{EffectEnd, Fact};
 use regie_journal::{Reader, StoreError, StoredRecord};
 
@@ -34,7 +34,8 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
     for entity in &whose.entities {
         let mut events = Vec::new();
         for stored in reader.touches_after(entity, 0)? {
-            if stored.incoming.event().entity.as_ref() == Some(entity) {
+            // What is discarded changed nothing, and what waits nothing yet.
+            if stored.state == LifeState::Processed && stored.incoming.event().entity.as_ref() == Some(entity) {
                 // What there is no way up for is told as it came: it was taken so.
                 let event = catalogue.bring_up_shared(stored.incoming.shared());
                 events.push((event.unwrap_or_else(|_| stored.incoming.shared()), stored.position));
