@@ -18,8 +18,9 @@
 //! journal       one thread owns the store's write side; group commit
 //! index         one thread follows behind
 //! metrics       counts what was committed
-//! projections   tells users' views of the journal every event
+//! projections   tells users' views of the journal what is processed
 //! following     how those who follow the journal read it
+//! processed     which event is processed by what was read
 //! clock         system, manual and event time
 //! life, post    how a part's death is told, and where the next one is found
 //! ```
@@ -45,6 +46,7 @@ mod parts;
 pub mod policy;
 pub mod pool;
 pub mod post;
+pub mod processed;
 pub mod projections;
 pub mod reasoner;
 pub mod refused;

@@ -1,11 +1,10 @@
-//! Users' views of the journal: one actor follows it and tells each view every event, in order.
+//! Users' views of the journal: one actor follows it and tells each view every event that is processed, in order.
 //!
 //! It has an arbiter of its own, for it reads the journal where it stands. What the views make of the events is kept in
 //! the index from time to time and at the end; after a death, or a loss of the index, they begin where they were kept, or
 //! anew.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use regie_core::event::Catalogue;
-use regie_core::query::{AnyProjection, Committed};
+use regie_core::query::AnyProjection;
 use regie_journal::{Followed, Kept, Readers, StoreError};
 use tokio::sync::oneshot;
 
@@ -21,6 +20,7 @@ use crate::following::{Following, Looked};
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::life::Life;
+use crate::processed::{Processed, ProcessedEvents};
 
 /// Events after which what the views hold is kept again.
 const KEEPS_EVERY: u64 = 50_000;
@@ -117,9 +117,8 @@ pub struct ProjectionSources {
 pub struct Projections {
     views: BTreeMap<String, View>,
     following: Following,
-    journal: JournalHandle,
-    catalogue: Catalogue,
-    index: Option<IndexHandle>,
+    processed: ProcessedEvents,
+    sources: ProjectionSources,
     waiting: Vec<Read>,
     kept_at: u64,
     _life: Life,
@@ -137,34 +136,36 @@ impl Projections {
             let holds = kept.filter(|kept| projection.load(&kept.body)).map_or(0, |kept| kept.position);
             views.insert(projection.name().to_string(), View { projection, holds, broken: None });
         }
-        let from = views.values().map(|view| view.holds).min().unwrap_or(0);
+        let from = begins(&views);
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
-        let (journal, catalogue, index) = (sources.journal.clone(), sources.catalogue.clone(), sources.index.clone());
-        Self { views, following, journal, catalogue, index, waiting: Vec::new(), kept_at: from, _life: life }
+        let processed = ProcessedEvents::new(sources.readers.clone());
+        let sources = sources.clone();
+        Self { views, following, processed, sources, waiting: Vec::new(), kept_at: from, _life: life }
     }
 
-    fn tell(&mut self, found: &[Followed]) {
-        for followed in found {
-            let Followed::Event(came) = followed else { continue };
-            let event = came.incoming.event();
+    /// Tells all that was read, or nothing of it.
+    fn tell(&mut self, found: Vec<Followed>) -> Result<(), StoreError> {
+        let found: Vec<Option<Processed>> =
+            found.into_iter().map(|followed| self.processed.of(followed)).collect::<Result<_, _>>()?;
+        for processed in found.iter().flatten() {
+            let event = &*processed.event(&self.sources.catalogue);
             if event.correlation_id.is_own() {
                 continue;
             }
-            // They see the latest version alone; what there is no way up for they are told as it came.
-            let event = &*self.catalogue.bring_up(event).unwrap_or(Cow::Borrowed(event));
-            let committed = Committed { event, position: came.position, recorded_at: came.recorded_at };
-            for view in self.views.values_mut().filter(|view| view.holds < came.position && view.broken.is_none()) {
-                view.broken = view.projection.tell(&committed).err().map(|why| (came.position, why));
+            let committed = processed.committed(event);
+            for view in self.views.values_mut().filter(|view| view.holds < processed.by && view.broken.is_none()) {
+                view.broken = view.projection.tell(&committed).err().map(|why| (processed.by, why));
             }
         }
         let position = self.following.position();
         for view in self.views.values_mut().filter(|view| view.broken.is_none()) {
             view.holds = view.holds.max(position);
         }
+        Ok(())
     }
 
     fn keep(&mut self) {
-        let Some(index) = &self.index else { return };
+        let Some(index) = &self.sources.index else { return };
         for (name, view) in self.views.iter().filter(|(_, view)| view.broken.is_none() && view.holds > self.kept_at) {
             if let Some(body) = view.projection.save() {
                 let (version, position) = (view.projection.version(), view.holds);
@@ -193,7 +194,10 @@ impl Projections {
     fn look(&mut self, ctx: &mut Context<Self>) {
         match self.following.look() {
             Looked::Found(found) => {
-                self.tell(&found);
+                if let Err(error) = self.tell(found) {
+                    self.following = Following::new(self.sources.readers.clone(), &self.sources.journal, self.begins());
+                    return self.trouble(&error, ctx);
+                }
                 if self.following.position() - self.kept_at >= KEEPS_EVERY {
                     self.keep();
                 }
@@ -204,13 +208,24 @@ impl Projections {
                 let more = self.following.more();
                 ctx.spawn(more.into_actor(self).map(|(), this, ctx| this.look(ctx)));
             }
-            Looked::Trouble(error) => {
-                tracing::warn!(%error, "the projections cannot follow the journal; they try again");
-                self.answer(Some(&error));
-                ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.look(ctx)));
-            }
+            Looked::Trouble(error) => self.trouble(&error, ctx),
         }
     }
+
+    fn trouble(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        tracing::warn!(%error, "the projections cannot follow the journal; they try again");
+        self.answer(Some(error));
+        ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.look(ctx)));
+    }
+
+    /// From where on somebody is still to be told.
+    fn begins(&self) -> u64 {
+        begins(&self.views)
+    }
+}
+
+fn begins(views: &BTreeMap<String, View>) -> u64 {
+    views.values().filter(|view| view.broken.is_none()).map(|view| view.holds).min().unwrap_or(0)
 }
 
 impl Actor for Projections {
@@ -231,7 +246,7 @@ impl Handler<Look> for Projections {
 impl Handler<Read> for Projections {
     type Result = ();
     fn handle(&mut self, read: Read, _: &mut Self::Context) {
-        let (head, wanted) = (self.journal.view().position.load(Ordering::Acquire), read.at_least);
+        let (head, wanted) = (self.sources.journal.view().position.load(Ordering::Acquire), read.at_least);
         if wanted > head {
             return (read.reading)(Err(ProjectionError::Beyond { head, wanted }));
         }

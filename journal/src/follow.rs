@@ -50,14 +50,16 @@ pub struct Came {
     pub incoming: Incoming,
     /// The position of the record that received it.
     pub position: u64,
+    /// The number of its correlation.
+    pub number: u64,
     /// The sequence of that record within its correlation.
     pub sequence: u64,
     /// When that record was decided.
     pub recorded_at: Timestamp,
     /// Whether the runtime itself emitted it.
     pub emitted: bool,
-    /// Whether it is processed with that record already.
-    pub processed: bool,
+    /// Its state after that record.
+    pub state: LifeState,
 }
 
 impl Readers {
@@ -98,21 +100,22 @@ impl Follow {
 
 fn followed(record: Record, position: u64, number: u64) -> Result<Option<Followed>, StoreError> {
     let (sequence, recorded_at) = (record.sequence, record.at);
-    let (mut emitted_here, mut became) = (false, None);
+    let (mut emitted_here, mut state, mut earlier) = (false, LifeState::Pending, None);
     for fact in &record.facts {
         match fact {
             Fact::RuleSet { digest, text, .. } => {
                 return Ok(Some(Followed::Rules { position, digest: *digest, text: text.clone() }));
             }
             Fact::Received { emitted, .. } => emitted_here = *emitted,
-            Fact::Moved { event, to: LifeState::Processed, .. } => became = Some(*event),
+            Fact::Moved { event, to, .. } if *event == sequence => state = *to,
+            Fact::Moved { event, to: LifeState::Processed, .. } => earlier = Some(*event),
             _ => {}
         }
     }
-    let processed = became == Some(sequence);
-    Ok(match (fold::received(record, position)?, became) {
+    Ok(match (fold::received(record, position)?, earlier) {
         (Some(incoming), _) => {
-            Some(Followed::Event(Came { incoming, position, sequence, recorded_at, emitted: emitted_here, processed }))
+            let emitted = emitted_here;
+            Some(Followed::Event(Came { incoming, position, number, sequence, recorded_at, emitted, state }))
         }
         (None, Some(sequence)) => Some(Followed::Processed { position, recorded_at, number, sequence }),
         (None, None) => None,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use regie::JournalConfig;
 use regie::actors::projections::ProjectionError;
+use regie::core::event::Principal;
+use regie::core::governance::PolicySet;
 use regie::core::query::{Committed, Projection};
 
 use crate::runtime_support::{Stage, event, within};
@@ -52,6 +54,25 @@ fn a_view_holds_what_was_answered_and_no_event_twice() {
         let stage = Stage::with(|builder| builder.projection(Ids::default())).await;
         let last = submit(&stage, &["1", "2", "1", "3"]).await;
         assert_eq!(ids(&stage, last).await.unwrap(), ["1", "2", "3"]);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_view_holds_what_is_discarded_never_and_what_waits_for_a_person_once_it_has_gone_on() {
+    within(async {
+        let policy = |kind: &str| {
+            format!("[[policy]]\nname = \"{kind}\"\nkind = \"{kind}\"\nmatch = \"{kind}\"\nwhen = \"true\"\nreason = \"so\"\n")
+        };
+        let policies = PolicySet::parse(&(policy("veto") + &policy("escalate"))).unwrap();
+        let stage = Stage::with(|builder| builder.policies(policies).projection(Ids::default())).await;
+        let send = async |kind: &str, id: &str| stage.handle.submit(event(kind, "c", id).build().unwrap()).await.unwrap();
+        send("veto", "bad").await;
+        let waits = send("escalate", "waits").await.position.unwrap();
+        let last = send("t", "good").await.position.unwrap();
+        assert_eq!(ids(&stage, last).await.unwrap(), ["good"]);
+        let gone_on = stage.handle.approve(waits, Principal::user("ana"), "known").await.unwrap();
+        assert_eq!(ids(&stage, gone_on.position.unwrap().max(last + 1)).await.unwrap(), ["good", "waits"]);
         stage.close().await;
     });
 }

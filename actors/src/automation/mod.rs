@@ -5,7 +5,6 @@
 //! not done twice. What is known of the user's things is kept in the index from time to time; without it, it is learnt anew.
 
 mod in_force;
-mod processed;
 mod submit;
 mod view;
 
@@ -26,9 +25,9 @@ use crate::following::{Following, Looked};
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::life::Life;
+use crate::processed::{Processed, ProcessedEvents};
 
 pub use in_force::{CurrentRules, RulesInForce, recorded_rules};
-pub use processed::{Processed, ProcessedEvents};
 pub use submit::Submitter;
 pub use view::AutomationView;
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::evaluate::{Committed, Evaluator, Taken};
+use super::evaluate::{Evaluator, Taken};
 use super::run::{Act, Run};
 use crate::Json;
 use crate::entity::Update;
 use crate::event::{CorrelationId, Event, Identity, Incoming, Origin};
+use crate::query::Committed;
 use crate::{Timestamp, automation::WorldError};
 
 /// Says what an update comes to, given the entity's fields: the events that the catalogue tells it by.

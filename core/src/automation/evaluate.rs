@@ -10,20 +10,10 @@ use super::scene::Scene;
 use super::share::Share;
 use super::world::{World, WorldError};
 use super::{Rule, RuleSet, Run};
+use crate::Digest;
 use crate::event::{EntityRef, Event};
 use crate::limits;
-use crate::{Digest, Timestamp};
-
-/// An event that was committed.
-#[derive(Clone, Copy, Debug)]
-pub struct Committed<'e> {
-    /// The event.
-    pub event: &'e Event,
-    /// Where the journal has it.
-    pub position: u64,
-    /// When it was recorded: the time of what follows from it.
-    pub recorded_at: Timestamp,
-}
+use crate::query::Committed;
 
 /// What an event leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

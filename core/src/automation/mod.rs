@@ -25,12 +25,13 @@ mod template;
 mod undo;
 mod world;
 
+pub use crate::query::Committed;
 pub use acts::{RULE_SOURCE, RUN, UNDO};
 pub use carry_back::{RULE_UNDONE, UndoHandler, UndoNoted, UndoProgress};
 pub use carry_out::{ActEnded, BACK, Back, RULE_RAN, RunHandler, RunNoted, RunProgress};
 pub use changed::{Changed, PutBack, Recorded, Replaced, Whose, changed};
 pub use dry_run::{DryRun, Updates, dry_run};
-pub use evaluate::{Committed, Evaluator, Knowledge, Taken, Takeover};
+pub use evaluate::{Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
 pub use plan::workflow_to_begin;
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};

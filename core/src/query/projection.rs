@@ -21,10 +21,11 @@ pub struct Committed<'a> {
     pub recorded_at: Timestamp,
 }
 
-/// A view of one's own over a journal: it is told each event, in the journal's order, once. What it makes of them is kept
-/// beside the journal; under another version it is made anew from the first event on.
+/// A view of one's own over a journal: it is told each event that is processed, once, in the order in which the journal has
+/// them processed. What it makes of them is kept beside the journal; under another version it is made anew from the first
+/// event on.
 ///
-/// Events of the runtime's own correlations are not told.
+/// What is discarded is not told, what waits not yet, and events of the runtime's own correlations never.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use regie_actors::automation::ProcessedEvents;
+use regie_actors::processed::ProcessedEvents;
 use regie_core::automation::{DryRun, Evaluator, RuleSet, dry_run as tried};
 use regie_core::entity::{Update, plan};
 use regie_core::event::{Catalogue, Incoming};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::join;
+use futures::executor::block_on;
 use regie::actors::faults::{FaultPoint, Faults};
 use regie::bus::{Blocks, Delivery, Subscribe};
 
@@ -45,13 +45,15 @@ fn what_a_handler_does_with_while_the_last_cursor_is_being_recorded_is_recorded_
         handler.wait_for(1);
         armed.store(true, Ordering::Relaxed);
         let handle = stage.handle.clone();
-        let ends = async {
+        // On a thread of its own: it waits where it stands, and the end is not to wait for that.
+        let ends = std::thread::spawn(move || {
             cursor.wait_for(1);
             handler.open();
-            while handle.bus_stats().await.subscriptions[0].acknowledged < 2 {}
+            while block_on(handle.bus_stats()).subscriptions[0].acknowledged < 2 {}
             cursor.open();
-        };
-        join(stage.close(), ends).await;
+        });
+        stage.close().await;
+        ends.join().unwrap();
         let (cursor, all) = journal_of(&folder);
         assert_eq!(cursor, all[1]);
     });
