@@ -88,7 +88,7 @@ impl Clients {
             .source(source)
             .actor(Principal::user(*dice.pick(&["ana", "ben"])))
             .entity(EntityRef::new("thing", *dice.pick(&["x", "y"])))
-            .change(*dice.pick(&["colour", "size"]), None::<u64>, made);
+            .change(dice.weighted(&[(4, "colour"), (4, "size"), (1, "mark")]), None::<u64>, made);
         if dice.one_in(3) {
             event = event.related(EntityRef::new("group", *dice.pick(&["g", "h"])));
         }

@@ -1,6 +1,7 @@
 //! Automation: it follows the journal and lets the rules in force look at what was committed, a little at a time; it dies, and
 //! goes on from what it kept, or from nothing; and it has runs recorded, again and again until they are.
 
+pub(crate) mod trace;
 pub(crate) mod undo;
 pub(crate) mod update;
 pub(crate) mod words;
@@ -10,15 +11,15 @@ use std::sync::Arc;
 
 use regie_core::Json;
 use regie_core::automation::{
-    Committed, Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger,
+    Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger,
     run_correlation,
 };
 use regie_core::event::{Event, Incoming, Principal};
 use regie_core::workflow::Command;
-use regie_journal::{Came, Followed};
+use regie_journal::Followed;
 
-use crate::simulation::disk::Disk;
 use crate::simulation::four::Bug;
+use crate::simulation::log::Log;
 use crate::simulation::memory::{Asker, Outcome, Reason, Task};
 use crate::simulation::world::World;
 use words::{ALL, InForce, Ruled, Watches};
@@ -73,42 +74,33 @@ impl Automation {
     }
 
     /// Takes in what was found; gives the runs that follow.
-    fn take(&mut self, found: Vec<&Followed>, disk: &Disk) -> (Vec<Run>, bool) {
+    fn take(&mut self, found: Vec<&Followed>, log: &Log, sees: impl Fn(u64) -> bool) -> (Vec<Run>, bool) {
         let (mut runs, mut anew) = (Vec::new(), false);
         for followed in found {
-            match followed {
-                Followed::Rules { position, digest, text } => {
-                    self.ruled = Watches::of(*digest);
-                    assert_eq!(*text, self.ruled.record.text, "the rules are recorded as they are");
-                    if self.evaluator.take_over(self.ruled.set.clone()) == Takeover::LearnAnew {
-                        anew = true;
-                        self.learn_anew(*position, disk);
-                    }
+            if let Followed::Rules { position, digest, text } = followed {
+                self.ruled = Watches::of(*digest);
+                assert_eq!(*text, self.ruled.record.text, "the rules are recorded as they are");
+                if self.evaluator.take_over(self.ruled.set.clone()) == Takeover::LearnAnew {
+                    anew = true;
+                    self.learn_anew(*position, log);
                 }
-                Followed::Event(came) => {
-                    let taken = self.evaluator.take(&committed(came));
-                    assert_eq!(taken.errors, [], "an event that the rules cannot take in");
-                    runs.extend(taken.runs);
-                }
-                _ => {}
+            }
+            let seen = log.processed(followed).or_else(|| log.came(followed).filter(|came| sees(came.by)));
+            if let Some(processed) = seen {
+                let taken = self.evaluator.take_later(&processed.committed(), processed.by);
+                assert_eq!(taken.errors, [], "an event that the rules cannot take in");
+                runs.extend(taken.runs);
             }
         }
         (runs, anew)
     }
 
-    fn learn_anew(&mut self, until: u64, disk: &Disk) {
-        for followed in disk.log.after(0, usize::MAX).0 {
-            if let Followed::Event(came) = followed
-                && came.position < until
-            {
-                self.evaluator.learn(&committed(came));
-            }
+    fn learn_anew(&mut self, until: u64, log: &Log) {
+        let all = log.after(0, usize::MAX).0;
+        for processed in all.into_iter().filter_map(|followed| log.processed(followed)).filter(|it| it.by < until) {
+            self.evaluator.learn_later(&processed.committed(), processed.by);
         }
     }
-}
-
-fn committed(came: &Came) -> Committed<'_> {
-    Committed { event: came.incoming.event(), position: came.position, recorded_at: came.recorded_at }
 }
 
 /// The event that a run is recorded as.
@@ -129,7 +121,8 @@ impl World {
     pub(crate) fn automation_looks(&mut self) {
         let turns = self.dice.between(1, 12) as usize;
         let (found, position) = self.disk.log.after(self.automation.position, turns);
-        let (mut runs, anew) = self.automation.take(found, &self.disk);
+        let discarded = |at| self.four.has(Bug::SeesDiscarded) && self.model.is_discarded(at);
+        let (mut runs, anew) = self.automation.take(found, &self.disk.log, discarded);
         self.automation.position = position;
         if anew {
             self.tally.count("rules: learn anew");
