@@ -143,6 +143,16 @@ impl World {
         self.submit(event);
     }
 
+    /// Somebody changes that field.
+    pub(crate) fn submit_change(&mut self, entity: &EntityRef, field: &str) {
+        self.tally.count("client: changes what is being undone");
+        self.clients.made += 1;
+        let (made, to) = (self.clients.made, *self.dice.pick(&CORRELATIONS));
+        let event = Event::new("plain.news", to).id(format!("e{made}")).source("client").timestamp(self.now);
+        let event = event.entity(entity.clone()).change(field, None::<u64>, made);
+        self.submit(event.build().expect("a good event"));
+    }
+
     /// Somebody comes with an event that was sent before.
     pub(crate) fn submit_again(&mut self) {
         self.tally.count("client: same bytes again");

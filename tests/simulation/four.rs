@@ -66,6 +66,8 @@ pub(crate) enum Bug {
     KeepsTooFar,
     /// What was kept does not tell for which subjects rules held.
     ForgetsEdges,
+    /// What was kept does not tell which conditions could not be told.
+    ForgetsFailures,
     /// After a death it is looked on from the end of the journal.
     PassesOver,
     /// A run has another id in each life of whoever has it recorded.
@@ -95,7 +97,7 @@ pub(crate) enum Bug {
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 40] = [
+pub(crate) const BUGS: [Bug; 41] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -123,6 +125,7 @@ pub(crate) const BUGS: [Bug; 40] = [
     Bug::ForgetsRules,
     Bug::KeepsTooFar,
     Bug::ForgetsEdges,
+    Bug::ForgetsFailures,
     Bug::PassesOver,
     Bug::MakesUpRunIds,
     Bug::UpdatesTwice,

@@ -194,7 +194,13 @@ impl World {
     }
 
     /// A command has left a record; it may have had an event processed that came in earlier.
-    fn taken(&self, taking: &mut Taking, item: &Item, command: &Command, (turn, earlier): (core::Turn, Option<Incoming>)) {
+    fn taken(
+        &self,
+        taking: &mut Taking,
+        item: &Item,
+        command: &Command,
+        (turn, earlier): (core::Turn, Option<Incoming>),
+    ) {
         let processes = |fact: &Fact| matches!(fact, Fact::Moved { to: LifeState::Processed, .. });
         let is_processed = turn.record.facts.iter().any(processes);
         let at = taking.turn.records.len();

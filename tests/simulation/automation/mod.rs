@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 use regie_core::Json;
 use regie_core::automation::{
-    Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger,
-    run_correlation,
+    Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger, run_correlation,
 };
 use regie_core::event::{Event, Incoming, Principal};
 use regie_core::workflow::Command;
 use regie_journal::Followed;
 
-use crate::simulation::four::Bug;
+use crate::simulation::four::{Bug, Four};
 use crate::simulation::log::Log;
 use crate::simulation::memory::{Asker, Outcome, Reason, Task};
 use crate::simulation::world::World;
@@ -62,10 +61,14 @@ impl Automation {
         self.recording.is_empty() && self.position < head
     }
 
-    fn resumed(kept: &Kept, forgets: bool) -> Self {
+    fn resumed(kept: &Kept, four: Four) -> Self {
         let mut known: serde_json::Value = serde_json::from_str(&kept.known).expect("JSON");
-        if forgets {
+        if four.has(Bug::ForgetsEdges) {
             known["edges"] = serde_json::json!({});
+        }
+        if four.has(Bug::ForgetsFailures) {
+            let edges = known["edges"].as_object_mut().into_iter().flatten().map(|(_, edge)| edge);
+            edges.filter_map(|edge| edge.as_object_mut()).for_each(|edge| drop(edge.remove("failing")));
         }
         let known: Knowledge = serde_json::from_value(known).expect("what was kept");
         let (evaluator, takeover) = Evaluator::resume(known, kept.ruled.set.clone());
@@ -197,7 +200,7 @@ impl World {
             1 | 2 if !self.disk.kept.is_empty() => Some(self.dice.pick(&self.disk.kept)),
             _ => self.disk.kept.last(),
         };
-        let resumed = kept.map(|kept| Automation::resumed(kept, self.four.has(Bug::ForgetsEdges)));
+        let resumed = kept.map(|kept| Automation::resumed(kept, self.four));
         if resumed.is_some() {
             self.tally.count("rules: go on from what was kept");
         }

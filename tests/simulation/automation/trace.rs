@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regie_core::Json;
-use regie_core::automation::{
-    BACK, Changed, Recorded, Whose, changed, run_correlation, run_of, undo_correlation,
-};
+use regie_core::automation::{BACK, Changed, Recorded, Whose, changed, run_correlation, run_of, undo_correlation};
 use regie_core::event::{CorrelationId, EntityRef};
 use regie_core::workflow::{EffectEnd, Fact};
 use regie_journal::StoredRecord;

@@ -24,13 +24,15 @@ enum Came {
 }
 
 fn came(records: &[StoredRecord]) -> Came {
-    let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
-    let end = facts.find_map(|fact| match fact {
+    let facts = records.iter().flat_map(|stored| &stored.record.facts);
+    // What was parked may have been taken up again by a person.
+    let told = facts.filter_map(|fact| match fact {
+        Fact::Started { .. } => Some(Came::UnderWay),
         Fact::Finished { end: RunEnd::Completed { .. } } => Some(Came::Done),
         Fact::Finished { end: RunEnd::Failed { .. } } | Fact::Parked { .. } => Some(Came::Failed),
         _ => None,
     });
-    end.unwrap_or(Came::UnderWay)
+    told.last().unwrap_or(Came::UnderWay)
 }
 
 /// What is done about an ask.
@@ -46,8 +48,10 @@ impl World {
         if runs.is_empty() && !self.dice.one_in(6) {
             return;
         }
+        let failed = self.model.half_undone();
         let run = match runs.is_empty() || self.dice.one_in(12) {
             true => "nobody".to_string(),
+            false if !failed.is_empty() && self.dice.one_in(2) => self.dice.pick(&failed).clone(),
             false => self.dice.pick(&runs).clone(),
         };
         self.undoes(&run);
@@ -77,6 +81,10 @@ impl World {
         let undo = if let Ok(Next::Undo(undo)) = planned { Some(undo) } else { None };
         self.model.undoes(run, force, (verdict, undo.as_ref()));
         if let Some(undo) = undo {
+            if let (true, Some(update)) = (self.dice.one_in(3), undo.updates.last()) {
+                let field = self.dice.pick(&update.fields.keys().collect::<Vec<_>>()).to_string();
+                self.submit_change(&update.entity, &field);
+            }
             self.records_undo(&undo);
         }
     }
@@ -105,7 +113,8 @@ impl World {
             return Ok(Next::Wait);
         }
         let correlations = (1..).map(|attempt| undo_correlation(run, attempt));
-        let attempts: Vec<Came> = correlations.map_while(|it: CorrelationId| Some(came(&self.records_of(&it)?))).collect();
+        let attempts: Vec<Came> =
+            correlations.map_while(|it: CorrelationId| Some(came(&self.records_of(&it)?))).collect();
         let last = attempts.last().copied();
         if last == Some(Came::UnderWay) {
             return Ok(Next::Wait);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use regie_core::Timestamp;
 use regie_core::entity::{Found, LatestFields, Update, event_id, refused_type};
 use regie_core::event::{EntityRef, Identity, LifeState};
-use regie_core::workflow::{self as core, Command, EffectEnd};
+use regie_core::workflow::{self as core, Command, EffectEnd, Refusal};
 
 use crate::simulation::four::Bug;
+use crate::simulation::log::received;
 use crate::simulation::memory::{Asker, Item, Key, Out, Outcome, Reason, Task};
 use crate::simulation::turn::{Step, Taking};
 use crate::simulation::world::World;
@@ -73,6 +74,10 @@ impl World {
                 self.memory.out.insert(key, Out::UpdateAgain(update));
                 return;
             }
+            Outcome::Refused(Reason::Core(refusal @ Refusal::UnknownDefinition { .. })) => {
+                self.tally.count("rules: an update comes to a workflow without its definition");
+                return self.end(key, EffectEnd::NotSent { reason: refusal.to_string() });
+            }
             Outcome::Refused(reason) => panic!("an update is refused: {reason:?}"),
         };
         let (end, what) = self.ended(position, &update);
@@ -89,8 +94,9 @@ impl World {
         if self.model.kind_at(position) == refused_type(&update.entity.kind) {
             return (refused("a field is not what it was expected to be"), "rules: an update is refused");
         }
-        let state = self.disk.reader().state_of(position).expect("the index");
-        if state == Some(LifeState::Discarded) && !self.four.has(Bug::TakesDiscardedForDone) {
+        let stored = self.disk.record(position);
+        let answer = core::first_answer(received(&stored.record).event(), &stored.record, position);
+        if answer.event_state == Some(LifeState::Discarded) && !self.four.has(Bug::TakesDiscardedForDone) {
             return (refused("its event was discarded"), "rules: an update is discarded");
         }
         (EffectEnd::Updated { first: position, events: 1 }, "rules: an update is recorded")

@@ -395,7 +395,8 @@ impl Model {
             _ => None,
         });
         self.keys.at_rest(&limits.collect::<Vec<_>>());
-        self.assert_runs();
+        let failing = self.assert_runs();
+        self.tally.add_many("rules: a condition cannot be told", failing);
         if self.is_followed {
             self.assert_delivered();
         }

@@ -69,7 +69,12 @@ impl Looks {
         self.failing.retain(|(name, _)| is_same(name));
     }
 
-    fn look(&mut self, watch: &'static Watch, subject: Option<Entity>, (nth, history): (usize, History<'_>)) -> Option<Found> {
+    fn look(
+        &mut self,
+        watch: &'static Watch,
+        subject: Option<Entity>,
+        (nth, history): (usize, History<'_>),
+    ) -> Option<Found> {
         let key = (watch.name, subject.clone());
         let Some(holds) = history.holds(watch, subject.as_ref()) else {
             return self.failing.insert(key).then_some((watch, subject, true));
@@ -174,18 +179,19 @@ impl Model {
         events.map(|(correlation, sequence)| &self.threads[correlation].events[sequence]).collect()
     }
 
-    /// The runs are those that the rules' words say, each once, and each does what they say.
-    pub(super) fn assert_runs(&self) {
+    /// The runs are those that the rules' words say, each once, and each does what they say. Tells how many there are because
+    /// something is no number.
+    pub(super) fn assert_runs(&self) -> u64 {
         let events = self.history();
         let mut due = self.due(&events);
+        let failing = due.iter().filter(|((.., subject), due)| due.fails && subject.is_some()).count() as u64;
         for (id, thread) in self.threads_of(RUN) {
             let told: Told = serde_json::from_str(&thread.events[&1].raw)
                 .and_then(|event: Value| serde_json::from_value(event["payload"].clone()))
                 .expect("a run");
             assert_eq!(told.id, id);
             let key = (told.rule.clone(), told.trigger.position, told.subject.clone());
-            let due =
-                due.remove(&key).unwrap_or_else(|| panic!("a run that nothing sets off, or twice: {told:?}"));
+            let due = due.remove(&key).unwrap_or_else(|| panic!("a run that nothing sets off, or twice: {told:?}"));
             let trigger = due.history.events.last().expect("its trigger");
             assert_eq!((&told.trigger.id, &told.trigger.source), (&trigger.seen.id, &trigger.seen.source));
             let digest = self.rules.at(trigger.by()).ruled().set.digest().expect("rules");
@@ -196,6 +202,7 @@ impl Model {
             self.assert_stands(&told, thread);
         }
         assert!(due.is_empty(), "runs that were never recorded: {:?}", due.keys().collect::<Vec<_>>());
+        failing
     }
 
     /// The runs that there must be.
@@ -300,7 +307,8 @@ fn assert_acts(told: &Told, due: &Due<'_>, cause: &str) {
     let subject = json!(told.subject);
     for (deed, act) in watch.does.iter().zip(&told.acts) {
         let shares = ["emit", "update"].into_iter().filter_map(|what| act.get(what)?["metadata"].get("run_share"));
-        shares.for_each(|told| assert_eq!(*told, json!(share.to_string()), "its share of what may come of its trigger"));
+        shares
+            .for_each(|told| assert_eq!(*told, json!(share.to_string()), "its share of what may come of its trigger"));
         match *deed {
             Deed::Emit(kind, to, change) => {
                 let emit = &act["emit"];

@@ -74,7 +74,10 @@ impl<'h> History<'h> {
             Holds::Odd(field) => Some(number(subject?, field)? % 2 == 1),
             Holds::AllEven(field) => {
                 let things = self.things(subject?);
-                Some(!things.is_empty() && things.iter().all(|thing| number(thing, field).expect("clients tell it") % 2 == 0))
+                Some(
+                    !things.is_empty()
+                        && things.iter().all(|thing| number(thing, field).expect("clients tell it") % 2 == 0),
+                )
             }
         }
     }
