@@ -26,13 +26,13 @@ enum Came {
 fn came(records: &[StoredRecord]) -> Came {
     let facts = records.iter().flat_map(|stored| &stored.record.facts);
     // What was parked may have been taken up again by a person.
-    let told = facts.filter_map(|fact| match fact {
+    let mut told = facts.filter_map(|fact| match fact {
         Fact::Started { .. } => Some(Came::UnderWay),
         Fact::Finished { end: RunEnd::Completed { .. } } => Some(Came::Done),
         Fact::Finished { end: RunEnd::Failed { .. } } | Fact::Parked { .. } => Some(Came::Failed),
         _ => None,
     });
-    told.last().unwrap_or(Came::UnderWay)
+    told.next_back().unwrap_or(Came::UnderWay)
 }
 
 /// What is done about an ask.

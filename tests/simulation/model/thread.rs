@@ -213,6 +213,11 @@ impl Thread {
         assert!(fits, "{key}, {effect:?}, ends by {end:?} at {at}");
     }
 
+    /// A run begins; if what begins it was parked, somebody has taken that up again.
+    fn start(&mut self, run: Run) {
+        (self.run, self.stuck) = (Some(run), false);
+    }
+
     fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Judged { event, judgement } => {
@@ -243,10 +248,7 @@ impl Thread {
                 (event.lapse, event.until) = (None, None);
             }
             Fact::Moved { event, to, .. } => self.events.get_mut(event).expect("an event").go(*to),
-            Fact::Started { definition, version } => {
-                self.run = Some(Run::new(definition, *version));
-                self.stuck = false;
-            }
+            Fact::Started { definition, version } => self.start(Run::new(definition, *version)),
             Fact::Noted { data } => {
                 let note = data.to().unwrap_or_else(|_| data.text().to_string());
                 self.run.as_mut().expect("a run").notes.push(note);

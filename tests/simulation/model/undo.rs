@@ -285,7 +285,7 @@ impl Model {
             _ => None,
         });
         assert_eq!(traced.is_some(), may_have_changed, "whether it is looked up what the failed run {run} changed");
-        let changed: Vec<Changed> = traced.map(|changed| plain(changed)).unwrap_or_default();
+        let changed: Vec<Changed> = traced.map(plain).unwrap_or_default();
         let mut ended = thread.ended.keys().filter(|key| key.step.starts_with(BACK)).count();
         for (nth, mut changed) in (0..).zip(changed) {
             changed.fields.retain(|_, field| field.later.is_empty());
