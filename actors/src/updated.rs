@@ -1,7 +1,7 @@
 //! What became of an update, told by what the journal holds of it: the same now and years later.
 
 use regie_core::entity::{OfUpdate, refused_type};
-use regie_core::event::{EventResult, Incoming};
+use regie_core::event::{EventResult, Incoming, LifeState};
 use regie_core::workflow::{EffectEnd, Fact, Record, first_answer, is_judged_in, judged_later};
 use regie_journal::{Reader, StoreError, StoredRecord};
 
@@ -27,10 +27,16 @@ pub struct Refused {
 impl Updated {
     /// The end of the effect that asked for it.
     pub fn end(self, first: u64) -> EffectEnd {
-        match self.refused {
-            Some(refused) => EffectEnd::NotSent { reason: refused.reason },
-            None => EffectEnd::Updated { first, events: u32::try_from(self.events.len()).unwrap_or(u32::MAX) },
+        if let Some(refused) = self.refused {
+            return EffectEnd::NotSent { reason: refused.reason };
         }
+        // Discarded, all of it changed nothing.
+        let is_discarded = |event: &EventResult| event.event_state == Some(LifeState::Discarded);
+        if let Some(last) = self.events.last().filter(|_| self.events.iter().all(is_discarded)) {
+            let why = last.state_transitions.last().map_or("", |transition| transition.reason.as_str());
+            return EffectEnd::NotSent { reason: format!("discarded: {why}") };
+        }
+        EffectEnd::Updated { first, events: u32::try_from(self.events.len()).unwrap_or(u32::MAX) }
     }
 }
 

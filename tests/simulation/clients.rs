@@ -88,7 +88,7 @@ impl Clients {
             .source(source)
             .actor(Principal::user(*dice.pick(&["ana", "ben"])))
             .entity(EntityRef::new("thing", *dice.pick(&["x", "y"])))
-            .change(*dice.pick(&["colour", "size"]), None::<u64>, made);
+            .change(dice.weighted(&[(4, "colour"), (4, "size"), (1, "mark")]), None::<u64>, made);
         if dice.one_in(3) {
             event = event.related(EntityRef::new("group", *dice.pick(&["g", "h"])));
         }
@@ -141,6 +141,16 @@ impl World {
     pub(crate) fn submit_new(&mut self) {
         let event = self.clients.event(&mut self.dice, self.now);
         self.submit(event);
+    }
+
+    /// Somebody changes that field.
+    pub(crate) fn submit_change(&mut self, entity: &EntityRef, field: &str) {
+        self.tally.count("client: changes what is being undone");
+        self.clients.made += 1;
+        let (made, to) = (self.clients.made, *self.dice.pick(&CORRELATIONS));
+        let event = Event::new("plain.news", to).id(format!("e{made}")).source("client").timestamp(self.now);
+        let event = event.entity(entity.clone()).change(field, None::<u64>, made);
+        self.submit(event.build().expect("a good event"));
     }
 
     /// Somebody comes with an event that was sent before.

@@ -29,6 +29,7 @@ impl World {
                 Effect::Call { agent, timeout_ms, .. } => self.call(key, &agent, timeout_ms),
                 Effect::Send { event } => self.send(key, event),
                 Effect::Update(update) => self.update(key, update),
+                Effect::Trace => drop(self.memory.out.insert(key, Out::Trace)),
                 _ => panic!("a timer does not go out"),
             }
         }
@@ -111,6 +112,7 @@ impl World {
             Out::SendAgain(event) => self.send(key, event),
             Out::EndAgain(end) => self.end(key, end),
             Out::UpdateAgain(update) => self.update(key, update),
+            Out::Trace => self.trace(key),
             waiting => panic!("{waiting:?} waits for its workflow"),
         }
     }

@@ -66,14 +66,26 @@ pub(crate) enum Bug {
     KeepsTooFar,
     /// What was kept does not tell for which subjects rules held.
     ForgetsEdges,
+    /// What was kept does not tell which conditions could not be told.
+    ForgetsFailures,
     /// After a death it is looked on from the end of the journal.
     PassesOver,
     /// A run has another id in each life of whoever has it recorded.
     MakesUpRunIds,
     /// An update that is asked for again is another one.
     UpdatesTwice,
+    /// Rules see what policies have discarded.
+    SeesDiscarded,
     /// Later changes are overwritten by any undo.
     UndoesOverLater,
+    /// Who looks up what a run changed does not see what others have changed.
+    TracesNoOthers,
+    /// An undo that failed is taken for one that is done.
+    TakesTriedForUndone,
+    /// Updates overwrite what they did not expect.
+    ExpectsNothing,
+    /// An update whose event is discarded is taken for done.
+    TakesDiscardedForDone,
     /// A cursor says that what is still out is done with.
     AcksWhatIsOut,
     /// After its reader's death a subscription goes on where it was.
@@ -85,7 +97,7 @@ pub(crate) enum Bug {
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 35] = [
+pub(crate) const BUGS: [Bug; 41] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -113,10 +125,16 @@ pub(crate) const BUGS: [Bug; 35] = [
     Bug::ForgetsRules,
     Bug::KeepsTooFar,
     Bug::ForgetsEdges,
+    Bug::ForgetsFailures,
     Bug::PassesOver,
     Bug::MakesUpRunIds,
     Bug::UpdatesTwice,
+    Bug::SeesDiscarded,
     Bug::UndoesOverLater,
+    Bug::TracesNoOthers,
+    Bug::TakesTriedForUndone,
+    Bug::ExpectsNothing,
+    Bug::TakesDiscardedForDone,
     Bug::AcksWhatIsOut,
     Bug::ForgetsToRewind,
     Bug::AcksBeforeTheLetter,

@@ -136,7 +136,9 @@ pub(crate) struct Turn {
     pub(crate) done: Vec<(u64, Outcome)>,
     pub(crate) ask: Option<AskId>,
     pub(crate) governed: bool,
-    /// The rules that watch for a new event of it.
+    /// Its events that are processed by it.
+    pub(crate) changes: Vec<Arc<Event>>,
+    /// The rules that watch for one of them, or for a new one.
     pub(crate) watched: Option<&'static Arc<SetInForce>>,
     pub(crate) stage: Stage,
 }
@@ -211,6 +213,8 @@ pub(crate) enum Out {
     Updating(Box<Update>),
     /// It is to be asked for again.
     UpdateAgain(Box<Update>),
+    /// It is to be looked up what a run changed.
+    Trace,
     /// Its end has been told to its workflow.
     Ending(EffectEnd),
     /// Its end is to be told again.

@@ -15,7 +15,7 @@ use regie_journal::{SetInForce, SetKind};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
-    /// The last segment of the types that it is about; nothing for all.
+    /// The types that it is about, without their first segment; nothing for all.
     pub(crate) about: &'static str,
     pub(crate) does: Does,
 }
@@ -105,6 +105,7 @@ pub(crate) const USUAL: &Policies = &Policies {
         rule("both dropping", "both", Cooldown(300, Correlation, false)),
         rule("one of many", "many", Cooldown(200, All, true)),
         rule("seats", "seat", Seats(2, Actor)),
+        rule("news", "thing.updated", Cooldown(30, Entity, false)),
         rule("seats of many", "many", Seats(3, All)),
     ],
     most_deferrals: 3,
@@ -128,6 +129,7 @@ pub(crate) const OTHER: &Policies = &Policies {
         rule("waiting", "wait", Cooldown(700, Actor, true)),
         rule("both waiting", "both", Cooldown(200, All, true)),
         rule("both elsewhere", "both", Cooldown(350, Entity, true)),
+        rule("news", "thing.updated", Cooldown(60, Entity, true)),
         rule("one of many", "many", Cooldown(150, All, true)),
         rule("seats of many", "many", Seats(3, All)),
     ],

@@ -93,7 +93,8 @@ impl Handler for Puppet {
         let note = |text: String| format!("v{}: {text}", self.version);
         match input {
             Input::Event(event) => {
-                let script: Vec<Do> = event.payload.to().map_err(|error| HandlerError(error.to_string()))?;
+                // What puts a run back, or tells that this was refused, is no script.
+                let script: Vec<Do> = event.payload.to().unwrap_or_default();
                 self.follow(reaction, script, moment)
             }
             Input::Agent { step, outcome: AgentOutcome::Done(result) } => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::event::CorrelationId;
+use regie_core::event::{CorrelationId, Incoming, LifeState};
 use regie_core::governance::{Judgement, Ruling, Who};
 use regie_core::limits;
 use regie_core::reasoning::Ask;
@@ -65,6 +65,7 @@ impl World {
             ask: None,
             governed: false,
             watched: None,
+            changes: Vec::new(),
             stage: Stage::Taking,
         };
         self.take_all(Taking { correlation: correlation.clone(), life, turn });
@@ -175,23 +176,10 @@ impl World {
         let definitions = &self.program.definitions;
         let context = Context { now, judgement, definitions, poison: item.poison.clone() };
         self.tally.count(name_of(command));
+        let earlier = || taking.life.state.open().get(&command.about()?)?.event().ok();
+        let earlier = earlier();
         match self.four.take(&mut taking.life.state, &taking.correlation, &stamped, &context) {
-            Ok(turn) => {
-                let at = taking.turn.records.len();
-                taking.turn.records.push(turn);
-                match &*stamped {
-                    Command::Reasoned { event, .. } => {
-                        taking.life.asked.remove(event); // it may be asked about again in this very turn
-                        tell(taking, item, Outcome::Done);
-                    }
-                    Command::Submit { event, .. } => {
-                        taking.turn.governed |= !taking.correlation.is_own();
-                        taking.turn.watched = taking.turn.watched.or_else(|| self.ruled.over(event.event()));
-                        taking.turn.done.push((item.ticket, Outcome::Recorded(event.shared(), at)));
-                    }
-                    _ => tell(taking, item, Outcome::Done),
-                }
-            }
+            Ok(turn) => self.taken(taking, item, &stamped, (turn, earlier)),
             Err(refusal) if refusal.spoils_the_state() => return Step::Died(self.expected_death(&refusal)),
             Err(refusal) => {
                 // A reservation that another command of this turn holds stands or falls with that one.
@@ -203,6 +191,39 @@ impl World {
             }
         }
         Step::Taken
+    }
+
+    /// A command has left a record; it may have had an event processed that came in earlier.
+    fn taken(
+        &self,
+        taking: &mut Taking,
+        item: &Item,
+        command: &Command,
+        (turn, earlier): (core::Turn, Option<Incoming>),
+    ) {
+        let processes = |fact: &Fact| matches!(fact, Fact::Moved { to: LifeState::Processed, .. });
+        let is_processed = turn.record.facts.iter().any(processes);
+        let at = taking.turn.records.len();
+        taking.turn.records.push(turn);
+        let event = match command {
+            Command::Submit { event, .. } => Some(event.clone()),
+            _ => earlier.filter(|_| is_processed),
+        };
+        if let Some(event) = &event {
+            taking.turn.watched = taking.turn.watched.or_else(|| self.ruled.over(event.event()));
+            taking.turn.changes.extend(is_processed.then(|| event.shared()));
+        }
+        match command {
+            Command::Submit { event, .. } => {
+                taking.turn.governed |= !taking.correlation.is_own();
+                taking.turn.done.push((item.ticket, Outcome::Recorded(event.shared(), at)));
+            }
+            Command::Reasoned { event, .. } => {
+                taking.life.asked.remove(event); // it may be asked about again in this very turn
+                tell(taking, item, Outcome::Done);
+            }
+            _ => tell(taking, item, Outcome::Done),
+        }
     }
 
     /// Handlers panic where their scripts say so; nothing else may spoil a state.
@@ -436,6 +457,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Reasoned { .. } => "command: reasoners answer",
         Command::EffectEnded { end: EffectEnd::TimerFired, .. } => "command: timer",
         Command::EffectEnded { end: EffectEnd::Agent(_), .. } => "command: agent's end",
+        Command::EffectEnded { end: EffectEnd::Traced { .. }, .. } => "command: what a run changed",
         Command::EffectEnded { .. } => "command: send's end",
         _ => "command: submit",
     }

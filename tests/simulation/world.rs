@@ -195,7 +195,7 @@ impl World {
         ready.extend(told.map(Work::Policies));
         let out = self.memory.out.iter().filter(|(_, out)| match out {
             Out::Call { ends, .. } => *ends <= self.now,
-            Out::SendAgain(_) | Out::EndAgain(_) | Out::UpdateAgain(_) => true,
+            Out::SendAgain(_) | Out::EndAgain(_) | Out::UpdateAgain(_) | Out::Trace => true,
             Out::Sending(_) | Out::Ending(_) | Out::Updating(_) => false,
         });
         ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));

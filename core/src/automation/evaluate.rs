@@ -54,7 +54,7 @@ impl Edge {
 /// What a look at a rule for a subject comes to.
 enum Look<'f> {
     Fires(Firing<'f>),
-    Fails(Run),
+    Fails(Box<Run>),
 }
 
 /// Whether the world has to be told again from the beginning, because relations are others than it was folded by.
@@ -172,7 +172,7 @@ impl Evaluator {
             Subjects::Own(subject) => looks.extend(self.subject(firing(*subject))),
             Subjects::Of { found, .. } if found.len() > limits::RULE_SUBJECTS => {
                 let why = format!("it is about more than {} entities here (RULE_SUBJECTS)", limits::RULE_SUBJECTS);
-                looks.push(Look::Fails(firing(None).failed(why)));
+                looks.push(Look::Fails(Box::new(firing(None).failed(why))));
             }
             Subjects::Of { found, .. } => {
                 looks.extend(found.iter().filter_map(|subject| self.subject(firing(Some(subject)))));
@@ -188,7 +188,7 @@ impl Evaluator {
         });
         let share = Share::out(event, firings);
         let run = |look| match (look, &share) {
-            (Look::Fails(run), _) => run,
+            (Look::Fails(run), _) => *run,
             (Look::Fires(firing), Ok(share)) => firing.run(&self.known.world, *share),
             (Look::Fires(firing), Err(why)) => firing.failed(why.clone()),
         };
@@ -208,7 +208,7 @@ impl Evaluator {
                     Err(error) => {
                         let edge = self.known.edges.entry(rule.name().to_string()).or_insert_with(|| Edge::of(rule));
                         let is_new = edge.failing.insert(firing.subject.cloned());
-                        return is_new.then(|| Look::Fails(firing.failed(format!("when: {error}"))));
+                        return is_new.then(|| Look::Fails(Box::new(firing.failed(format!("when: {error}")))));
                     }
                 }
             }

@@ -209,6 +209,18 @@ mod tests {
         assert_eq!(back(&key, 1, 100), DebounceRuling::Overtaken);
     }
 
+    /// Where the clock was set back, a workflow's time may be ahead, and its event is back before its slot.
+    #[test]
+    fn who_comes_after_the_last_was_let_go_early_still_joins_its_burst_and_goes_on_too() {
+        let mut key = Debounce::default();
+        put(&mut key, 1, 0);
+        assert_eq!(back(&key, 1, 67), DebounceRuling::Free);
+        assert_eq!(put(&mut key, 2, 67), 167);
+        assert_eq!(back(&key, 1, 68), DebounceRuling::Overtaken, "if letting it go came to nothing");
+        key.unbook(&who(1));
+        assert_eq!(back(&key, 2, 167), DebounceRuling::Free);
+    }
+
     #[test]
     fn a_restart_knows_who_was_overtaken_by_one_that_is_gone() {
         let mut key = Debounce::default();

@@ -102,14 +102,19 @@ fn report(reader: &mut Reader, (run, position, recorded_at): (Run, u64, Timestam
 
 /// What has become of what the records of a run, or of its undo, tell.
 pub(super) fn state_of(records: &[StoredRecord]) -> RunState {
-    let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
-    let end = facts.find_map(|fact| match fact {
+    told(records.iter().flat_map(|stored| &stored.record.facts))
+}
+
+/// The last that is told holds: what was parked may have been let go on by a person.
+fn told<'f>(facts: impl Iterator<Item = &'f Fact>) -> RunState {
+    let states = facts.filter_map(|fact| match fact {
+        Fact::Started { .. } => Some(RunState::UnderWay),
         Fact::Finished { end: RunEnd::Completed { .. } } => Some(RunState::Done),
         Fact::Finished { end: RunEnd::Failed { error } } => Some(RunState::Failed { error: error.clone() }),
         Fact::Parked { error, .. } => Some(RunState::Failed { error: error.clone() }),
         _ => None,
     });
-    end.unwrap_or(RunState::UnderWay)
+    states.last().unwrap_or(RunState::UnderWay)
 }
 
 /// Who put a run back, if somebody did: of which this correlation is one.
@@ -149,4 +154,21 @@ pub(super) fn attempts(reader: &mut Reader, run: &str) -> Result<Vec<Attempt>, S
         all.push(Attempt { undo, state: state_of(&records), at, position, records });
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use regie_core::Json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_parked_and_let_go_on_is_under_way_and_then_done() {
+        let parked = Fact::Parked { input: "event 1".into(), attempts: 3, error: "it died".into() };
+        let started = Fact::Started { definition: "regie.run".into(), version: 1 };
+        let finished = Fact::Finished { end: RunEnd::Completed { output: Json::null() } };
+        let facts = [parked, started, finished];
+        let states = [1, 2, 3].map(|many| told(facts[..many].iter()));
+        assert_eq!(states, [RunState::Failed { error: "it died".into() }, RunState::UnderWay, RunState::Done]);
+    }
 }

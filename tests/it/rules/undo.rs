@@ -7,6 +7,7 @@ use regie::core::Json;
 use regie::core::automation::undo_correlation;
 use regie::core::entity::Update;
 use regie::core::event::{Catalogue, EntityRef, EventType, Principal};
+use regie::core::governance::PolicySet;
 use regie::core::query::Filter;
 use regie::runtime::{RunReport, RunState, UndoError, UndoneRun};
 use regie::testing::ScriptedAgent;
@@ -172,6 +173,25 @@ fn an_undo_that_is_refused_leaves_the_run_as_it_is_and_can_be_asked_for_again() 
             assert_eq!((report.undone, report.state), (None, RunState::Done));
         }
         assert_eq!(field(&stage, &sprint, "status").await.text(), "\"completed\"");
+        stage.close().await;
+    });
+}
+
+/// What is discarded changed nothing: so nothing is put back by it.
+#[test]
+fn an_undo_whose_event_a_policy_discards_is_none_and_another_person_may_still_undo() {
+    const BAN: &str = "[[policy]]\nname = 'ban'\nkind = 'veto'\nmatch = 'orchestration.order.*'\nwhen = 'event.actor.id == \"bo\"'\nreason = 'not bo'\n";
+    within(async {
+        let policies = PolicySet::parse(BAN).unwrap();
+        let stage = Stage::with(|builder| builder.rules(rules(&flags(ACTS[0]))).policies(policies)).await;
+        stage.submit(event("order.placed", "c", "1").entity(order()).change("flagged", (), "no")).await;
+        let [report] = runs(&stage.handle).await.try_into().unwrap();
+        let failed = undo(&stage, &report.run.id, false).await.unwrap_err();
+        assert!(failed.to_string().contains("order/1 was not put back: ") && failed.to_string().contains("not bo"));
+        let [again] = runs(&stage.handle).await.try_into().unwrap();
+        assert_eq!((again.undone, field(&stage, &order(), "flagged").await.text()), (None, "true"));
+        stage.handle.undo(&report.run.id, Principal::user("cy"), "wrong", false).await.unwrap();
+        assert_eq!(field(&stage, &order(), "flagged").await.text(), "\"no\"");
         stage.close().await;
     });
 }

@@ -1,6 +1,7 @@
 //! Automation: it follows the journal and lets the rules in force look at what was committed, a little at a time; it dies, and
 //! goes on from what it kept, or from nothing; and it has runs recorded, again and again until they are.
 
+pub(crate) mod trace;
 pub(crate) mod undo;
 pub(crate) mod update;
 pub(crate) mod words;
@@ -10,15 +11,14 @@ use std::sync::Arc;
 
 use regie_core::Json;
 use regie_core::automation::{
-    Committed, Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger,
-    run_correlation,
+    Evaluator, Knowledge, RULE_FAILED, RULE_RAN, RULE_SOURCE, RuleSet, Run, Takeover, Trigger, run_correlation,
 };
 use regie_core::event::{Event, Incoming, Principal};
 use regie_core::workflow::Command;
-use regie_journal::{Came, Followed};
+use regie_journal::Followed;
 
-use crate::simulation::disk::Disk;
-use crate::simulation::four::Bug;
+use crate::simulation::four::{Bug, Four};
+use crate::simulation::log::Log;
 use crate::simulation::memory::{Asker, Outcome, Reason, Task};
 use crate::simulation::world::World;
 use words::{ALL, InForce, Ruled, Watches};
@@ -61,10 +61,14 @@ impl Automation {
         self.recording.is_empty() && self.position < head
     }
 
-    fn resumed(kept: &Kept, forgets: bool) -> Self {
+    fn resumed(kept: &Kept, four: Four) -> Self {
         let mut known: serde_json::Value = serde_json::from_str(&kept.known).expect("JSON");
-        if forgets {
+        if four.has(Bug::ForgetsEdges) {
             known["edges"] = serde_json::json!({});
+        }
+        if four.has(Bug::ForgetsFailures) {
+            let edges = known["edges"].as_object_mut().into_iter().flatten().map(|(_, edge)| edge);
+            edges.filter_map(|edge| edge.as_object_mut()).for_each(|edge| drop(edge.remove("failing")));
         }
         let known: Knowledge = serde_json::from_value(known).expect("what was kept");
         let (evaluator, takeover) = Evaluator::resume(known, kept.ruled.set.clone());
@@ -73,42 +77,33 @@ impl Automation {
     }
 
     /// Takes in what was found; gives the runs that follow.
-    fn take(&mut self, found: Vec<&Followed>, disk: &Disk) -> (Vec<Run>, bool) {
+    fn take(&mut self, found: Vec<&Followed>, log: &Log, sees: impl Fn(u64) -> bool) -> (Vec<Run>, bool) {
         let (mut runs, mut anew) = (Vec::new(), false);
         for followed in found {
-            match followed {
-                Followed::Rules { position, digest, text } => {
-                    self.ruled = Watches::of(*digest);
-                    assert_eq!(*text, self.ruled.record.text, "the rules are recorded as they are");
-                    if self.evaluator.take_over(self.ruled.set.clone()) == Takeover::LearnAnew {
-                        anew = true;
-                        self.learn_anew(*position, disk);
-                    }
+            if let Followed::Rules { position, digest, text } = followed {
+                self.ruled = Watches::of(*digest);
+                assert_eq!(*text, self.ruled.record.text, "the rules are recorded as they are");
+                if self.evaluator.take_over(self.ruled.set.clone()) == Takeover::LearnAnew {
+                    anew = true;
+                    self.learn_anew(*position, log);
                 }
-                Followed::Event(came) => {
-                    let taken = self.evaluator.take(&committed(came));
-                    assert_eq!(taken.errors, [], "an event that the rules cannot take in");
-                    runs.extend(taken.runs);
-                }
-                _ => {}
+            }
+            let seen = log.processed(followed).or_else(|| log.came(followed).filter(|came| sees(came.by)));
+            if let Some(processed) = seen {
+                let taken = self.evaluator.take_later(&processed.committed(), processed.by);
+                assert_eq!(taken.errors, [], "an event that the rules cannot take in");
+                runs.extend(taken.runs);
             }
         }
         (runs, anew)
     }
 
-    fn learn_anew(&mut self, until: u64, disk: &Disk) {
-        for followed in disk.log.after(0, usize::MAX).0 {
-            if let Followed::Event(came) = followed
-                && came.position < until
-            {
-                self.evaluator.learn(&committed(came));
-            }
+    fn learn_anew(&mut self, until: u64, log: &Log) {
+        let all = log.after(0, usize::MAX).0;
+        for processed in all.into_iter().filter_map(|followed| log.processed(followed)).filter(|it| it.by < until) {
+            self.evaluator.learn_later(&processed.committed(), processed.by);
         }
     }
-}
-
-fn committed(came: &Came) -> Committed<'_> {
-    Committed { event: came.incoming.event(), position: came.position, recorded_at: came.recorded_at }
 }
 
 /// The event that a run is recorded as.
@@ -129,7 +124,8 @@ impl World {
     pub(crate) fn automation_looks(&mut self) {
         let turns = self.dice.between(1, 12) as usize;
         let (found, position) = self.disk.log.after(self.automation.position, turns);
-        let (mut runs, anew) = self.automation.take(found, &self.disk);
+        let discarded = |at| self.four.has(Bug::SeesDiscarded) && self.model.is_discarded(at);
+        let (mut runs, anew) = self.automation.take(found, &self.disk.log, discarded);
         self.automation.position = position;
         if anew {
             self.tally.count("rules: learn anew");
@@ -204,7 +200,7 @@ impl World {
             1 | 2 if !self.disk.kept.is_empty() => Some(self.dice.pick(&self.disk.kept)),
             _ => self.disk.kept.last(),
         };
-        let resumed = kept.map(|kept| Automation::resumed(kept, self.four.has(Bug::ForgetsEdges)));
+        let resumed = kept.map(|kept| Automation::resumed(kept, self.four));
         if resumed.is_some() {
             self.tally.count("rules: go on from what was kept");
         }

@@ -77,6 +77,7 @@ pub(crate) const MANY: &Watches = &Watches {
         ODD,
         watch("even", EVEN, AllEven("size"), &[Count("things"), Call(CLERK)]),
         watch("each", &["seat"], Always, &[Send("puppet.free", "c6", None)]),
+        watch("marked", &["wait", "free"], Odd("mark"), &[Send("plain.open", "c4", None)]),
         FAILING,
     ],
     moves: false,

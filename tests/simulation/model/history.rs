@@ -130,11 +130,15 @@ impl History {
         let Some(put) = self.puts.iter().rev().find(|put| put.who == *comes.who && comes.own == Some(put.slot)) else {
             return assert!(comes.returns, "'{name}' lets one go on that was not put off");
         };
-        // Where the clock was set back, its workflow's time is ahead: then somebody may join its burst after it was let go.
-        let too_late = |other: &Put| comes.at < put.slot && other.at >= comes.at;
+        // Where the clock was set back, or the wait is shorter now, somebody may join its burst after it was let go: the slot
+        // of one of them is still to come.
+        let is_open =
+            |at: Timestamp, nth: u32| self.puts.iter().any(|it| it.first == put.first && it.nth < nth && it.slot > at);
+        let too_late = |other: &Put| other.at >= comes.at && is_open(other.at, other.nth);
         let is_after = |other: &Put| other.first == put.first && other.nth > put.nth && other.clock == put.clock;
         let overtakes = |other: &&Put| is_after(other) && !too_late(other);
-        assert!(self.puts.iter().find(overtakes).is_none(), "'{name}' lets one go on that was overtaken");
+        let by = self.puts.iter().find(overtakes);
+        assert!(by.is_none(), "'{name}' lets one go on at {} that was overtaken: {put:?} by {by:?}", comes.at);
     }
 
     /// Something stood in the way of an event.

@@ -9,6 +9,7 @@ mod history;
 mod keys;
 mod runs;
 mod thread;
+mod undo;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +26,12 @@ use crate::simulation::program::Kind;
 use crate::simulation::rules::{Does, Policies};
 use crate::simulation::tally::Tally;
 use deliveries::Deliveries;
+use event::Entity;
 use keys::Keys;
 use runs::Rules;
-pub(crate) use runs::Verdict;
 use thread::Thread;
+use undo::Backs;
+pub(crate) use undo::Verdict;
 
 /// Where a record stands, and by what it was made.
 pub(super) struct Place<'a> {
@@ -49,6 +52,10 @@ pub(crate) struct Model {
     numbers: BTreeMap<u64, CorrelationId>,
     /// The event that was received at a position: its correlation and sequence.
     received: BTreeMap<u64, (CorrelationId, u64)>,
+    /// The same of the event that was processed at a position.
+    processed: BTreeMap<u64, (CorrelationId, u64)>,
+    /// Of each entity the processed events about it, as they came.
+    about: BTreeMap<Entity, Vec<(CorrelationId, u64)>>,
     keys: Keys,
     /// The policies of each correlation's last turn.
     turns: BTreeMap<CorrelationId, &'static Policies>,
@@ -63,6 +70,7 @@ pub(crate) struct Model {
     deaths: BTreeMap<CorrelationId, u32>,
     policy_records: u64,
     rules: Rules,
+    backs: Backs,
     deliveries: Deliveries,
     /// Whether there is anybody to follow the journal.
     is_followed: bool,
@@ -78,6 +86,8 @@ impl Model {
             threads: BTreeMap::new(),
             numbers: BTreeMap::new(),
             received: BTreeMap::new(),
+            processed: BTreeMap::new(),
+            about: BTreeMap::new(),
             keys: Keys::default(),
             turns: BTreeMap::new(),
             words: BTreeMap::new(),
@@ -87,6 +97,7 @@ impl Model {
             deaths: BTreeMap::new(),
             policy_records: 0,
             rules: Rules::default(),
+            backs: Backs::default(),
             deliveries: Deliveries::default(),
             is_followed,
             tally: Tally::default(),
@@ -166,9 +177,13 @@ impl Model {
             self.received.insert(self.position, (correlation.clone(), record.sequence));
         }
         thread.count(record, &mut self.tally);
+        if let Some(event) = thread.events.get(&record.sequence) {
+            self.assert_planned(event);
+        }
         self.threads.insert(correlation.clone(), thread);
         for fact in &record.facts {
             match fact {
+                Fact::Moved { event, to: LifeState::Processed, .. } => self.processes(&correlation, *event),
                 Fact::Ended { key, end } => self.ended(&(correlation.clone(), key.clone()), end),
                 Fact::Reasoned { event, reasonings } => {
                     self.reasoned((correlation.clone(), *event), record, reasonings)
@@ -177,6 +192,29 @@ impl Model {
                 _ => {}
             }
         }
+    }
+
+    /// An event is processed by the record at this position, and no other is.
+    fn processes(&mut self, correlation: &CorrelationId, sequence: u64) {
+        let event = self.threads.get_mut(correlation).and_then(|thread| thread.events.get_mut(&sequence));
+        let event = event.expect("an event that came in");
+        event.processed = Some(self.position);
+        let at = (correlation.clone(), sequence);
+        if let Some(entity) = event.seen.entity.clone() {
+            self.about.entry(entity).or_default().push(at.clone());
+        }
+        assert_eq!(self.processed.insert(self.position, at), None, "two events are processed by one record");
+    }
+
+    /// The processed events about an entity, as they came.
+    fn processed_about(&self, entity: &Entity) -> Vec<&thread::Event> {
+        let about = self.about.get(entity).into_iter().flatten();
+        about.map(|(correlation, sequence)| &self.threads[correlation].events[sequence]).collect()
+    }
+
+    /// Whether the event that was received at a position is discarded.
+    pub(crate) fn is_discarded(&self, position: u64) -> bool {
+        self.event_at(position).1.state == LifeState::Discarded
     }
 
     /// An effect's end is one that it can have had.
@@ -195,12 +233,12 @@ impl Model {
                 }
                 assert_eq!(event.first.state, *state, "the state that was told to {key:?}");
             }
-            EffectEnd::Updated { first, events } => {
-                let Some(Effect::Update(update)) = self.begun.get(key) else { panic!("{key:?} was no update") };
-                let of = || self.event_at(*first).1.seen.metadata.get("update");
-                assert!(*events == 0 || of() == update.id.as_ref(), "{key:?} ended by another update");
+            EffectEnd::Updated { .. } | EffectEnd::NotSent { .. }
+                if let Some(Effect::Update(update)) = self.begun.get(key) =>
+            {
+                self.assert_updated(&key.1, update, end);
             }
-            EffectEnd::NotSent { .. } if matches!(self.begun.get(key), Some(Effect::Update(_))) => {}
+            EffectEnd::Traced { changed } => self.assert_traced(&key.0, changed),
             EffectEnd::NotSent { reason } => {
                 let has_all = self.kind.has("guest", 1) && self.kind.has("puppet", 2);
                 assert!(!has_all, "{key:?} is refused: {reason}");
@@ -286,6 +324,7 @@ impl Model {
     pub(crate) fn begins(&mut self, key: &Key, effect: &Effect) {
         let owed = self.threads.get(&key.0).and_then(|thread| thread.owed.get(&key.1));
         assert_eq!(owed, Some(effect), "{key:?} goes out and is not owed by the journal");
+        self.asks_for(effect);
         self.begun.insert(key.clone(), effect.clone());
     }
 
@@ -356,7 +395,8 @@ impl Model {
             _ => None,
         });
         self.keys.at_rest(&limits.collect::<Vec<_>>());
-        self.assert_runs();
+        let failing = self.assert_runs();
+        self.tally.add_many("rules: a condition cannot be told", failing);
         if self.is_followed {
             self.assert_delivered();
         }

@@ -2,26 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regie_core::entity::{Update, event_id};
 use regie_core::event::{CorrelationId, emitted_id};
+use regie_core::limits;
 use regie_core::workflow::{AgentOutcome, EffectEnd, Fact, Record};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Model;
-use super::event::{Entity, Seen};
+use super::event::Entity;
 use super::thread::{Event, Thread};
 use super::world::History;
 use crate::simulation::automation::words::{Deed, Holds, NO_RULES, Ruled, Watch, Watches};
-
-/// What a person who puts back a run is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Undone,
-    Unknown,
-    UndoneBefore,
-    Nothing,
-    Later,
-}
 
 /// A run as its event tells it.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,8 +34,68 @@ struct Trigger {
     position: u64,
 }
 
-/// A run that must be: the rule, the position of its trigger, its subject.
-type Due = (String, u64, Option<Entity>);
+/// Which run: the rule, the position of its trigger, its subject.
+type Key = (String, u64, Option<Entity>);
+
+/// A run that must be.
+struct Due<'h> {
+    watch: &'static Watch,
+    /// Up to its trigger.
+    history: History<'h>,
+    /// Whether its condition cannot be told.
+    fails: bool,
+    /// How much may come of each thing that it does.
+    share: usize,
+}
+
+/// When each rule was last looked at for each subject.
+#[derive(Default)]
+struct Looks {
+    /// The event by which its condition was told last.
+    told: BTreeMap<(&'static str, Option<Entity>), usize>,
+    /// Where it could not be told the last time.
+    failing: BTreeSet<(&'static str, Option<Entity>)>,
+}
+
+/// A rule that is set off for a subject, or whose condition cannot be told.
+type Found = (&'static Watch, Option<Entity>, bool);
+
+impl Looks {
+    /// Another text is another rule; one that was gone in between, too.
+    fn go_on_under(&mut self, before: &Watches, now: &Watches) {
+        let of = |watches: &Watches, name: &str| watches.rules.iter().find(|watch| watch.name == name).copied();
+        let is_same = |name: &str| of(now, name).is_some_and(|watch| of(before, name) == Some(watch));
+        self.told.retain(|(name, _), _| is_same(name));
+        self.failing.retain(|(name, _)| is_same(name));
+    }
+
+    fn look(
+        &mut self,
+        watch: &'static Watch,
+        subject: Option<Entity>,
+        (nth, history): (usize, History<'_>),
+    ) -> Option<Found> {
+        let key = (watch.name, subject.clone());
+        let Some(holds) = history.holds(watch, subject.as_ref()) else {
+            return self.failing.insert(key).then_some((watch, subject, true));
+        };
+        self.failing.remove(&key);
+        let last = self.told.insert(key, nth);
+        let held = last.is_some_and(|last| history.until(last).holds(watch, subject.as_ref()) == Some(true));
+        let is_undo = history.events[nth].seen.metadata.contains_key("undo");
+        (holds && !is_undo && (watch.when == Holds::Always || !held)).then_some((watch, subject, false))
+    }
+}
+
+/// How much may come of each thing that an event's runs do: what may come of it in all, shared out, less the thing itself.
+fn share(event: &Event, found: &[Found]) -> usize {
+    let does = found.iter().filter(|(.., fails)| !fails).map(|(watch, ..)| watch.does.len()).sum::<usize>();
+    let is_of_rules = ["regie:rule", "regie:update"].contains(&&*event.seen.source);
+    let told = event.seen.metadata.get("run_share").filter(|_| is_of_rules);
+    let whole = told.map_or(limits::RULE_EVENTS, |told| told.parse().expect("a number"));
+    assert!(does <= whole, "more comes of an event than this simulation has rules for");
+    (whole / does.max(1)).saturating_sub(1)
+}
 
 /// What the journal tells of rules.
 #[derive(Default)]
@@ -55,8 +107,7 @@ pub(super) struct Rules {
     records: u64,
 }
 
-const RUN: &str = "regie/run/";
-const UNDO: &str = "regie/undo/";
+pub(super) const RUN: &str = "regie/run/";
 
 impl Rules {
     fn at(&self, position: u64) -> &'static Watches {
@@ -122,185 +173,116 @@ impl Model {
         self.threads.contains_key(&*format!("{RUN}{run}"))
     }
 
-    /// Where the events stand that a run is told to have come to.
-    pub(crate) fn positions_of(&self, run: &str) -> Vec<u64> {
-        let Some(thread) = self.threads.get(&*format!("{RUN}{run}")) else { return Vec::new() };
-        let ended = thread.ended.values().filter_map(position_of);
-        let mine = ended.filter(|at| self.event_at(*at).1.seen.metadata.get("run").is_some_and(|of| of == run));
-        mine.collect::<BTreeSet<u64>>().into_iter().collect()
-    }
-
-    /// Users' events, in the journal's order.
+    /// Users' events that are processed, in the order in which they are.
     fn history(&self) -> Vec<&Event> {
-        let events = self.received.values().filter(|(correlation, _)| !correlation.is_own());
+        let events = self.processed.values().filter(|(correlation, _)| !correlation.is_own());
         events.map(|(correlation, sequence)| &self.threads[correlation].events[sequence]).collect()
     }
 
-    /// A person who wants a run put back is told so.
-    pub(crate) fn undoes(&self, run: &str, force: bool, verdict: Verdict) {
-        let mine = self.positions_of(run);
-        let events = self.history();
-        let history = History { events: &events, moves: false };
-        let changed = mine.iter().flat_map(|at| {
-            let seen = &self.event_at(*at).1.seen;
-            seen.changes.keys().filter_map(move |field| Some((seen.entity.as_ref()?, field.as_str())))
-        });
-        let changed: BTreeSet<(&Entity, &str)> = changed.collect();
-        let is_later = |(entity, field): &(&Entity, &str)| {
-            !mine.contains(&history.teller(entity, field).expect("it was told").position)
-        };
-        let has_later = changed.iter().any(is_later);
-        let is_right = match verdict {
-            Verdict::Unknown => !self.has_run(run),
-            Verdict::UndoneBefore => self.threads.contains_key(&*format!("{UNDO}{run}")),
-            Verdict::Nothing => changed.is_empty(),
-            Verdict::Later => !force && has_later,
-            Verdict::Undone => !changed.is_empty() && (force || !has_later),
-        };
-        assert!(is_right, "who puts back the run {run} is told {verdict:?}");
-    }
-
-    /// The runs are those that the rules' words say, each once, and each does what they say.
-    pub(super) fn assert_runs(&self) {
+    /// The runs are those that the rules' words say, each once, and each does what they say. Tells how many there are because
+    /// something is no number.
+    pub(super) fn assert_runs(&self) -> u64 {
         let events = self.history();
         let mut due = self.due(&events);
+        let failing = due.iter().filter(|((.., subject), due)| due.fails && subject.is_some()).count() as u64;
         for (id, thread) in self.threads_of(RUN) {
             let told: Told = serde_json::from_str(&thread.events[&1].raw)
                 .and_then(|event: Value| serde_json::from_value(event["payload"].clone()))
                 .expect("a run");
             assert_eq!(told.id, id);
             let key = (told.rule.clone(), told.trigger.position, told.subject.clone());
-            let (watch, history) =
-                due.remove(&key).unwrap_or_else(|| panic!("a run that nothing sets off, or twice: {told:?}"));
-            let trigger = history.events.last().expect("its trigger");
+            let due = due.remove(&key).unwrap_or_else(|| panic!("a run that nothing sets off, or twice: {told:?}"));
+            let trigger = due.history.events.last().expect("its trigger");
             assert_eq!((&told.trigger.id, &told.trigger.source), (&trigger.seen.id, &trigger.seen.source));
-            let digest = self.rules.at(trigger.position).ruled().set.digest().expect("rules");
+            let digest = self.rules.at(trigger.by()).ruled().set.digest().expect("rules");
             assert_eq!(told.rules, digest.to_string());
             let cause = format!("{}#{}", trigger.seen.source, trigger.seen.id);
             assert_eq!(thread.events[&1].seen.causation_id.as_ref(), Some(&cause), "the cause of run {id}");
-            assert_acts(&told, watch, history, &cause);
-            self.assert_stands(&told, thread, &events);
+            assert_acts(&told, &due, &cause);
+            self.assert_stands(&told, thread);
         }
         assert!(due.is_empty(), "runs that were never recorded: {:?}", due.keys().collect::<Vec<_>>());
+        failing
     }
 
-    /// The runs that there must be, with the history up to each one's trigger.
-    fn due<'h>(&self, events: &'h [&'h Event]) -> BTreeMap<Due, (&'static Watch, History<'h>)> {
-        let mut due = BTreeMap::new();
-        // The event by which a rule was last looked at for a subject.
-        let mut looked: BTreeMap<(&str, Option<Entity>), usize> = BTreeMap::new();
+    /// The runs that there must be.
+    fn due<'h>(&self, events: &'h [&'h Event]) -> BTreeMap<Key, Due<'h>> {
+        let mut all = BTreeMap::new();
+        let mut looks = Looks::default();
         let mut before = NO_RULES;
         let mut sets = self.rules.sets.iter().peekable();
         for (nth, event) in events.iter().enumerate() {
-            while let Some((_, ruled)) = sets.next_if(|(since, _)| *since < event.position) {
-                // Another text is another rule; one that was gone in between, too.
-                let is_same = |name: &str| {
-                    let of = |watches: &Watches| watches.rules.iter().find(|watch| watch.name == name).copied();
-                    of(ruled.watches).is_some_and(|watch| of(before) == Some(watch))
-                };
-                looked.retain(|(name, _), _| is_same(name));
+            while let Some((_, ruled)) = sets.next_if(|(since, _)| *since < event.by()) {
+                looks.go_on_under(before, ruled.watches);
                 before = ruled.watches;
             }
             let history = History { events, moves: before.moves }.until(nth);
+            let mut found = Vec::new();
             for watch in before.rules.iter().filter(|watch| watch.is_on(&event.seen.kind)) {
-                for subject in history.subjects(watch) {
-                    let last = looked.insert((watch.name, subject.clone()), nth);
-                    let held =
-                        last.is_some_and(|last| history.until(last).holds(watch, subject.as_ref()) == Some(true));
-                    let is_new = watch.when == Holds::Always || !held;
-                    let holds = history.holds(watch, subject.as_ref()).unwrap_or(true);
-                    if holds && is_new && !event.seen.metadata.contains_key("undo") {
-                        due.insert((watch.name.to_string(), event.position, subject), (watch, history));
-                    }
-                }
+                let subjects = history.subjects(watch).into_iter();
+                found.extend(subjects.filter_map(|subject| looks.look(watch, subject, (nth, history))));
             }
+            let share = share(event, &found);
+            all.extend(found.into_iter().map(|(watch, subject, fails)| {
+                let key = (watch.name.to_string(), event.position, subject);
+                (key, Due { watch, history, fails, share })
+            }));
         }
-        due
+        all
     }
 
     /// Every act of a run that completed stands once; of one that failed, what was done is put back.
-    fn assert_stands(&self, told: &Told, thread: &Thread, events: &[&Event]) {
+    fn assert_stands(&self, told: &Told, thread: &Thread) {
         let failed = thread.run.as_ref().and_then(|run| run.failed);
         let waits = thread.events[&1].state.is_end();
-        let is_parked = thread.parked || !waits || thread.run.is_none();
+        let is_parked = thread.stuck || !waits || thread.run.is_none();
         assert!(told.error.is_some() || failed.is_some() || is_parked, "the run {} never ends", told.id);
-        let mut changed = Vec::new();
+        let (mut may_have_changed, mut all_done) = (false, true);
         for (nth, act) in (0..).zip(&told.acts) {
             let ended = thread.ended.iter().filter(|(key, _)| key.step == format!("act-{nth}"));
             let end = ended.max_by_key(|(key, _)| key.attempt).map(|(_, end)| end);
-            let id = emitted_id(&told.id, "act", nth);
-            let by_id = |event: &&&Event| match act.get("update") {
-                Some(_) => event.seen.metadata.get("update") == Some(&id),
-                None => event.seen.id == id && event.seen.source == "regie:rule",
-            };
-            let standing: Vec<&&Event> = events.iter().filter(by_id).collect();
-            let wanted = usize::from(end.and_then(position_of).is_some());
+            let standing = self.standing(act, &emitted_id(&told.id, "act", nth));
+            let wanted = end.and_then(position_of).is_some();
             // A refusal may be recorded; an end may be lost with a workflow that is parked.
             let may_stand = end.is_none() || matches!(end, Some(EffectEnd::NotSent { .. }));
-            assert!(
-                standing.len() == wanted || may_stand && standing.len() <= 1,
-                "act {nth} of run {}: {standing:?}",
-                told.id
-            );
-            for event in &standing {
+            assert!(standing.is_some() == wanted || may_stand, "act {nth} of run {}: {standing:?}", told.id);
+            if let Some(event) = standing {
                 let cause = format!("{}#{}", told.trigger.source, told.trigger.id);
                 assert_eq!(event.seen.causation_id, Some(cause), "the cause of act {nth} of run {}", told.id);
                 assert_eq!(event.seen.metadata.get("run"), Some(&told.id));
+                may_have_changed |= wanted && (act.get("update").is_some() || !event.seen.changes.is_empty());
             }
-            match failed {
-                Some(false) => assert!(is_done(end), "act {nth} of the completed run {} is not done: {end:?}", told.id),
-                Some(true) => changed.extend(standing.iter().filter(|event| !event.seen.changes.is_empty()).copied()),
-                None => {}
+            all_done &= is_done(end);
+            assert!(failed.is_none() || end.is_some(), "act {nth} of the run {} has not ended, and that has", told.id);
+        }
+        match failed {
+            Some(false) => assert!(all_done, "an act of the completed run {} is not done", told.id),
+            Some(true) => {
+                assert!(!all_done, "the run {} fails for nothing", told.id);
+                self.assert_back(&told.id, thread, may_have_changed);
             }
-        }
-        if failed == Some(true) {
-            self.assert_back(told, thread, &changed);
-        }
-    }
-
-    /// What a failed run had changed is put back, and nothing else; where somebody has changed it since, it may stay.
-    fn assert_back(&self, told: &Told, thread: &Thread, changed: &[&Event]) {
-        let backs = || thread.ended.iter().filter(|(key, _)| !key.step.starts_with("act-")).map(|(_, end)| end);
-        assert!(changed.is_empty() || backs().next().is_some(), "nothing of the failed run {} is put back", told.id);
-        let is_mine =
-            |entity, field| changed.iter().any(|it| it.seen.entity == entity && it.seen.changes.contains_key(field));
-        for at in backs().filter_map(position_of) {
-            let Seen { metadata, entity, changes, .. } = &self.event_at(at).1.seen;
-            assert_eq!(metadata.get("undo"), Some(&told.id));
-            assert!(
-                changes.keys().all(|field| is_mine(entity.clone(), field)),
-                "more than the run {} did is put back",
-                told.id
-            );
+            None => {}
         }
     }
 
-    /// What people put back is put back whole, or was refused; and a field becomes what it was before the run.
-    pub(super) fn assert_undone(&self) {
-        for (run, thread) in self.threads_of(UNDO) {
-            let mut before: BTreeMap<(Option<&Entity>, &str), &Value> = BTreeMap::new();
-            for at in self.positions_of(run) {
-                let seen = &self.event_at(at).1.seen;
-                for (field, change) in &seen.changes {
-                    before.entry((seen.entity.as_ref(), field)).or_insert(&change.before);
-                }
+    /// The event that an act came to: by its identity, which no two events have.
+    fn standing(&self, act: &Value, id: &str) -> Option<&Event> {
+        let (correlation, identity) = match act.get("update") {
+            Some(update) => {
+                let update: Update = serde_json::from_value(update.clone()).expect("an update");
+                (update.correlation(), ("regie:update".to_string(), event_id(&update, 0)))
             }
-            let is_whole = thread.run.as_ref().is_some_and(|run| run.failed == Some(false));
-            for end in thread.ended.values() {
-                assert!(is_done(Some(end)) || !is_whole, "the undo of {run} is done, and by half: {end:?}");
-                let Some(at) = position_of(end) else { continue };
-                let seen = &self.event_at(at).1.seen;
-                assert_eq!(seen.metadata.get("undo").map(String::as_str), Some(run));
-                for (field, change) in &seen.changes {
-                    let before = before[&(seen.entity.as_ref(), field.as_str())];
-                    assert_eq!(change.after, *before, "{field} is not put back by the undo of {run}");
-                }
+            None => {
+                let to = act.get("emit")?["correlation_id"].as_str().expect("a correlation");
+                (to.into(), ("regie:rule".to_string(), id.to_string()))
             }
-        }
+        };
+        let thread = self.threads.get(&correlation)?;
+        thread.events.get(thread.identities.get(&identity)?)
     }
 }
 
-fn position_of(end: &EffectEnd) -> Option<u64> {
+pub(super) fn position_of(end: &EffectEnd) -> Option<u64> {
     match end {
         EffectEnd::Sent { position, .. } => Some(*position),
         EffectEnd::Updated { first, events: 1.. } => Some(*first),
@@ -308,22 +290,25 @@ fn position_of(end: &EffectEnd) -> Option<u64> {
     }
 }
 
-fn is_done(end: Option<&EffectEnd>) -> bool {
+pub(super) fn is_done(end: Option<&EffectEnd>) -> bool {
     let done = matches!(end, Some(EffectEnd::Agent(AgentOutcome::Done(_))));
     done || matches!(end, Some(EffectEnd::Sent { .. } | EffectEnd::Updated { .. }))
 }
 
 /// What a run does is what the words of its rule say.
-fn assert_acts(told: &Told, watch: &Watch, history: History<'_>, cause: &str) {
-    let needs_one =
-        watch.when != Holds::Always || watch.does.iter().any(|deed| !matches!(deed, Deed::Call(_) | Deed::Emit(..)));
-    assert_eq!(told.error.is_some(), told.subject.is_none() && needs_one, "{:?}", told.error);
+fn assert_acts(told: &Told, due: &Due<'_>, cause: &str) {
+    let Due { watch, history, fails, share } = *due;
+    let needs_one = watch.does.iter().any(|deed| !matches!(deed, Deed::Call(_) | Deed::Emit(..)));
+    assert_eq!(told.error.is_some(), fails || told.subject.is_none() && needs_one, "{:?}", told.error);
     if told.error.is_some() {
         return assert!(told.acts.is_empty(), "a run that cannot be made out does something");
     }
     assert_eq!(told.acts.len(), watch.does.len());
     let subject = json!(told.subject);
     for (deed, act) in watch.does.iter().zip(&told.acts) {
+        let shares = ["emit", "update"].into_iter().filter_map(|what| act.get(what)?["metadata"].get("run_share"));
+        shares
+            .for_each(|told| assert_eq!(*told, json!(share.to_string()), "its share of what may come of its trigger"));
         match *deed {
             Deed::Emit(kind, to, change) => {
                 let emit = &act["emit"];

@@ -32,8 +32,10 @@ pub(super) struct Thread {
     pub(super) foreseen: Option<Foreseen>,
     /// Calls and sends that ended by a fact.
     pub(super) ended: BTreeMap<EffectKey, EffectEnd>,
-    /// Whether something was parked, which nobody takes up again.
+    /// Whether something was parked.
     pub(super) parked: bool,
+    /// Whether nobody has taken that up again.
+    pub(super) stuck: bool,
 }
 
 /// An event and its life.
@@ -43,6 +45,8 @@ pub(super) struct Event {
     pub(super) seen: Seen,
     pub(super) position: u64,
     pub(super) recorded: Timestamp,
+    /// The record by which it was processed.
+    pub(super) processed: Option<u64>,
     pub(super) timestamp: Timestamp,
     pub(super) state: LifeState,
     pub(super) until: Option<Timestamp>,
@@ -167,6 +171,7 @@ impl Thread {
             seen,
             position,
             recorded,
+            processed: None,
             timestamp,
             state,
             until,
@@ -202,9 +207,15 @@ impl Thread {
             (Effect::Call { .. }, EffectEnd::Agent(_)) => true,
             (Effect::Send { .. }, EffectEnd::Sent { .. } | EffectEnd::NotSent { .. }) => true,
             (Effect::Update(_), EffectEnd::Updated { .. } | EffectEnd::NotSent { .. }) => true,
+            (Effect::Trace, EffectEnd::Traced { .. }) => true,
             _ => false,
         };
         assert!(fits, "{key}, {effect:?}, ends by {end:?} at {at}");
+    }
+
+    /// A run begins; if what begins it was parked, somebody has taken that up again.
+    fn start(&mut self, run: Run) {
+        (self.run, self.stuck) = (Some(run), false);
     }
 
     fn fact(&mut self, fact: &Fact) {
@@ -237,12 +248,12 @@ impl Thread {
                 (event.lapse, event.until) = (None, None);
             }
             Fact::Moved { event, to, .. } => self.events.get_mut(event).expect("an event").go(*to),
-            Fact::Started { definition, version } => self.run = Some(Run::new(definition, *version)),
+            Fact::Started { definition, version } => self.start(Run::new(definition, *version)),
             Fact::Noted { data } => {
                 let note = data.to().unwrap_or_else(|_| data.text().to_string());
                 self.run.as_mut().expect("a run").notes.push(note);
             }
-            Fact::Parked { .. } => self.parked = true,
+            Fact::Parked { .. } => (self.parked, self.stuck) = (true, true),
             Fact::Owes { key, effect } => {
                 self.run.as_mut().expect("a run").attempts.insert(key.step.clone(), key.attempt);
                 assert_eq!(self.owed.insert(key.clone(), effect.clone()), None, "{key} is owed twice");
@@ -341,6 +352,11 @@ impl Thread {
 }
 
 impl Event {
+    /// The record by which it was processed.
+    pub(super) fn by(&self) -> u64 {
+        self.processed.expect("a processed event")
+    }
+
     fn judged(&mut self, judgement: &Judgement) {
         (self.until, self.lapse) = match judgement.verdict {
             Verdict::Deferred { until, .. } => (Some(until), None),

@@ -6,7 +6,7 @@ use super::event::Entity;
 use super::thread::Event;
 use crate::simulation::automation::words::{Holds, Watch};
 
-/// All users' events up to one of them, in the journal's order.
+/// All users' events up to one of them, in the order in which they were processed.
 #[derive(Clone, Copy)]
 pub(super) struct History<'h> {
     pub(super) events: &'h [&'h Event],
@@ -25,14 +25,18 @@ impl<'h> History<'h> {
     }
 
     /// The event that told a field last, by its timestamp.
-    pub(super) fn teller(self, entity: &Entity, field: &str) -> Option<&'h Event> {
+    fn teller(self, entity: &Entity, field: &str) -> Option<&'h Event> {
         let about = self.events.iter().filter(|event| event.seen.entity.as_ref() == Some(entity));
         let told = about.filter(|event| event.seen.changes.contains_key(field));
         told.max_by_key(|event| (event.timestamp, event.position)).copied()
     }
 
+    fn told(self, entity: &Entity, field: &str) -> Option<&'h serde_json::Value> {
+        self.teller(entity, field).map(|event| &event.seen.changes[field].after)
+    }
+
     pub(super) fn field(self, entity: &Entity, field: &str) -> serde_json::Value {
-        self.teller(entity, field).map(|event| event.seen.changes[field].after.clone()).unwrap_or_default()
+        self.told(entity, field).cloned().unwrap_or_default()
     }
 
     /// The groups that a thing belongs to.
@@ -62,15 +66,18 @@ impl<'h> History<'h> {
         found.into_iter().filter(|entity| entity.kind == "group").cloned().map(Some).collect()
     }
 
-    /// Whether a rule holds for a subject; nothing where that cannot be told.
+    /// Whether a rule holds for a subject; nothing where that cannot be told: what is put back may be nothing, and no number.
     pub(super) fn holds(self, watch: &Watch, subject: Option<&Entity>) -> Option<bool> {
-        let number = |entity: &Entity, field: &str| self.field(entity, field).as_u64().unwrap_or(0);
+        let number = |entity: &Entity, field: &str| self.told(entity, field).map_or(Some(0), |told| told.as_u64());
         match watch.when {
             Holds::Always => Some(true),
-            Holds::Odd(field) => Some(number(subject?, field) % 2 == 1),
+            Holds::Odd(field) => Some(number(subject?, field)? % 2 == 1),
             Holds::AllEven(field) => {
                 let things = self.things(subject?);
-                Some(!things.is_empty() && things.iter().all(|thing| number(thing, field) % 2 == 0))
+                Some(
+                    !things.is_empty()
+                        && things.iter().all(|thing| number(thing, field).expect("clients tell it") % 2 == 0),
+                )
             }
         }
     }
