@@ -62,11 +62,14 @@ fn a_view_holds_what_was_answered_and_no_event_twice() {
 fn a_view_holds_what_is_discarded_never_and_what_waits_for_a_person_once_it_has_gone_on() {
     within(async {
         let policy = |kind: &str| {
-            format!("[[policy]]\nname = \"{kind}\"\nkind = \"{kind}\"\nmatch = \"{kind}\"\nwhen = \"true\"\nreason = \"so\"\n")
+            format!(
+                "[[policy]]\nname = \"{kind}\"\nkind = \"{kind}\"\nmatch = \"{kind}\"\nwhen = \"true\"\nreason = \"so\"\n"
+            )
         };
         let policies = PolicySet::parse(&(policy("veto") + &policy("escalate"))).unwrap();
         let stage = Stage::with(|builder| builder.policies(policies).projection(Ids::default())).await;
-        let send = async |kind: &str, id: &str| stage.handle.submit(event(kind, "c", id).build().unwrap()).await.unwrap();
+        let send =
+            async |kind: &str, id: &str| stage.handle.submit(event(kind, "c", id).build().unwrap()).await.unwrap();
         send("veto", "bad").await;
         let waits = send("escalate", "waits").await.position.unwrap();
         let last = send("t", "good").await.position.unwrap();

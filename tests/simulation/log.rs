@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regie_core::Timestamp;
 use regie_core::automation::Committed;
-use regie_core::event::{EntityRef, Incoming};
+use regie_core::event::{EntityRef, Incoming, LifeState};
 use regie_core::workflow::{Fact, Record};
 use regie_journal::{Came, Followed, Reader, Readers};
 
@@ -64,7 +64,7 @@ impl Log {
     /// The event that is processed by what was followed, if one is.
     pub(crate) fn processed<'l>(&'l self, followed: &'l Followed) -> Option<Processed<'l>> {
         match followed {
-            Followed::Event(came) if came.processed => self.came(followed),
+            Followed::Event(came) if came.state == LifeState::Processed => self.came(followed),
             Followed::Processed { position: by, recorded_at, .. } => {
                 let (position, incoming) = &self.gone_on[by];
                 Some(Processed { incoming, position: *position, recorded_at: *recorded_at, by: *by })
