@@ -45,7 +45,8 @@ const REMEMBERED: usize = 65_536;
 pub struct ProcessedEvents {
     readers: Readers,
     reader: Option<Reader>,
-    /// Where those are that came in and are not processed yet, by number and sequence: an index that lags holds up nobody.
+    /// Where those are that came in while this followed, and are neither processed nor discarded yet, by number and sequence:
+    /// for them no index is needed. Others are waited for until the index covers them.
     waiting: HashMap<(u64, u64), u64>,
 }
 
@@ -87,6 +88,10 @@ impl ProcessedEvents {
                 let incoming = received(&earlier.record).ok_or_else(missing)?;
                 self.waiting.remove(&(number, sequence));
                 Ok(Some(Processed { incoming, position: earlier.position, recorded_at, by }))
+            }
+            Followed::Discarded { number, sequence } => {
+                self.waiting.remove(&(number, sequence));
+                Ok(None)
             }
             _ => Ok(None),
         }

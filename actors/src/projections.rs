@@ -136,7 +136,7 @@ impl Projections {
             let holds = kept.filter(|kept| projection.load(&kept.body)).map_or(0, |kept| kept.position);
             views.insert(projection.name().to_string(), View { projection, holds, broken: None });
         }
-        let from = begins(&views);
+        let from = begins(&views).unwrap_or(0);
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
         let processed = ProcessedEvents::new(sources.readers.clone());
         let sources = sources.clone();
@@ -220,12 +220,12 @@ impl Projections {
 
     /// From where on somebody is still to be told.
     fn begins(&self) -> u64 {
-        begins(&self.views)
+        begins(&self.views).unwrap_or(self.kept_at)
     }
 }
 
-fn begins(views: &BTreeMap<String, View>) -> u64 {
-    views.values().filter(|view| view.broken.is_none()).map(|view| view.holds).min().unwrap_or(0)
+fn begins(views: &BTreeMap<String, View>) -> Option<u64> {
+    views.values().filter(|view| view.broken.is_none()).map(|view| view.holds).min()
 }
 
 impl Actor for Projections {

@@ -10,11 +10,20 @@ use regie_journal::{Reader, StoreError, StoredRecord};
 
 use crate::updated::received;
 
-/// What a run has changed and is not put back yet, by all that the index covers; nothing if there is no such run.
+/// What there is of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Traced {
+    /// What it has changed and is not put back yet.
+    pub changed: Vec<Changed>,
+    /// The first of its events, or of those that put it back, that is neither processed nor discarded.
+    pub waits: Option<u64>,
+}
+
+/// What a run has changed, by all that the index covers; nothing if there is no such run.
 ///
 /// # Errors
 /// If the journal cannot be read.
-pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<Option<Vec<Changed>>, StoreError> {
+pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<Option<Traced>, StoreError> {
     let records = reader.load(&run_correlation(run), 0)?;
     if records.is_empty() {
         return Ok(None);
@@ -30,10 +39,14 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
         }
         whose.note(reader, &ended(&records), Whose::Back)?;
     }
-    let mut all = Vec::new();
+    let mut found = Traced::default();
     for entity in &whose.entities {
         let mut events = Vec::new();
         for stored in reader.touches_after(entity, 0)? {
+            let is_over = matches!(stored.state, LifeState::Processed | LifeState::Discarded);
+            if !is_over && whose.by_position.contains_key(&stored.position) {
+                found.waits = found.waits.or(Some(stored.position));
+            }
             // What is discarded changed nothing, and what waits nothing yet.
             if stored.state == LifeState::Processed && stored.incoming.event().entity.as_ref() == Some(entity) {
                 // What there is no way up for is told as it came: it was taken so.
@@ -46,9 +59,9 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
             position: *position,
             whose: whose.by_position.get(position).copied().unwrap_or(Whose::Other),
         });
-        all.extend(changed(entity, told));
+        found.changed.extend(changed(entity, told));
     }
-    Ok(Some(all))
+    Ok(Some(found))
 }
 
 /// The positions of the events that the ends of a correlation's effects tell of, in order.

@@ -205,6 +205,8 @@ pub const RULE_SUBJECTS: usize = 10_000;
 pub const RULE_EVENTS: usize = RULE_SUBJECTS;
 /// Bytes of what one run does, or of what its undo does: its handler writes them twice, with what was before.
 pub const RUN_BYTES: usize = REACTION_BYTES / 4;
+/// Later changes of one field that are named where a run is put back.
+pub const LATER_CHANGES: usize = 100;
 /// Attempts of a call that a rule's run makes before it counts as refused.
 pub const RULE_CALLS: u32 = 3;
 /// The first wait before a call of a rule's run is tried again; it doubles.

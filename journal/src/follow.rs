@@ -32,6 +32,13 @@ pub enum Followed {
         /// The sequence of the record that received it.
         sequence: u64,
     },
+    /// An event that came in earlier is discarded now.
+    Discarded {
+        /// The number of its correlation.
+        number: u64,
+        /// The sequence of the record that received it.
+        sequence: u64,
+    },
     /// A set of rules came into force.
     Rules {
         /// The position of the record.
@@ -108,7 +115,9 @@ fn followed(record: Record, position: u64, number: u64) -> Result<Option<Followe
             }
             Fact::Received { emitted, .. } => emitted_here = *emitted,
             Fact::Moved { event, to, .. } if *event == sequence => state = *to,
-            Fact::Moved { event, to: LifeState::Processed, .. } => earlier = Some(*event),
+            Fact::Moved { event, to: to @ (LifeState::Processed | LifeState::Discarded), .. } => {
+                earlier = Some((*event, *to));
+            }
             _ => {}
         }
     }
@@ -117,7 +126,8 @@ fn followed(record: Record, position: u64, number: u64) -> Result<Option<Followe
             let emitted = emitted_here;
             Some(Followed::Event(Came { incoming, position, number, sequence, recorded_at, emitted, state }))
         }
-        (None, Some(sequence)) => Some(Followed::Processed { position, recorded_at, number, sequence }),
+        (None, Some((sequence, LifeState::Discarded))) => Some(Followed::Discarded { number, sequence }),
+        (None, Some((sequence, _))) => Some(Followed::Processed { position, recorded_at, number, sequence }),
         (None, None) => None,
     })
 }

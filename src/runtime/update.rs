@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use regie_actors::refused::Reason;
 use regie_actors::updated::{Updated, updated};
+use regie_core::automation::RUNS_METADATA;
 use regie_core::entity::{self, Update};
-use regie_core::event::{EventResult, Status};
+use regie_core::event::{EventError, EventResult, Status};
 use regie_core::workflow::Command;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -82,6 +83,9 @@ impl Handle {
     /// Dropping the future does not take the update back. With an id, asking again is safe.
     pub async fn update(&self, mut update: Update) -> Result<UpdateResult, Reason> {
         entity::check(&update)?;
+        if let Some(name) = RUNS_METADATA.iter().find(|name| update.metadata.contains_key(**name)) {
+            return Err(EventError::wrong("metadata", format!("'{name}' is filled in by the runtime")).into());
+        }
         let update_id = update.id.get_or_insert_with(|| Uuid::now_v7().to_string()).clone();
         let correlation = update.correlation();
         let _permit = self.permit()?;

@@ -111,6 +111,8 @@ fn a_refused_update_is_recorded_as_that_and_asked_again_is_refused_again() {
 #[test]
 fn what_no_event_can_tell_is_refused_and_leaves_no_record() {
     within(async {
+        let metadata =
+            |name: &str| Update { metadata: [(name.to_string(), "0".to_string())].into(), ..of("T-1").set("a", 1) };
         let stage = staged(|builder| builder).await;
         for bad in [
             of("").set("a", 1),
@@ -118,6 +120,8 @@ fn what_no_event_can_tell_is_refused_and_leaves_no_record() {
             of("T-1").within("regie/x"),
             of("T-1").id("\u{202e}"),
             of("T-1").id(""),
+            metadata("undo"),
+            metadata("run_share"),
         ] {
             assert_eq!(stage.handle.update(bad).await.unwrap_err().code(), "bad_event");
         }

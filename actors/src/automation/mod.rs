@@ -1,8 +1,9 @@
 //! Automation: follows the journal, lets the rules in force look at each event, and has their runs recorded.
 //!
-//! What rules give follows from the journal alone: the set in force is recorded in it, and a run's id is made from its rule,
-//! trigger and subject. So a run that was recorded before a crash is the same when its trigger is looked at again, and is
-//! not done twice. What is known of the user's things is kept in the index from time to time; without it, it is learnt anew.
+//! What rules give follows from the journal, and from the catalogue that brings old versions of events up: the set in force is
+//! recorded in the journal, and a run's id is made from its rule, trigger and subject. So a run that was recorded before a
+//! crash is the same when its trigger is looked at again, and is not done twice. What is known of the user's things is kept
+//! in the index from time to time; without it, it is learnt anew.
 
 mod in_force;
 mod submit;
@@ -86,8 +87,9 @@ pub struct Automation {
     /// What was committed before this life began may have been looked at in an earlier one.
     began_at: u64,
     kept_at: u64,
-    /// Whether runs are being recorded: until they are, what is known is ahead of them, and is not kept.
-    recording: bool,
+    /// Whether what is known is ahead of the runs that are recorded, since they are on their way, or were thrown away and
+    /// are to be made out anew: then it is not kept.
+    ahead: bool,
     life: Life,
 }
 
@@ -98,7 +100,7 @@ impl Automation {
         let following = Following::new(sources.readers.clone(), &sources.journal, from);
         let began_at = sources.journal.view().position.load(Ordering::Acquire);
         let (processed, unread) = (ProcessedEvents::new(sources.readers.clone()), VecDeque::new());
-        Self { evaluator, following, unread, processed, sources, began_at, kept_at: from, recording: false, life }
+        Self { evaluator, following, unread, processed, sources, began_at, kept_at: from, ahead: false, life }
     }
 
     /// Takes in what was read, until there are runs enough to be recorded; gives the runs that follow.
@@ -159,7 +161,7 @@ impl Automation {
     fn keep(&mut self) {
         let Some(index) = &self.sources.index else { return };
         let position = self.following.position();
-        if position == self.kept_at || self.recording || !self.unread.is_empty() {
+        if position == self.kept_at || self.ahead || !self.unread.is_empty() {
             return;
         }
         let body = Body { rules: set_text(self.evaluator.rules()), known: self.evaluator.knowledge().clone() };
@@ -186,6 +188,7 @@ impl Automation {
     }
 
     fn trouble(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        self.ahead = true;
         tracing::warn!(%error, "the rules cannot follow the journal; they try again");
         self.sources.view.trouble(self.following.position(), &error.to_string());
         if !error.is_passing() {
@@ -206,7 +209,7 @@ impl Automation {
         let (submitter, view, began_at) =
             (self.sources.submitter.clone(), Arc::clone(&self.sources.view), self.began_at);
         let under_way = self.life.under_way();
-        self.recording = true;
+        self.ahead = true;
         let recorded = async move {
             submitter.record(runs, began_at, &view).await;
             drop(under_way);
@@ -215,7 +218,7 @@ impl Automation {
     }
 
     fn went_on(&mut self, ctx: &mut Context<Self>) {
-        self.recording = false;
+        self.ahead = false;
         if !self.unread.is_empty() {
             return ctx.notify(Look);
         }

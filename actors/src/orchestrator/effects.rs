@@ -195,7 +195,7 @@ impl Shard {
         };
         ctx.spawn(found.into_actor(self).map(move |found, shard, ctx| match found {
             Some(changed) => {
-                let changed = Json::of(&changed.unwrap_or_default());
+                let changed = Json::of(&changed.unwrap_or_default().changed);
                 shard.effect_ended(out, EffectEnd::Traced { changed }, ctx);
             }
             None => {

@@ -145,7 +145,8 @@ impl Taking {
         if missing.is_empty() || event.event().kind == refused_type(&update.entity.kind) {
             return Ok(Ok(Vec::new()));
         }
-        // By what was known when it was planned the same plan comes of it again.
+        // By what was known when it was planned the same plan comes of it again; but what waited then, and has gone on
+        // since, is known now too.
         let read = read_until(event.event()).unwrap_or(position - 1);
         let planned = Planned { correlation: self.correlation.clone(), first: position, read };
         let (least, entity, catalogue) =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::{About, Doing, Emitting, Thing};
 use super::run::{Act, Before, Run, Trigger};
 use super::scene::Scene;
-use super::share::Share;
+use super::share::{SHARE, Share};
 use super::template::Template;
 use super::{Committed, Rule, World};
 use crate::Json;
@@ -20,6 +20,9 @@ pub const RULE_SOURCE: &str = "regie:rule";
 pub const RUN: &str = "run";
 /// Under which name an event's metadata holds the id of the run that it puts back.
 pub const UNDO: &str = "undo";
+
+/// Names of metadata that events of runs, and of what puts them back, have from the runtime.
+pub const RUNS_METADATA: [&str; 3] = [RUN, UNDO, SHARE];
 
 /// One rule that fires on an event, for a subject.
 pub(super) struct Firing<'f> {

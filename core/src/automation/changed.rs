@@ -9,7 +9,7 @@ use super::acts::UNDO;
 use super::undo::LaterChange;
 use crate::entity::Update;
 use crate::event::{CorrelationId, EntityRef, Event, Principal};
-use crate::{Json, Timestamp};
+use crate::{Json, Timestamp, limits};
 
 /// Whose an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Replaced {
     pub before: Json,
     /// What the run changed it to at last.
     pub after: Json,
-    /// What others have made of it since, in order.
+    /// What others have made of it since, in order: the first [`LATER_CHANGES`](limits::LATER_CHANGES).
     pub later: Vec<LaterChange>,
 }
 
@@ -134,12 +134,12 @@ impl<'e> Field<'e> {
     fn replaced(mut self, entity: &EntityRef, name: &str) -> Option<Replaced> {
         let before = self.before?;
         self.told.sort_by_key(Telling::at);
-        if self.told.last()?.recorded.whose == Whose::Back {
-            return None;
-        }
         let last = self.told.iter().rposition(|told| told.recorded.whose == Whose::Run)?;
-        let others = self.told[last + 1..].iter().filter(|told| told.recorded.whose == Whose::Other);
-        let later = others.map(|told| LaterChange {
+        let since = &self.told[last + 1..];
+        if since.iter().any(|told| told.recorded.whose == Whose::Back) {
+            return None; // what others have made of it after that is theirs
+        }
+        let later = since.iter().take(limits::LATER_CHANGES).map(|told| LaterChange {
             entity: entity.clone(),
             field: name.to_string(),
             event: name_of(told.recorded.event),

@@ -11,6 +11,7 @@ use super::share::Share;
 use super::world::{World, WorldError};
 use super::{Rule, RuleSet, Run};
 use crate::Digest;
+use crate::entity::UPDATE_SOURCE;
 use crate::event::{EntityRef, Event};
 use crate::limits;
 use crate::query::Committed;
@@ -198,7 +199,7 @@ impl Evaluator {
     /// Looks at one rule for one subject. A condition that cannot be told is told as a failure once, until it can be again.
     fn subject<'f>(&mut self, firing: Firing<'f>) -> Option<Look<'f>> {
         let (rule, event) = (firing.rule, firing.committed.event);
-        let undoes = event.metadata.contains_key(UNDO);
+        let undoes = event.source == UPDATE_SOURCE && event.metadata.contains_key(UNDO);
         let rises = match rule.condition() {
             None => true,
             Some(condition) => {
@@ -207,7 +208,9 @@ impl Evaluator {
                     Ok(holds) => self.moves(rule, firing.subject, holds),
                     Err(error) => {
                         let edge = self.known.edges.entry(rule.name().to_string()).or_insert_with(|| Edge::of(rule));
-                        let is_new = edge.failing.insert(firing.subject.cloned());
+                        // Of further ones it is not told, so that what is kept has an end.
+                        let has_room = edge.failing.len() < limits::RULE_SUBJECTS;
+                        let is_new = has_room && edge.failing.insert(firing.subject.cloned());
                         return is_new.then(|| Look::Fails(Box::new(firing.failed(format!("when: {error}")))));
                     }
                 }

@@ -26,7 +26,7 @@ mod undo;
 mod world;
 
 pub use crate::query::Committed;
-pub use acts::{RULE_SOURCE, RUN, UNDO};
+pub use acts::{RULE_SOURCE, RUN, RUNS_METADATA, UNDO};
 pub use carry_back::{RULE_UNDONE, UndoHandler, UndoNoted, UndoProgress};
 pub use carry_out::{ActEnded, BACK, Back, RULE_RAN, RunHandler, RunNoted, RunProgress};
 pub use changed::{Changed, PutBack, Recorded, Replaced, Whose, changed};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::acts::RULE_SOURCE;
+use super::acts::{RULE_SOURCE, RUNS_METADATA};
 use super::draft::{ActDraft, CallDraft, EmitDraft, EntityDraft, Plain, StartDraft, ThingDraft};
 use super::fault::{Fault, Faults, Step};
 use super::template::Template;
@@ -14,7 +14,7 @@ const NOTIFICATION: &str = "orchestration.notification.requested";
 /// Under which name an event that begins a workflow names it.
 const WORKFLOW: &str = "workflow";
 /// Names of metadata that are the runtime's: see `acts.rs`.
-pub(super) const TAKEN: [&str; 3] = ["run", "undo", WORKFLOW];
+pub(super) const TAKEN: [&str; 4] = [RUNS_METADATA[0], RUNS_METADATA[1], RUNS_METADATA[2], WORKFLOW];
 
 /// Which workflow an event that a rule has gone out is to begin, if it is to begin one.
 pub fn workflow_to_begin(event: &Event) -> Option<&str> {

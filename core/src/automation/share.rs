@@ -3,12 +3,12 @@
 
 use super::acts::{Firing, RULE_SOURCE};
 use super::plan::Doing;
-use crate::entity::UPDATE_SOURCE;
+use crate::entity::{OfUpdate, UPDATE_SOURCE};
 use crate::event::Event;
 use crate::limits;
 
 /// Under which name the metadata of what rules have go out holds how much may still come of it.
-const SHARE: &str = "run_share";
+pub(super) const SHARE: &str = "run_share";
 
 /// How much may come of each thing that is done.
 #[derive(Clone, Copy, Debug)]
@@ -38,14 +38,15 @@ impl Share {
     }
 }
 
-/// What may come of an event: of one from outside, all.
+/// What may come of an event: of one from outside, all. The events of an update have what it had together.
 fn whole(event: &Event) -> usize {
     let is_of_rules = event.source == RULE_SOURCE || event.source == UPDATE_SOURCE;
-    let told = event.metadata.get(SHARE).filter(|_| is_of_rules).and_then(|told| told.parse().ok());
-    told.map_or(limits::RULE_EVENTS, |told: usize| told.min(limits::RULE_EVENTS))
+    let told = event.metadata.get(SHARE).filter(|_| is_of_rules).and_then(|told| told.parse::<usize>().ok());
+    let events = OfUpdate::read(event).map_or(1, |update| update.events.max(1) as usize);
+    told.map_or(limits::RULE_EVENTS, |told| told.min(limits::RULE_EVENTS) / events)
 }
 
-/// How many events come of it at most, or one call.
+/// Its parts: one, and of an update its fields.
 fn weight(doing: &Doing) -> usize {
     match doing {
         Doing::Emit(_) | Doing::Call { .. } => 1,

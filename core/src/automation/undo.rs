@@ -16,8 +16,10 @@ pub struct UndoAsk<'a> {
     pub run: &'a str,
     /// Whether there is such a run.
     pub is_known: bool,
-    /// Whether it was undone already.
+    /// Whether an undo of it was done.
     pub is_undone: bool,
+    /// Where an event of the run, or of an undo of it, waits: for its time, or for a person.
+    pub waits: Option<u64>,
     /// Which attempt at it, from 1.
     pub attempt: u32,
     /// A person.
@@ -87,6 +89,16 @@ pub enum UndoRefusal {
         /// The id.
         run: String,
     },
+    /// One of its events, or of an undo of it, is neither processed nor discarded: what comes of it is not known yet.
+    #[error(
+        "an event of the run '{run}', or of an undo of it, waits at position {position}: let it go on, or reject it, first"
+    )]
+    Waits {
+        /// The id.
+        run: String,
+        /// Where the event is.
+        position: u64,
+    },
     /// Later changes lie on top.
     #[error("later changes lie on top: {}", listed(.0))]
     Later(Vec<LaterChange>),
@@ -115,11 +127,14 @@ pub fn undo(ask: &UndoAsk<'_>, changed: &[Changed]) -> Result<Undo, UndoRefusal>
     if !ask.is_known {
         return Err(UndoRefusal::Unknown { run: run() });
     }
-    if ask.is_undone {
-        return Err(UndoRefusal::Undone { run: run() });
+    if let Some(position) = ask.waits {
+        return Err(UndoRefusal::Waits { run: run(), position });
     }
-    if changed.is_empty() {
-        return Err(UndoRefusal::Nothing { run: run() });
+    // One that was done, but whose events a policy or a person has discarded, has put nothing back.
+    match (changed.is_empty(), ask.is_undone) {
+        (true, true) => return Err(UndoRefusal::Undone { run: run() }),
+        (true, false) => return Err(UndoRefusal::Nothing { run: run() }),
+        (false, _) => {}
     }
     let later: Vec<LaterChange> = changed.iter().flat_map(Changed::later).collect();
     if !later.is_empty() && !ask.force {

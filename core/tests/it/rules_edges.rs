@@ -105,7 +105,7 @@ fn without_a_subject_each_match_fires_and_without_a_condition_too() {
 fn an_undo_moves_the_edge_and_fires_nothing() {
     let mut fed = Fed::file(SPRINTS);
     fed.fires(created("1", "S"));
-    let undone = |after: &str| status("1", after).metadata("undo", "some run");
+    let undone = |after: &str| status("1", after).source("regie:update").metadata("undo", "some run");
     assert_eq!(fed.fires(undone("completed")), []);
     assert_eq!(fed.fires(status("1", "completed")), [], "it holds since the undo");
     assert_eq!(fed.fires(undone("pending")), []);

@@ -36,7 +36,7 @@ fn traced(events: impl IntoIterator<Item = EventBuilder>) -> Option<Changed> {
 
 fn ask() -> UndoAsk<'static> {
     static BY: std::sync::LazyLock<Principal> = std::sync::LazyLock::new(|| Principal::user("ana"));
-    UndoAsk { run: "R", is_known: true, is_undone: false, attempt: 1, by: &BY, why: "wrong", force: false }
+    UndoAsk { run: "R", is_known: true, is_undone: false, waits: None, attempt: 1, by: &BY, why: "wrong", force: false }
 }
 
 fn undone(force: bool, events: impl IntoIterator<Item = EventBuilder>) -> Result<Undo, UndoRefusal> {
@@ -124,6 +124,24 @@ fn what_an_attempt_before_has_put_back_is_left_alone() {
     assert_ne!(first.updates[0].id, undo.updates[0].id, "each attempt has ids of its own");
     let all = [of_run(task("x", "1").change("n", 1, 2)), back()];
     assert_eq!(undone(false, all), Err(UndoRefusal::Nothing { run: "R".into() }));
+}
+
+#[test]
+fn what_others_make_of_a_field_after_it_was_put_back_is_theirs() {
+    let back = task("updated", "1").change("n", 2, 1).metadata("undo", "R");
+    let theirs = task("updated", "1").change("n", 1, 7);
+    let events = [of_run(task("x", "1").change("n", 1, 2).change("m", 1, 2)), back, theirs];
+    assert_eq!(puts(&undone(false, events.clone()).unwrap()), [("m", "1", Some("2"))]);
+    assert_eq!(puts(&undone(true, events).unwrap()), [("m", "1", None)]);
+}
+
+#[test]
+fn what_waits_is_to_be_decided_first_and_what_came_to_nothing_can_be_asked_for_again() {
+    let story = || traced([of_run(change("open", "blocked"))]);
+    let waits = undo(&UndoAsk { waits: Some(7), ..ask() }, story().as_slice()).unwrap_err();
+    assert!(waits.to_string().contains("waits at position 7"), "{waits}");
+    let again = undo(&UndoAsk { is_undone: true, attempt: 2, ..ask() }, story().as_slice()).unwrap();
+    assert_eq!((again.attempt, puts(&again)), (2, vec![("status", "\"open\"", Some("\"blocked\""))]));
 }
 
 #[test]

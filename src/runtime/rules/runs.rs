@@ -143,14 +143,16 @@ pub(super) struct Attempt {
     pub(super) records: Vec<StoredRecord>,
 }
 
-/// The undos of a run, in order: each but the last has failed.
+/// The undos of a run, in order: each but the last has failed, or what it had go out was discarded.
 pub(super) fn attempts(reader: &mut Reader, run: &str) -> Result<Vec<Attempt>, StoreError> {
     let mut all = Vec::new();
     for attempt in 1.. {
         let records = reader.load(&undo_correlation(run, attempt), 0)?;
         let Some(first) = records.first() else { break };
         let (at, position) = (first.record.at, first.position);
-        let Some(undo) = received(&first.record).and_then(|event| event.event().payload.to().ok()) else { break };
+        let undo = received(&first.record).and_then(|event| event.event().payload.to().ok());
+        let unread = || StoreError::Damaged { why: format!("position {position}: the undo of a run cannot be read") };
+        let undo = undo.ok_or_else(unread)?;
         all.push(Attempt { undo, state: state_of(&records), at, position, records });
     }
     Ok(all)

@@ -203,17 +203,18 @@ fn planned(
     if let Some(under_way) = last.filter(|last| last.state == RunState::UnderWay) {
         return Ok(Ok(Next::Wait(undo_correlation(&wanted.run, under_way.undo.attempt))));
     }
-    let changed = traced(reader, &wanted.run, catalogue)?;
+    let traced = traced(reader, &wanted.run, catalogue)?;
     let ask = UndoAsk {
         run: &wanted.run,
-        is_known: changed.is_some(),
+        is_known: traced.is_some(),
         is_undone: last.is_some_and(|last| last.state == RunState::Done),
+        waits: traced.as_ref().and_then(|traced| traced.waits),
         attempt: u32::try_from(attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
         by: &wanted.by,
         why: &wanted.why,
         force: wanted.force,
     };
-    Ok(undo(&ask, &changed.unwrap_or_default()).map(Next::Undo))
+    Ok(undo(&ask, &traced.unwrap_or_default().changed).map(Next::Undo))
 }
 
 /// What became of an attempt that is over.

@@ -123,7 +123,16 @@ impl World {
         let is_undone = last == Some(Came::Done) || last.is_some() && self.four.has(Bug::TakesTriedForUndone);
         let attempt = attempts.len() as u32 + 1;
         let by = Principal::user("eva");
-        let ask = UndoAsk { run, is_known: changed.is_some(), is_undone, attempt, by: &by, why: "eva says so", force };
+        let ask = UndoAsk {
+            run,
+            is_known: changed.is_some(),
+            is_undone,
+            waits: None,
+            attempt,
+            by: &by,
+            why: "eva says so",
+            force,
+        };
         undo(&ask, &changed.unwrap_or_default()).map(Next::Undo)
     }
 }

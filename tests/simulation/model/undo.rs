@@ -158,7 +158,7 @@ impl Model {
             None => Verdict::Unknown,
             Some(own) if own.does_something() && own.came().is_none() => Verdict::UnderWay,
             Some(_) if last == Some(None) => Verdict::UnderWay,
-            Some(_) if last == Some(Some(false)) => Verdict::UndoneBefore,
+            Some(_) if changed.is_empty() && last == Some(Some(false)) => Verdict::UndoneBefore,
             Some(_) if changed.is_empty() => Verdict::Nothing,
             Some(_) if later > 0 && !force => Verdict::Later(later),
             Some(_) => Verdict::Undone,
