@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{Either, select};
 use regie_actors::refused::Reason;
 use regie_actors::traced::{sent, traced};
 use regie_actors::updated::received;
@@ -19,7 +21,7 @@ use super::runs::{Attempt, RunState, attempts, state_of};
 use crate::Handle;
 use crate::runtime::Waited;
 
-/// How long a run, or its undo, that is still under way is waited for.
+/// How long a run, or its undo, that is still under way is waited for, and the rules that have not looked at all yet.
 const OVER: Duration = Duration::from_secs(10);
 
 /// Why a run was not put back.
@@ -109,7 +111,7 @@ impl Handle {
         }
         let wanted = Wanted { run: run.to_string(), by, why: why.to_string(), force };
         loop {
-            self.rules_looked().await;
+            self.looked(&wanted.run).await?;
             let undo = match self.read(&wanted, planned).await?? {
                 Next::Wait(correlation) => {
                     self.over(correlation).await?;
@@ -128,6 +130,18 @@ impl Handle {
             self.over(correlation).await?;
             let attempt = undo.attempt;
             return self.read(&wanted, move |reader, wanted, _| ended(reader, wanted, attempt)).await?;
+        }
+    }
+
+    /// Waits until the rules have looked at all that is committed, so that the run is there if it is to be.
+    async fn looked(&self, run: &str) -> Result<(), UndoError> {
+        let asleep = self.core.pool.spawn(self.core.clock.sleep(OVER));
+        match select(self.rules_looked().boxed(), asleep).await {
+            Either::Left(((), asleep)) => {
+                asleep.abort();
+                Ok(())
+            }
+            Either::Right(_) => Err(UndoError::UnderWay { correlation: run_correlation(run) }),
         }
     }
 
