@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regie_core::automation::{BACK, Changed, Recorded, Whose, changed, run_correlation, undo_correlation};
-use regie_core::entity::OfUpdate;
-use regie_core::event::{Catalogue, EntityRef, LifeState};
-use regie_core::workflow::{EffectEnd, Fact};
+use regie_core::automation::{
+    BACK, Changed, RULE_SOURCE, RUN, Recorded, UNDO, Whose, changed, run_correlation, undo_correlation,
+};
+use regie_core::entity::{OfUpdate, UPDATE_SOURCE};
+use regie_core::event::{Catalogue, EntityRef, Event, LifeState};
+use regie_core::workflow::{Effect, EffectEnd, Fact};
 use regie_journal::{Reader, StoreError, StoredRecord};
 
 use crate::updated::received;
@@ -39,7 +41,7 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
         }
         whose.note(reader, &ended(&records), Whose::Back)?;
     }
-    let mut found = Traced::default();
+    let (mut found, mut others) = (Traced::default(), BTreeMap::new());
     for entity in &whose.entities {
         let mut events = Vec::new();
         for stored in reader.touches_after(entity, 0)? {
@@ -47,8 +49,11 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
             if !is_over && whose.by_position.contains_key(&stored.position) {
                 found.waits = found.waits.or(Some(stored.position));
             }
-            // What is discarded changed nothing, and what waits nothing yet.
-            if stored.state == LifeState::Processed && stored.incoming.event().entity.as_ref() == Some(entity) {
+            // What is discarded changed nothing, and what waits nothing yet; and what another run has done that is put back
+            // itself is as good as not done.
+            let counts =
+                stored.state == LifeState::Processed && stored.incoming.event().entity.as_ref() == Some(entity);
+            if counts && !is_void(reader, run, stored.incoming.event(), &mut others)? {
                 // What there is no way up for is told as it came: it was taken so.
                 let event = catalogue.bring_up_shared(stored.incoming.shared());
                 events.push((event.unwrap_or_else(|_| stored.incoming.shared()), stored.position));
@@ -62,6 +67,26 @@ pub fn traced(reader: &mut Reader, run: &str, catalogue: &Catalogue) -> Result<O
         found.changed.extend(changed(entity, told));
     }
     Ok(Some(found))
+}
+
+/// Whether an event is of another run that puts back what it did, or of what does that.
+fn is_void(
+    reader: &mut Reader,
+    run: &str,
+    event: &Event,
+    known: &mut BTreeMap<String, bool>,
+) -> Result<bool, StoreError> {
+    let is_own = event.source == UPDATE_SOURCE || event.source == RULE_SOURCE;
+    let of = event.metadata.get(RUN).or_else(|| event.metadata.get(UNDO)).filter(|of| is_own && *of != run);
+    let Some(of) = of else { return Ok(false) };
+    if let Some(is_void) = known.get(of) {
+        return Ok(*is_void);
+    }
+    let records = reader.load(&run_correlation(of), 0)?;
+    let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
+    let is_void = facts.any(|fact| matches!(fact, Fact::Owes { effect: Effect::Trace, .. }));
+    known.insert(of.clone(), is_void);
+    Ok(is_void)
 }
 
 /// The positions of the events that the ends of a correlation's effects tell of, in order.

@@ -5,12 +5,12 @@ pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     within(1 + given.chars().count() / 3, given, names)
 }
 
-/// The same where the name may well be one of its own: two slips of the finger at most, one in a short name, and none in a very
+/// The same where the name may well be one of its own: two slips of the finger at most, one in a name of less than eight, and none in a very
 /// short one.
 pub fn slip<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     match given.chars().count() {
         0..3 => None,
-        3..6 => within(1, given, names),
+        3..8 => within(1, given, names),
         _ => within(2, given, names),
     }
 }

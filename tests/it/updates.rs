@@ -260,6 +260,10 @@ fn what_an_event_claims_of_a_checked_entity_must_be_so() {
         // Two in one turn: the second claims what the first has made so.
         let pair = stage.handle.submit_batch(vec![moved("2", 10, 20), moved("3", 20, 30), moved("4", 10, 40)]).await;
         assert_eq!(pair.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
+        let late = event("account.moved", "account/a", "late").entity(EntityRef::new("account", "a"));
+        let late = late.change("balance", 30, 50).timestamp(at(-9_000)).build().unwrap();
+        let refused = stage.handle.submit(late).await.unwrap_err();
+        assert!(refused.reason.to_string().contains("/timestamp"), "{}", refused.reason);
         let elsewhere =
             event("account.moved", "c", "5").entity(EntityRef::new("account", "a")).change("balance", 30, 1);
         let refused = stage.handle.submit(elsewhere.build().unwrap()).await.unwrap_err();

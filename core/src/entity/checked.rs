@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Json;
+use super::LatestFields;
 use crate::event::{Breach, Catalogue, EntityRef, Event, escaped, shown};
+use crate::{Json, Timestamp};
 
 /// Whether an event may be taken only if what it claims of its entity is so.
 pub fn is_checked(event: &Event, catalogue: &Catalogue) -> bool {
@@ -23,6 +24,20 @@ pub fn check_claims(event: &Event, fields: &BTreeMap<String, Json>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Holds when such an event happened against when its entity's fields were told last: an older one would change nothing.
+///
+/// # Errors
+/// If a field of its changes was told later. One without a timestamp is of now.
+pub fn check_order(event: &Event, fields: &LatestFields) -> Result<(), Breach> {
+    let told = event.changes.keys().filter_map(|field| fields.told_at(field)).max();
+    match told.filter(|told| Timestamp::MIN < event.timestamp && event.timestamp < *told) {
+        None => Ok(()),
+        Some(told) => {
+            Err(Breach::new(&event.kind, "/timestamp", format!("{told} or later"), event.timestamp.to_string()))
+        }
+    }
 }
 
 /// Whether such an event is in the one correlation that its entity has.

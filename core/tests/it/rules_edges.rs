@@ -231,7 +231,7 @@ fn event(step: &Step, nth: usize) -> Incoming {
             .entity(sprint(&of.to_string()))
             .related(EntityRef::new("task", &id)),
     };
-    let event = if step.undo { event.metadata("undo", "r") } else { event };
+    let event = if step.undo { event.source("regie:update").metadata("undo", "r") } else { event };
     event.id(nth.to_string()).timestamp(at(step.at)).build().unwrap()
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use regie_actors::processed::ProcessedEvents;
+use regie_actors::updated::received;
 use regie_core::automation::{DryRun, Evaluator, RuleSet, dry_run as tried};
 use regie_core::entity::{Update, plan};
 use regie_core::event::{Catalogue, Incoming};
@@ -20,6 +21,7 @@ use crate::cli::policy::history;
 use crate::cli::screen::{Screen, Tone, counted, plain};
 use crate::cli::table::{Column, Table};
 use crate::config::Settings;
+use crate::runtime::{Whence, may_enter};
 
 /// Turns of the journal that are taken in at once.
 const PORTION: usize = 1_024;
@@ -42,7 +44,7 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
         None => Evaluator::new(meant(&settings, None)?.0),
     };
     let unreadable = history::of_files(&args.events, &mut |event, _| events.push(event.clone()))?;
-    let (events, known) = new_ones(events, journal.as_mut())?;
+    let (events, known, refused) = new_ones(events, journal.as_mut(), &catalogue)?;
     let updates = |update: &Update, fields: &BTreeMap<String, Json>, at: Timestamp| {
         plan(update, fields, &catalogue, at).map_err(|unfit| unfit.to_string())
     };
@@ -50,12 +52,15 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
     let told = tried(&evaluator, come, &updates);
     let mut screen = Screen::stdout();
     if args.common.json {
+        let lines = refused.iter().map(|why| json!({ "refused": { "event": why } }));
+        lines.into_iter().try_for_each(|line| writeln!(screen, "{line}"))?;
         print_json(&mut screen, &told)?;
     } else {
         print(&mut screen, &told, events.len(), known)?;
+        refused.iter().try_for_each(|why| writeln!(screen, "refused: {}", plain(why)))?;
     }
     screen.finish()?;
-    Ok(if unreadable > 0 { Exit::Partly } else { Exit::Done })
+    Ok(if unreadable > 0 || !refused.is_empty() { Exit::Partly } else { Exit::Done })
 }
 
 /// The rules with all that the journal holds, as if they had been in force from its beginning.
@@ -73,17 +78,35 @@ fn learnt(readers: &Readers, set: RuleSet, catalogue: &Catalogue) -> Result<Eval
     Ok(evaluator)
 }
 
-/// Those that the journal does not know, and how many it does.
-fn new_ones(events: Vec<Incoming>, reader: Option<&mut Reader>) -> Result<(Vec<Incoming>, usize), Failure> {
-    let Some(reader) = reader else { return Ok((events, 0)) };
-    let (mut new, mut known) = (Vec::with_capacity(events.len()), 0);
+/// Those that would come in, how many the journal knows, and what would be refused of the others.
+fn new_ones(
+    events: Vec<Incoming>,
+    mut reader: Option<&mut Reader>,
+    catalogue: &Catalogue,
+) -> Result<(Vec<Incoming>, usize, Vec<String>), Failure> {
+    let (mut new, mut known, mut refused) = (Vec::with_capacity(events.len()), 0, Vec::new());
     for event in events {
+        let name = format!("{} of {}", event.event().id, event.event().correlation_id);
+        if let Err(why) = may_enter(event.event(), Whence::File, catalogue) {
+            refused.push(format!("{name}: {why}"));
+            continue;
+        }
+        let Some(reader) = reader.as_deref_mut() else {
+            new.push(event);
+            continue;
+        };
         match reader.find(&event.event().correlation_id, event.identity())? {
-            Some(_) => known += 1,
             None => new.push(event),
+            Some(position) => {
+                let stored = reader.record(position)?.and_then(|stored| received(&stored.record));
+                match stored.is_some_and(|stored| stored.digest() == event.digest()) {
+                    true => known += 1,
+                    false => refused.push(format!("{name}: its id was used before with other content")),
+                }
+            }
         }
     }
-    Ok((new, known))
+    Ok((new, known, refused))
 }
 
 fn print_json(out: &mut dyn Write, told: &DryRun) -> io::Result<()> {

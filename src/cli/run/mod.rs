@@ -9,6 +9,7 @@ mod lines;
 pub(in crate::cli) mod progress;
 mod reload;
 mod report;
+mod rules;
 mod signal;
 mod summary;
 mod tally;
@@ -141,9 +142,11 @@ async fn take(
         reader = handle.readers().open_alone()?;
     }
     let left = deferred::left(&mut reader)?;
+    let rules = rules::ran(&handle).await.unwrap_or_default();
     drop(reader);
     runtime.shutdown().await;
-    Ok(Report::of(Ran { args, settings, tally, stop, elapsed, timers_fired, counts, head_before, head, left, notes }))
+    let ran = Ran { args, settings, tally, stop, elapsed, timers_fired, counts, head_before, head, left, rules, notes };
+    Ok(Report::of(ran))
 }
 
 /// Lets everything come to its end: timers too, if that was asked for. Gives how many of them ran.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::deferred::{Deferred, Left};
 use super::drive::Stop;
+use super::rules::RulesRan;
 use super::tally::{Example, Latency, Tally, Trouble};
 use crate::Metrics;
 use crate::cli::args::RunArgs;
@@ -42,6 +43,8 @@ pub(super) struct Report {
     pub(super) turns: u64,
     pub(super) commits: u64,
     pub(super) restarts: u64,
+    /// What the rules did.
+    pub(super) rules: RulesRan,
     pub(super) timers_fired: u64,
     pub(super) elapsed_ms: u64,
     pub(super) events_per_second: f64,
@@ -82,6 +85,7 @@ pub(super) struct Ran<'a> {
     pub(super) head_before: Head,
     pub(super) head: Head,
     pub(super) left: Left,
+    pub(super) rules: RulesRan,
     pub(super) notes: Vec<String>,
 }
 
@@ -111,6 +115,7 @@ impl Report {
             turns: counts.turns,
             commits: counts.commits,
             restarts: counts.restarts,
+            rules: ran.rules,
             timers_fired: ran.timers_fired,
             elapsed_ms: u64::try_from(ran.elapsed.as_millis()).unwrap_or(u64::MAX),
             events_per_second: taken as f64 / ran.elapsed.as_secs_f64().max(1e-6),

@@ -105,6 +105,7 @@ impl Page<'_> {
         let restarts = counted(report.restarts, "restart");
         let turns = counted(report.turns, "turn");
         self.labelled("", &format!("{turns} in {}, {restarts}", counted(report.commits, "commit")))?;
+        self.rules()?;
         if report.timers_fired > 0 {
             self.labelled("", &format!("{} ran out", counted(report.timers_fired, "timer")))?;
         }
@@ -115,6 +116,20 @@ impl Page<'_> {
             "Answers",
             &format!("p50 {}, p99 {}, at most {}", millis(latency.p50), millis(latency.p99), millis(latency.max)),
         )
+    }
+
+    fn rules(&mut self) -> io::Result<()> {
+        let rules = &self.report.rules;
+        if rules.runs > 0 {
+            let some =
+                |count: u64, what: &str| if count > 0 { format!(", {} {what}", grouped(count)) } else { String::new() };
+            let (failed, under_way) = (some(rules.failed, "failed"), some(rules.under_way, "under way"));
+            self.labelled("Rules", &format!("{}{failed}{under_way}", counted(rules.runs, "run")))?;
+        }
+        match &rules.trouble {
+            Some(trouble) => self.labelled(if rules.runs > 0 { "" } else { "Rules" }, &plain(trouble)),
+            None => Ok(()),
+        }
     }
 
     fn deferred(&mut self) -> io::Result<()> {

@@ -39,6 +39,12 @@ impl Handle {
         Ok(())
     }
 
+    /// How many runs were recorded since the start, and what of an event the rules could not take in last, with its position.
+    pub fn rules_told(&self) -> (u64, Option<(u64, String)>) {
+        let view = &self.core.automation_view;
+        (view.runs(), view.last_trouble())
+    }
+
     /// Whether a rule watches for such an event: in event time it enters when those before are answered, and what rules make
     /// of it is done before the next one enters.
     pub(super) fn rules_watch(&self, event: &Event) -> bool {

@@ -92,6 +92,28 @@ fn a_run_that_fails_leaves_what_others_have_changed_since_and_says_so() {
     }
 }
 
+/// Each writes over the one before, and all are put back: in whatever order, no value of theirs stays.
+#[test]
+fn of_runs_that_fail_one_over_the_other_nothing_stays() {
+    within(async {
+        let stage = refusing("update = { flagged = \"${event.id}\" }").await;
+        stage.handle.update(update().set("flagged", "no")).await.unwrap();
+        for nth in ["1", "2", "3"] {
+            let staged = event("order.staged", "order/1", nth).entity(order()).change("stage", (), nth);
+            stage.submit(staged).await;
+            stage.settle().await;
+        }
+        for _ in 0..6 {
+            stage.advance(Duration::from_secs(10)).await;
+        }
+        let states: Vec<RunState> = runs(&stage.handle).await.into_iter().map(|report| report.state).collect();
+        assert!(states.len() == 3 && states.iter().all(|it| matches!(it, RunState::Failed { .. })), "{states:?}");
+        let state = stage.handle.state(&order(), None).await.unwrap().unwrap();
+        assert_eq!(state.fields["flagged"].text(), "\"no\"");
+        stage.close().await;
+    });
+}
+
 async fn undo(stage: &Stage, run: &str, force: bool) -> Result<UndoneRun, UndoError> {
     stage.handle.undo(run, Principal::user("bo"), "wrong", force).await
 }

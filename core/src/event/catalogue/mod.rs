@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::Json;
 use crate::entity::Relation;
 use crate::event::Pattern;
+use crate::event::is_own_kind;
 pub use breach::Breach;
 pub(crate) use breach::{escaped, shown};
 pub use event_type::EventType;
@@ -160,6 +161,9 @@ impl Catalogue {
         let pattern = Pattern::parse(&it.name).map_err(|error| ("name", error.to_string()))?;
         if !pattern.is_literal() {
             return Err(("name", "a type has no wildcards".into()));
+        }
+        if is_own_kind(&it.name) {
+            return Err(("name", "types that begin with 'regie.' are the runtime's own".into()));
         }
         if it.version == 0 {
             return Err(("version", "versions count from 1".into()));
