@@ -120,14 +120,17 @@ impl World {
             return Ok(Next::Wait);
         }
         let changed = self.traced(run);
-        let is_undone = last == Some(Came::Done) || last.is_some() && self.four.has(Bug::TakesTriedForUndone);
+        if last.is_some() && self.four.has(Bug::TakesTriedForUndone) {
+            return Err(UndoRefusal::Undone { run: run.to_string() });
+        }
+        let is_undone = last == Some(Came::Done);
         let attempt = attempts.len() as u32 + 1;
         let by = Principal::user("eva");
         let ask = UndoAsk {
             run,
             is_known: changed.is_some(),
             is_undone,
-            waits: None,
+            waits: None, // who asks while something waits asks again here: more attempts are tried so
             attempt,
             by: &by,
             why: "eva says so",
