@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use regie_actors::updated::received;
 use regie_core::Timestamp;
-use regie_core::automation::{Run, Undo, run_correlation, run_of, undo_correlation};
-use regie_core::event::{CorrelationId, Pattern, PatternError, Principal};
+use regie_core::automation::{Run, Undo, run_correlation, undo_correlation};
+use regie_core::event::{Pattern, PatternError, Principal};
 use regie_core::query::{Filter, Order};
 use regie_core::workflow::{Fact, RunEnd};
 use regie_journal::{Reader, StoreError, StoredRecord};
@@ -122,8 +122,11 @@ fn told<'f>(facts: impl Iterator<Item = &'f Fact>) -> RunState {
 /// # Errors
 /// If the journal cannot be read.
 #[cfg(feature = "cli")]
-pub(crate) fn undone_in(reader: &mut Reader, correlation: &CorrelationId) -> Result<Option<Undone>, StoreError> {
-    run_of(correlation).map_or(Ok(None), |run| undone(reader, run))
+pub(crate) fn undone_in(
+    reader: &mut Reader,
+    correlation: &regie_core::event::CorrelationId,
+) -> Result<Option<Undone>, StoreError> {
+    regie_core::automation::run_of(correlation).map_or(Ok(None), |run| undone(reader, run))
 }
 
 /// Who put a run back, if somebody did.
