@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regie_actors::refused::Reason;
-use regie_actors::workflow::{Body, read_entity, read_state};
+use regie_actors::workflow::{Body, read_entity, read_fields};
 use regie_core::entity::{check_claims, is_checked};
 use regie_core::event::{Breach, Catalogue, Event, Incoming, LifeState};
 use regie_core::governance::{Ask, AskId, Judgement, PolicySet, Preliminary, Seen, Verdict, workflow_seen};
@@ -75,8 +75,7 @@ fn unfounded(reader: &mut Reader, event: &Event, catalogue: &Catalogue) -> Resul
     let (true, Some(entity)) = (is_checked(event, catalogue), &event.entity) else { return Ok(None) };
     // What there is no way up for was refused before.
     let Ok(event) = catalogue.bring_up(event) else { return Ok(None) };
-    let fields = read_state(reader, entity, None, catalogue)?.unwrap_or_default().fields;
-    Ok(check_claims(&event, &fields).err())
+    Ok(check_claims(&event, &read_fields(reader, entity, catalogue)?).err())
 }
 
 /// What can be told of an event by its journal, if there is one, and by the policies without state.

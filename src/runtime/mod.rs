@@ -25,7 +25,7 @@ pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
 #[cfg(feature = "cli")]
 pub(crate) use rules::undone_in;
-pub use rules::{RunReport, RunState, UndoError, Undone, UndoneRun, runs};
+pub use rules::{AutomationView, RunReport, RunState, UndoError, Undone, UndoneRun, runs};
 pub use time::Drained;
 pub use update::{UpdateResult, UpdateStatus};
 pub use wait::{Ending, StepOutput, Waited};

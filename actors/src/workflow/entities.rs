@@ -73,6 +73,15 @@ pub fn read_entity(reader: &mut Reader, entity: &EntityRef, catalogue: &Catalogu
     Ok(folded.map_or(Json::null(), |folded| folded.seen(entity)))
 }
 
+/// What is told of an entity's fields, by all that the index covers.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn read_fields(reader: &mut Reader, entity: &EntityRef, catalogue: &Catalogue) -> Result<LatestFields, StoreError> {
+    let folded = Folded::read(reader, entity, None, catalogue)?;
+    Ok(folded.map(|folded| folded.fields.clone()).unwrap_or_default())
+}
+
 impl Folded {
     /// As conditions see it.
     pub(super) fn seen(&self, entity: &EntityRef) -> Json {

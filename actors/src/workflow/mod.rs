@@ -23,7 +23,7 @@ use regie_journal::{Reader, Snapshot, StoreError, Tip};
 use tracing::Instrument;
 
 use crate::faults::FaultPoint;
-pub use entities::{Entities, Touch, read_entity, read_state, touches};
+pub use entities::{Entities, Touch, read_entity, read_fields, read_state, touches};
 use messages::Lifeline;
 pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use regie_core::entity::{
-    Found, LatestFields, OfUpdate, UPDATE_SOURCE, Update, check_claims, check_order, digest, event_id, is_checked,
-    read_until, refused_type,
+    Found, LatestFields, OfUpdate, UPDATE_SOURCE, Update, check_claims, digest, event_id, is_checked, read_until,
+    refused_type,
 };
 use regie_core::event::{EntityRef, Identity, Incoming, LifeState};
 use regie_core::workflow::{Command, emitted, expand};
@@ -196,8 +196,7 @@ impl Taking {
         let Ok(event) = catalogue.bring_up_shared(event.shared()) else { return Ok(false) };
         let Some(entity) = &event.entity else { return Ok(false) };
         let (fields, _) = self.fields(entity).await?;
-        let checked = check_claims(&event, &fields.values()).and_then(|()| check_order(&event, &fields));
-        let Err(breach) = checked else { return Ok(false) };
+        let Err(breach) = check_claims(&event, &fields) else { return Ok(false) };
         self.tell(item, Outcome::Refused(Reason::Breach(breach)));
         Ok(true)
     }

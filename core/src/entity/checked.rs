@@ -1,7 +1,5 @@
 //! Entities that are checked: what an event says was there before must be there.
 
-use std::collections::BTreeMap;
-
 use super::LatestFields;
 use crate::event::{Breach, Catalogue, EntityRef, Event, escaped, shown};
 use crate::{Json, Timestamp};
@@ -15,29 +13,21 @@ pub fn is_checked(event: &Event, catalogue: &Catalogue) -> bool {
 /// Holds such an event against its entity's fields.
 ///
 /// # Errors
-/// The first claim that does not fit. What was there before anything was told is not known, and may be claimed to be anything.
-pub fn check_claims(event: &Event, fields: &BTreeMap<String, Json>) -> Result<(), Breach> {
+/// The first claim that does not fit; what was there before anything was told is not known, and may be claimed to be anything.
+/// Or that a field was told later, so that the event would change nothing; one without a timestamp is of now.
+pub fn check_claims(event: &Event, fields: &LatestFields) -> Result<(), Breach> {
+    let has_time = event.timestamp > Timestamp::MIN;
     for (field, change) in &event.changes {
         if let Some(found) = fields.get(field).filter(|found| !found.same(&change.before)) {
             let pointer = format!("/changes/{}/before", escaped(field));
             return Err(Breach::new(&event.kind, pointer, shown(found.text()), shown(change.before.text())));
         }
-    }
-    Ok(())
-}
-
-/// Holds when such an event happened against when its entity's fields were told last: an older one would change nothing.
-///
-/// # Errors
-/// If a field of its changes was told later. One without a timestamp is of now.
-pub fn check_order(event: &Event, fields: &LatestFields) -> Result<(), Breach> {
-    let told = event.changes.keys().filter_map(|field| fields.told_at(field)).max();
-    match told.filter(|told| Timestamp::MIN < event.timestamp && event.timestamp < *told) {
-        None => Ok(()),
-        Some(told) => {
-            Err(Breach::new(&event.kind, "/timestamp", format!("{told} or later"), event.timestamp.to_string()))
+        if let Some(told) = fields.told_at(field).filter(|told| has_time && event.timestamp < *told) {
+            let (wanted, found) = (format!("{told} or later"), event.timestamp.to_string());
+            return Err(Breach::new(&event.kind, "/timestamp", wanted, found));
         }
     }
+    Ok(())
 }
 
 /// Whether such an event is in the one correlation that its entity has.

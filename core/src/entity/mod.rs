@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::{Json, Timestamp};
 
 pub(crate) use checked::check_place;
-pub use checked::{check_claims, check_order, is_checked};
+pub use checked::{check_claims, is_checked};
 pub use plan::{
     Found, OfUpdate, UPDATE_SOURCE, Unfit, check, digest, event_id, plan, plan_found, read_until, refusal, refused_type,
 };

@@ -1,6 +1,7 @@
 //! `regie rules dry-run`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use regie_actors::processed::ProcessedEvents;
@@ -10,6 +11,7 @@ use regie_core::entity::{Update, plan};
 use regie_core::event::{Catalogue, Incoming};
 use regie_core::{Json, Timestamp};
 use regie_journal::{Journal, Reader, Readers};
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::DryRunArgs;
@@ -52,12 +54,13 @@ pub(super) fn dry_run(args: &DryRunArgs) -> Result<Exit, Failure> {
     let told = tried(&evaluator, come, &updates);
     let mut screen = Screen::stdout();
     if args.common.json {
-        let lines = refused.iter().map(|why| json!({ "refused": { "event": why } }));
-        lines.into_iter().try_for_each(|line| writeln!(screen, "{line}"))?;
+        refused.iter().try_for_each(|refused| writeln!(screen, "{}", json!({ "refused": refused })))?;
         print_json(&mut screen, &told)?;
     } else {
         print(&mut screen, &told, events.len(), known)?;
-        refused.iter().try_for_each(|why| writeln!(screen, "refused: {}", plain(why)))?;
+        for RefusedEvent { event, correlation, why } in &refused {
+            writeln!(screen, "{}", plain(&format!("{event} of {correlation} would be refused: {why}")))?;
+        }
     }
     screen.finish()?;
     Ok(if unreadable > 0 || !refused.is_empty() { Exit::Partly } else { Exit::Done })
@@ -78,17 +81,31 @@ fn learnt(readers: &Readers, set: RuleSet, catalogue: &Catalogue) -> Result<Eval
     Ok(evaluator)
 }
 
+/// An event that would not come in.
+#[derive(Serialize)]
+struct RefusedEvent {
+    event: String,
+    correlation: String,
+    why: String,
+}
+
+impl RefusedEvent {
+    fn of(event: &Incoming, why: &dyn Display) -> Self {
+        let (event, why) = (event.event(), why.to_string());
+        Self { event: event.id.clone(), correlation: event.correlation_id.to_string(), why }
+    }
+}
+
 /// Those that would come in, how many the journal knows, and what would be refused of the others.
 fn new_ones(
     events: Vec<Incoming>,
     mut reader: Option<&mut Reader>,
     catalogue: &Catalogue,
-) -> Result<(Vec<Incoming>, usize, Vec<String>), Failure> {
+) -> Result<(Vec<Incoming>, usize, Vec<RefusedEvent>), Failure> {
     let (mut new, mut known, mut refused) = (Vec::with_capacity(events.len()), 0, Vec::new());
     for event in events {
-        let name = format!("{} of {}", event.event().id, event.event().correlation_id);
         if let Err(why) = may_enter(event.event(), Whence::File, catalogue) {
-            refused.push(format!("{name}: {why}"));
+            refused.push(RefusedEvent::of(&event, &why));
             continue;
         }
         let Some(reader) = reader.as_deref_mut() else {
@@ -101,7 +118,7 @@ fn new_ones(
                 let stored = reader.record(position)?.and_then(|stored| received(&stored.record));
                 match stored.is_some_and(|stored| stored.digest() == event.digest()) {
                     true => known += 1,
-                    false => refused.push(format!("{name}: its id was used before with other content")),
+                    false => refused.push(RefusedEvent::of(&event, &"its id was used before with other content")),
                 }
             }
         }

@@ -142,7 +142,7 @@ async fn take(
         reader = handle.readers().open_alone()?;
     }
     let left = deferred::left(&mut reader)?;
-    let rules = rules::ran(&handle).await.unwrap_or_default();
+    let rules = rules::ran(&mut reader, &handle.rules_view())?;
     drop(reader);
     runtime.shutdown().await;
     let ran = Ran { args, settings, tally, stop, elapsed, timers_fired, counts, head_before, head, left, rules, notes };

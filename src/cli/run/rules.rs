@@ -1,11 +1,10 @@
 //! What the rules did in a run.
 
 use regie_core::query::Order;
-use regie_journal::StoreError;
+use regie_journal::{Reader, StoreError};
 use serde::Serialize;
 
-use crate::Handle;
-use crate::runtime::RunState;
+use crate::runtime::{AutomationView, RunState, runs};
 
 /// Runs that are looked at one by one; of more it is told how many there are.
 const LOOKED_AT: u64 = 10_000;
@@ -21,15 +20,14 @@ pub(super) struct RulesRan {
 }
 
 /// Looks at those that were recorded since the start.
-pub(super) async fn ran(handle: &Handle) -> Result<RulesRan, StoreError> {
-    let (runs, trouble) = handle.rules_told();
-    let limit = usize::try_from(runs.min(LOOKED_AT)).unwrap_or(usize::MAX);
-    let newest = if limit > 0 { handle.runs(None, Some(limit), Order::Newest).await? } else { Vec::new() };
+pub(super) fn ran(reader: &mut Reader, view: &AutomationView) -> Result<RulesRan, StoreError> {
+    let limit = usize::try_from(view.runs().min(LOOKED_AT)).unwrap_or(usize::MAX);
+    let newest = if limit > 0 { runs(reader, None, Some(limit), Order::Newest)? } else { Vec::new() };
     let count = |wanted: fn(&RunState) -> bool| newest.iter().filter(|report| wanted(&report.state)).count() as u64;
     Ok(RulesRan {
-        runs,
+        runs: view.runs(),
         failed: count(|state| matches!(state, RunState::Failed { .. })),
         under_way: count(|state| matches!(state, RunState::UnderWay)),
-        trouble: trouble.map(|(position, why)| format!("position {position}: {why}")),
+        trouble: view.last_trouble().map(|(position, why)| format!("position {position}: {why}")),
     })
 }

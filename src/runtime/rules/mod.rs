@@ -6,6 +6,7 @@ mod undo;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use regie_actors::automation::AutomationView;
 use regie_core::automation::{RuleSet, RuleSetError};
 use regie_core::event::{Event, Principal};
 use regie_core::query::Order;
@@ -39,10 +40,9 @@ impl Handle {
         Ok(())
     }
 
-    /// How many runs were recorded since the start, and what of an event the rules could not take in last, with its position.
-    pub fn rules_told(&self) -> (u64, Option<(u64, String)>) {
-        let view = &self.core.automation_view;
-        (view.runs(), view.last_trouble())
+    /// What may be seen of the rules: how far they have looked, how many runs they made, what they could not take in last.
+    pub fn rules_view(&self) -> Arc<AutomationView> {
+        Arc::clone(&self.core.automation_view)
     }
 
     /// Whether a rule watches for such an event: in event time it enters when those before are answered, and what rules make
