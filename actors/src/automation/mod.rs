@@ -143,16 +143,14 @@ impl Automation {
     /// Relations are others: what was committed before is told once more.
     fn learn_anew(&mut self, until: u64) -> Result<(), StoreError> {
         let mut follow = self.sources.readers.follow(0)?;
-        while let Some(found) = follow.next(1_024)? {
+        let mut events = ProcessedEvents::new(self.sources.readers.clone());
+        while follow.position() < until
+            && let Some(found) = follow.next(1_024)?
+        {
             for followed in found {
-                match self.processed.of(followed)? {
-                    Some(processed) if processed.by < until => {
-                        let event = processed.event(&self.sources.catalogue);
-                        drop(self.evaluator.learn_later(&processed.committed(&event), processed.by));
-                    }
-                    Some(_) => return Ok(()),
-                    None => {}
-                }
+                let Some(processed) = events.of(followed)?.filter(|processed| processed.by < until) else { continue };
+                let event = processed.event(&self.sources.catalogue);
+                drop(self.evaluator.learn_later(&processed.committed(&event), processed.by));
             }
         }
         Ok(())

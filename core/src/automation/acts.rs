@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::{About, Doing, Emitting, Thing};
-use super::run::{Act, Before, Run, Trigger};
+use super::run::{Act, Run, Trigger};
 use super::scene::Scene;
 use super::share::{SHARE, Share};
 use super::template::Template;
@@ -46,7 +46,7 @@ impl Firing<'_> {
             return Run { error: Some(why), ..run };
         }
         match self.acts(&run.id, world, share) {
-            Ok((acts, before)) => (run.acts, run.before) = (acts, before),
+            Ok(acts) => run.acts = acts,
             Err(why) => run.error = Some(why),
         }
         run
@@ -80,27 +80,20 @@ impl Firing<'_> {
             subject: self.subject.cloned(),
             trigger,
             acts: Vec::new(),
-            before: Vec::new(),
             error: None,
         }
     }
 
-    fn acts(&self, run: &str, world: &World, share: Share) -> Result<(Vec<Act>, Vec<Before>), String> {
+    fn acts(&self, run: &str, world: &World, share: Share) -> Result<Vec<Act>, String> {
         let scene = Scene::new(self.event(), self.subject, world, &self.rule.acts_need);
         let making = Making { firing: self, run, share: share.told(), world, view: scene.view() };
-        let (mut acts, mut before) = (Vec::new(), Vec::new());
-        for (nth, doing) in self.rule.doing().iter().enumerate() {
-            let act = making.act(nth, doing).map_err(|why| format!("do[{nth}]: {why}"))?;
-            if let Act::Update(update) = &act {
-                before.push(making.before(nth, update));
-            }
-            acts.push(act);
-        }
-        let bytes = Json::of(&acts).text().len() + Json::of(&before).text().len();
+        let act = |(nth, doing)| making.act(nth, doing).map_err(|why| format!("do[{nth}]: {why}"));
+        let acts = self.rule.doing().iter().enumerate().map(act).collect::<Result<Vec<_>, _>>()?;
+        let bytes = Json::of(&acts).text().len();
         if bytes > limits::RUN_BYTES {
             return Err(format!("what it does has {bytes} bytes; at most {} are taken (RUN_BYTES)", limits::RUN_BYTES));
         }
-        Ok((acts, before))
+        Ok(acts)
     }
 }
 
@@ -186,15 +179,6 @@ impl Making<'_> {
             .metadata(self.share.0, &self.share.1);
         let built = event.build().map_err(|error| error.to_string())?;
         Json::parse(built.raw()).map_err(|error| error.to_string())
-    }
-
-    /// What the fields that it sets are when it is made out.
-    fn before(&self, nth: usize, update: &Update) -> Before {
-        let value = |field: &String| {
-            let value = self.world.field(&update.entity, field).cloned().unwrap_or_default();
-            (field.clone(), value)
-        };
-        Before { act: nth, fields: update.fields.keys().map(value).collect() }
     }
 
     fn values(&self, fields: &[(String, Template)]) -> Result<BTreeMap<String, Json>, String> {

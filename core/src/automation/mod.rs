@@ -35,7 +35,7 @@ pub use evaluate::{Evaluator, Knowledge, Taken, Takeover};
 pub use file::{KnownType, RuleFileError};
 pub use plan::workflow_to_begin;
 pub use rule::{Emit, Rule, RuleBuilder, RuleError};
-pub use run::{Act, Before, RULE_FAILED, Run, Trigger, run_correlation, run_of, undo_correlation};
+pub use run::{Act, RULE_FAILED, Run, Trigger, run_correlation, run_of, undo_correlation};
 pub use set::{RuleSet, RuleSetError};
 pub use undo::{LaterChange, Undo, UndoAsk, UndoRefusal, undo};
 pub use world::{World, WorldError};

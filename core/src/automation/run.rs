@@ -1,7 +1,5 @@
 //! A run: what one rule makes of one event, for one subject. It is kept whole, before anything of it is done.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Json;
@@ -40,21 +38,9 @@ pub struct Run {
     pub trigger: Trigger,
     /// What it does, in order; nothing where it could not be made out.
     pub acts: Vec<Act>,
-    /// What the fields that it updates were when it was made out. What it really replaces, the journal tells.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub before: Vec<Before>,
     /// Why it does nothing: an act that could not be made out, or the guard against loops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-}
-
-/// What the fields of an update were before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
-    /// Which act, from 0.
-    pub act: usize,
-    /// The fields; null where nothing was known of one.
-    pub fields: BTreeMap<String, Json>,
 }
 
 /// One thing that a run does. Whatever it needs is in it: it is made out before the run is recorded.

@@ -1,7 +1,7 @@
 //! Carrying out runs and undos: each act is owed until it ends, all of them or none.
 
 use regie_core::automation::{
-    Act, Before, Changed, LaterChange, RULE_RAN, RULE_UNDONE, Replaced, Run, RunHandler, Trigger, Undo, UndoHandler,
+    Act, Changed, LaterChange, RULE_RAN, RULE_UNDONE, Replaced, Run, RunHandler, Trigger, Undo, UndoHandler,
 };
 use regie_core::entity::Update;
 use regie_core::event::{EntityRef, Event, EventBuilder, Incoming, LifeState, Origin, Principal};
@@ -35,13 +35,10 @@ fn call() -> Act {
 }
 
 fn run(acts: Vec<Act>) -> Run {
-    let before = acts.iter().enumerate().filter(|(_, act)| matches!(act, Act::Update(_)));
-    let before =
-        before.map(|(act, _)| Before { act, fields: [("status".to_string(), Json::of("open"))].into() }).collect();
     let trigger =
         Trigger { correlation: "c".into(), source: "s".into(), id: "1".into(), kind: "k".into(), position: 1 };
     let (id, rule, rules) = ("run-1".to_string(), "r".to_string(), String::new());
-    Run { id, rule, rules, subject: None, trigger, acts, before, error: None }
+    Run { id, rule, rules, subject: None, trigger, acts, error: None }
 }
 
 fn begun(acts: Vec<Act>) -> Desk {
