@@ -31,6 +31,7 @@ pub mod bus;
 pub mod busy;
 pub mod clock;
 pub mod door;
+pub mod entities;
 pub mod entry;
 pub mod faults;
 mod following;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use regie_actors::workflow::touches;
+use regie_actors::entities::touches;
 use regie_core::entity::{EntityState, fold};
 use regie_core::event::{Catalogue, EntityRef, Event};
 

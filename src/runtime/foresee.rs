@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use regie_actors::entities::{read_entity, read_fields};
 use regie_actors::refused::Reason;
-use regie_actors::workflow::{Body, read_entity, read_fields};
+use regie_actors::workflow::Body;
 use regie_core::entity::{check_claims, is_checked};
 use regie_core::event::{Breach, Catalogue, Event, Incoming, LifeState};
 use regie_core::governance::{Ask, AskId, Judgement, PolicySet, Preliminary, Seen, Verdict, workflow_seen};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regie_actors::workflow::read_state;
+use regie_actors::entities::read_state;
 use regie_core::Timestamp;
 use regie_core::entity::EntityState;
 use regie_core::event::{CorrelationId, EntityRef};

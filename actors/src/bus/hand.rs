@@ -18,8 +18,8 @@ use super::delivery::Delivery;
 use super::read;
 use crate::agent::{Agent, AgentError, AgentTask, BlockingAgent};
 use crate::clock::Clock;
+use crate::entities::read_state;
 use crate::pool::ReaderPool;
-use crate::workflow::read_state;
 
 /// How long a look at an entity waits for the index.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{AwaitEnd, Directory, Keep, Neighbours, Raise, Shard, Up};
 use crate::automation::CurrentRules;
 use crate::clock::Clock;
+use crate::entities::Entities;
 use crate::entry::{Entry, Places};
 use crate::faults::Faults;
 use crate::in_force::Current;
@@ -24,7 +25,7 @@ use crate::pool::ReaderPool;
 use crate::post::Post;
 use crate::timers::{Reload, Timers};
 use crate::watchdog::Holder;
-use crate::workflow::{Entities, Links};
+use crate::workflow::Links;
 
 /// Everything that a shard and its lane are made of, so that they can be made again.
 #[derive(Clone)]

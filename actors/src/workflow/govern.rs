@@ -13,9 +13,9 @@ use regie_core::{Json, Timestamp};
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
 
-use super::entities::Folded;
 use super::messages::Item;
 use super::turn::{Stop, Taking};
+use crate::entities::Folded;
 use crate::lane::{AskPolicy, GiveUp};
 
 /// How long a condition over an entity waits for the index to cover what was committed before.

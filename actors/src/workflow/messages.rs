@@ -13,6 +13,7 @@ use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Poison, RunS
 
 use crate::automation::CurrentRules;
 use crate::clock::Clock;
+use crate::entities::Entities;
 use crate::faults::Faults;
 use crate::in_force::Current;
 use crate::index::IndexHandle;
@@ -21,7 +22,6 @@ use crate::lane::Lane;
 use crate::pool::ReaderPool;
 use crate::refused::Reason;
 use crate::watchdog::Holder;
-use crate::workflow::Entities;
 
 /// What all workflows of one shard share.
 pub struct Links {

@@ -3,7 +3,6 @@
 //! It takes what it is handed in turns; one append is under way at a time, and what arrives meanwhile is decided together
 //! next. Its state moves into the turn's future and back, so that nobody else can touch it in between.
 
-mod entities;
 mod govern;
 mod life_log;
 mod messages;
@@ -23,7 +22,7 @@ use regie_journal::{Reader, Snapshot, StoreError, Tip};
 use tracing::Instrument;
 
 use crate::faults::FaultPoint;
-pub use entities::{Entities, Touch, read_entity, read_fields, read_state, touches};
+
 use messages::Lifeline;
 pub use messages::{
     Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,

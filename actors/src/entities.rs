@@ -18,8 +18,8 @@ const REMEMBERED: usize = 4_096;
 
 /// An entity's fields, by all its events up to a position.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Folded {
-    pub(super) fields: LatestFields,
+pub(crate) struct Folded {
+    pub(crate) fields: LatestFields,
     /// Of the last event that was read; it is about it or touches it.
     position: u64,
     /// Of the last one that is processed.
@@ -29,13 +29,13 @@ pub(super) struct Folded {
 }
 
 /// What the plan of an update knew when its first event was recorded.
-pub(super) struct Planned {
+pub(crate) struct Planned {
     /// The update's correlation: what it had recorded before that event, be it in the same turn, was known.
-    pub(super) correlation: CorrelationId,
+    pub(crate) correlation: CorrelationId,
     /// Where the first event is.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// Of other correlations up to here.
-    pub(super) read: u64,
+    pub(crate) read: u64,
 }
 
 /// What is remembered. Of one shard: its thread alone looks there.
@@ -43,12 +43,12 @@ pub(super) struct Planned {
 pub struct Entities(RefCell<HashMap<EntityRef, Arc<Folded>>>);
 
 impl Entities {
-    pub(super) fn known(&self, entity: &EntityRef) -> Option<Arc<Folded>> {
+    pub(crate) fn known(&self, entity: &EntityRef) -> Option<Arc<Folded>> {
         self.0.borrow().get(entity).cloned()
     }
 
     /// Of two that were read side by side the longer stays.
-    pub(super) fn remember(&self, entity: EntityRef, folded: Arc<Folded>) {
+    pub(crate) fn remember(&self, entity: EntityRef, folded: Arc<Folded>) {
         let mut all = self.0.borrow_mut();
         let is_further = |known: &Arc<Folded>| {
             (known.position, std::cmp::Reverse(known.waiting.len()))
@@ -84,7 +84,7 @@ pub fn read_fields(reader: &mut Reader, entity: &EntityRef, catalogue: &Catalogu
 
 impl Folded {
     /// As conditions see it.
-    pub(super) fn seen(&self, entity: &EntityRef) -> Json {
+    pub(crate) fn seen(&self, entity: &EntityRef) -> Json {
         match self.processed {
             0 => Json::null(),
             position => entity_seen(entity, &self.fields.values(), position),
@@ -92,7 +92,7 @@ impl Folded {
     }
 
     /// Goes on from what is known. Nothing comes back where no event told of the entity.
-    pub(super) fn read(
+    pub(crate) fn read(
         reader: &mut Reader,
         entity: &EntityRef,
         known: Option<Arc<Self>>,
@@ -126,7 +126,7 @@ impl Folded {
     }
 
     /// An entity by those of its events that a plan knew.
-    pub(super) fn read_planned(
+    pub(crate) fn read_planned(
         reader: &mut Reader,
         entity: &EntityRef,
         planned: &Planned,
@@ -145,7 +145,7 @@ impl Folded {
     }
 
     /// Where the last event stands that was about it or touched it.
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
