@@ -29,6 +29,7 @@ pub mod limits;
 pub mod near;
 pub mod query;
 pub mod reasoning;
+pub mod retry;
 pub mod time;
 pub mod workflow;
 

@@ -53,6 +53,10 @@ pub const KNOWN_EVENTS: usize = 16_384;
 pub const OWED_EFFECTS: usize = 1_000;
 /// Effects that one reaction of a handler may ask for.
 pub const REACTION_EFFECTS: usize = 100;
+/// Ends of effects of one workflow that its definition could not take and that wait for a person; at so many it fails.
+pub const PARKED: usize = 100;
+/// Steps of one workflow that can be put back: what they were to do and what they gave is kept until it is over.
+pub const UNDOABLE_STEPS: usize = 100_000;
 /// Facts of its own that one reaction of a handler may note.
 pub const REACTION_FACTS: usize = 1_000;
 /// Bytes that one reaction of a handler may write: facts, tasks, events and output together.

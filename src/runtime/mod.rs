@@ -6,6 +6,7 @@ mod escalations;
 mod foresee;
 mod handle;
 mod metrics;
+mod operations;
 mod policies;
 mod projections;
 mod queries;

@@ -24,6 +24,10 @@ pub enum Ending {
     Completed(Json),
     /// It failed.
     Failed(String),
+    /// It was cancelled.
+    Cancelled(String),
+    /// It was ended at once, and nothing was put back.
+    Terminated(String),
 }
 
 /// What a step gave.
@@ -100,7 +104,9 @@ impl Handle {
         let ending = match view.run.as_ref().map(|run| &run.status) {
             Some(RunStatus::Failed { error }) => Ending::Failed(error.clone()),
             Some(RunStatus::Completed { output }) => Ending::Completed(output.clone()),
-            Some(RunStatus::Running) | None => Ending::Completed(Json::null()),
+            Some(RunStatus::Cancelled { reason }) => Ending::Cancelled(reason.clone()),
+            Some(RunStatus::Terminated { reason }) => Ending::Terminated(reason.clone()),
+            _ => Ending::Completed(Json::null()),
         };
         let records = self.records(correlation).await?;
         let took = match (records.first(), records.last()) {
@@ -130,6 +136,9 @@ fn note(fact: &Fact, steps: &mut BTreeMap<String, StepOutput>, warnings: &mut Ve
         }
         Fact::Parked { input, error, attempts } => {
             warnings.push(format!("{input} was parked after {attempts} attempts: {error}"));
+        }
+        Fact::Halted { step, error, attempts } => {
+            warnings.push(format!("step {step} waited for a person after {attempts} attempts: {error}"));
         }
         _ => {}
     }

@@ -1,5 +1,6 @@
 //! Answering: what became of tasks, and the ends that others wait for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -214,7 +215,7 @@ impl Shard {
             let _ = reply.send(view.clone());
         }
         if view.run.is_some() {
-            self.give_up_calls(correlation);
+            self.give_up_calls(correlation, &BTreeSet::new());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Letting effects out: agents' calls and sends. Timers are set by what is due.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -204,11 +205,11 @@ impl Shard {
         }));
     }
 
-    /// Gives up what a workflow that is over still has under way.
-    pub(super) fn give_up_calls(&mut self, correlation: &CorrelationId) {
-        let handles: Vec<AbortHandle> =
-            self.out.get(correlation).into_iter().flat_map(|out| out.values().flatten().cloned()).collect();
-        handles.iter().for_each(AbortHandle::abort);
+    /// Gives up what a workflow has under way, but for what it still owes.
+    pub(super) fn give_up_calls(&mut self, correlation: &CorrelationId, still_owed: &BTreeSet<EffectKey>) {
+        let Some(out) = self.out.get(correlation) else { return };
+        let given_up = out.iter().filter(|(key, _)| !still_owed.contains(key));
+        given_up.filter_map(|(_, abort)| abort.as_ref()).for_each(AbortHandle::abort);
     }
 }
 

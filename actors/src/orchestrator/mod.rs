@@ -201,9 +201,12 @@ impl Handler<Reported> for Shard {
             return; // of an earlier life: what it committed is found in the journal
         }
         match report {
-            Report::Turn { outcomes, effects, questions, due, position, ended, judged, over } => {
+            Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over } => {
                 // Timers are set and effects let out before anybody is answered: who then waits for rest finds them.
                 self.advance(&correlation, position, due);
+                if let Some(still_owed) = still_owed {
+                    self.give_up_calls(&correlation, &still_owed);
+                }
                 self.let_out(&correlation, effects, ctx);
                 self.are_asked_no_more(&correlation, &judged);
                 self.ask_reasoners(&correlation, questions, ctx);

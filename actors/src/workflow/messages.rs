@@ -1,6 +1,7 @@
 //! What a workflow and its shard tell each other.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,7 @@ use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::reasoning::Ask;
-use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Poison, RunStatus};
+use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Parked, Poison, RunStatus};
 
 use crate::automation::CurrentRules;
 use crate::clock::Clock;
@@ -159,6 +160,10 @@ pub struct RunView {
     pub version: u32,
     /// How it stands.
     pub status: RunStatus,
+    /// Whether nothing of it goes out for now.
+    pub paused: bool,
+    /// What of it waits for a person, since longest first.
+    pub parked: Vec<Parked>,
 }
 
 /// An event whose life is not over.
@@ -202,6 +207,8 @@ pub enum Report {
         ended: Vec<u64>,
         /// Sequences of events that reasoners were asked about, and that are judged now.
         judged: Vec<u64>,
+        /// All that is still owed, if the run gave up something that it had under way.
+        still_owed: Option<BTreeSet<EffectKey>>,
         /// How the workflow stands, if its piece of work is over now.
         over: Option<Box<WorkflowView>>,
     },

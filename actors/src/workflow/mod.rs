@@ -6,6 +6,7 @@
 mod govern;
 mod life_log;
 mod messages;
+mod rest;
 mod told;
 mod turn;
 mod update;

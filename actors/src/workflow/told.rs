@@ -1,4 +1,4 @@
-//! What the records of a turn tell others: whose lives ended, which places are free.
+//! What the records of a turn tell others: whose lives ended, which places are free, whether anything was given up.
 
 use regie_core::event::CorrelationId;
 use regie_core::workflow::{Fact, Record};
@@ -25,6 +25,12 @@ pub(super) fn freed_in(correlation: &CorrelationId, records: &[Record]) -> Vec<F
         _ => None,
     });
     freed.collect()
+}
+
+/// Whether a run gave up something that it had under way, and goes on.
+pub(super) fn gives_up(records: &[Record]) -> bool {
+    let mut facts = records.iter().flat_map(|record| &record.facts);
+    facts.any(|fact| matches!(fact, Fact::GivenUp { .. } | Fact::Compensating { .. }))
 }
 
 /// Events about which reasoners have answered.

@@ -8,13 +8,13 @@ use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
-use regie_core::workflow::{self as core, Command, Context, Effect, EffectKey, Fact, Owed, Record, Refusal};
+use regie_core::workflow::{self as core, Command, Context, Fact, Record, Refusal};
 use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
-use super::messages::{Item, Links, Outcome, Question, Report, Task};
-use super::told::{ended_in, freed_in, judged_in};
+use super::messages::{Item, Links, Outcome, Report, Task};
+use super::told::{ended_in, freed_in, gives_up, judged_in};
 use super::view::view;
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
@@ -409,10 +409,12 @@ impl Taking {
 
     fn stands_with(self, before: Tip, first: u64, records: &[Record]) -> Finished {
         let last = first + records.len() as u64 - 1;
+        let still = gives_up(records).then(|| self.body.state.owed().keys().cloned().collect());
         let mut finished = self.stands(before, last);
-        if let Report::Turn { ended, judged, .. } = &mut finished.report {
+        if let Report::Turn { ended, judged, still_owed, .. } = &mut finished.report {
             *ended = ended_in(records);
             *judged = judged_in(records);
+            *still_owed = still;
         }
         finished
     }
@@ -423,55 +425,9 @@ impl Taking {
         let (effects, questions, due) = self.owed();
         let state = &self.body.state;
         let over = (position > 0 && state.has_ended()).then(|| Box::new(view(state)));
-        let (ended, judged) = (Vec::new(), Vec::new());
-        let report = Report::Turn { outcomes, effects, questions, due, position, ended, judged, over };
+        let (ended, judged, still_owed) = (Vec::new(), Vec::new(), None);
+        let report = Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over };
         Finished { body: Some(self.body), report, rest: self.rest }
-    }
-
-    fn outcomes(&mut self) -> Vec<(u64, Outcome)> {
-        let known = self.body.state.known();
-        let tell = |told: Told| match told {
-            Told::Outcome(outcome) => outcome,
-            // Of this very turn: remembered, and placed by now.
-            Told::KnownHere(sequence) => {
-                let here = known.by_sequence(sequence);
-                let position = here.map_or(0, |event| event.position);
-                Outcome::Known { position, sequence, state: here.map(|event| event.state), new: false }
-            }
-            // Answered above, or with the last part; only a failed turn has any left.
-            Told::Recorded(..) | Told::Part(..) => Outcome::Refused(Reason::Lost),
-        };
-        let whole = |done: &Done| !matches!(done.told, Told::Part(..));
-        let done = std::mem::take(&mut self.done).into_iter().filter(whole);
-        done.map(|done| (done.ticket, tell(done.told))).collect()
-    }
-
-    /// Effects and questions that are not out yet, and the next instant after those.
-    fn owed(&mut self) -> (Vec<(EffectKey, Effect)>, Vec<Question>, Option<Timestamp>) {
-        if self.body.state.owed().is_empty() && self.body.state.open().is_empty() {
-            self.body.out.clear();
-            self.body.asked.clear();
-            return (Vec::new(), Vec::new(), None);
-        }
-        let mut due: Option<Timestamp> = None;
-        let (mut effects, mut questions) = (Vec::new(), Vec::new());
-        for owed in core::pending(&self.body.state) {
-            match owed {
-                Owed::Effect { key, effect } if self.body.out.insert(key.clone()) => effects.push((key, effect)),
-                Owed::Reason { event, asks } if self.body.asked.insert(event) => {
-                    let open = self.body.state.open().get(&event);
-                    let incoming = open.and_then(|open| open.event().ok());
-                    questions.extend(incoming.map(|incoming| Question { event, incoming, asks }));
-                }
-                Owed::Effect { .. } | Owed::Reason { .. } => {}
-                later => due = due.or(Some(later.due())),
-            }
-        }
-        let still = self.body.state.owed();
-        self.body.out.retain(|key| still.contains_key(key));
-        let open = self.body.state.open();
-        self.body.asked.retain(|event| open.get(event).is_some_and(|open| !open.asks.is_empty()));
-        (effects, questions, due)
     }
 
     /// Nothing stands: every task is told, and the state is read anew.

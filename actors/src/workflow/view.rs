@@ -10,6 +10,8 @@ pub(crate) fn view(state: &core::State) -> WorkflowView {
         definition: run.definition.clone(),
         version: run.version,
         status: run.status.clone(),
+        paused: run.paused,
+        parked: run.parked.clone(),
     });
     let open = state.open().iter().map(|(sequence, open)| OpenView {
         sequence: *sequence,

@@ -6,11 +6,10 @@ mod interest;
 pub(crate) mod letter;
 mod name;
 mod queue;
-mod retry;
 
 pub use acks::Acks;
 pub use interest::{Interest, When};
 pub use letter::{DEAD_LETTER, Letter};
 pub use name::{ADVANCED, NameError, SubscriberName};
 pub use queue::{Overflow, Push, Queue};
-pub use retry::Retry;
+pub use crate::retry::Retry;

@@ -6,17 +6,12 @@ use serde_json::json;
 
 use crate::Json;
 use crate::event::{CorrelationId, EntityRef};
-use crate::workflow::{RunStatus, State};
+use crate::workflow::State;
 
-/// A workflow: `id`, `definition`, `version`, `status` (`none`, `running`, `completed`, `failed`), `records`, `open`.
+/// A workflow: `id`, `definition`, `version`, `status` (`none`, or as [`RunStatus::name`](crate::workflow::RunStatus::name) says), `records`, `open`.
 pub fn workflow_seen(correlation: &CorrelationId, state: &State) -> Json {
     let run = state.run();
-    let status = match run.map(|run| &run.status) {
-        None => "none",
-        Some(RunStatus::Running) => "running",
-        Some(RunStatus::Completed { .. }) => "completed",
-        Some(RunStatus::Failed { .. }) => "failed",
-    };
+    let status = run.map_or("none", |run| run.status.name());
     let definition = run.map(|run| (run.definition.as_str(), run.version));
     seen(correlation, definition, status, (state.sequence, state.open().len()))
 }

@@ -1,6 +1,7 @@
 //! Whatever reaches a workflow, and why it may be refused.
 
 use super::effect::{EffectEnd, EffectKey};
+use super::operation::Operation;
 use super::registry::Definitions;
 use crate::Timestamp;
 use crate::entity::Update;
@@ -58,6 +59,17 @@ pub enum Command {
     /// An entity is to have these values. Its turn [expands](super::expand) it into the events that tell them, each with a
     /// record of its own: it is never decided as it is.
     Update(Box<Update>),
+    /// Somebody does something to the run.
+    Operate {
+        /// What.
+        operation: Operation,
+        /// Its id: asked twice is done once.
+        id: String,
+        /// Who.
+        by: Principal,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Command {
@@ -67,7 +79,10 @@ impl Command {
         match self {
             Command::Return { event } | Command::Lapse { event } => Some(*event),
             Command::Resolve { event, .. } | Command::Reasoned { event, .. } => Some(*event),
-            Command::Submit { .. } | Command::EffectEnded { .. } | Command::Update(_) => None,
+            Command::Submit { .. }
+            | Command::EffectEnded { .. }
+            | Command::Update(_)
+            | Command::Operate { .. } => None,
         }
     }
 }
@@ -152,6 +167,20 @@ pub enum Refusal {
     Unsigned {
         /// What is missing or wrong.
         what: &'static str,
+    },
+    /// There is no run that something could be done to.
+    #[error("no workflow runs here: there is nothing to {operation}")]
+    NoRun {
+        /// What was to be done.
+        operation: Operation,
+    },
+    /// The run as it stands does not allow this.
+    #[error("{operation} is not possible: {why}")]
+    NotNow {
+        /// What was to be done.
+        operation: Operation,
+        /// Why not.
+        why: String,
     },
     /// No event can tell what an update asks.
     #[error("no event can tell this update: {0}")]

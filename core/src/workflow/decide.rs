@@ -3,13 +3,14 @@
 use super::command::{Command, Context, Poison, Refusal};
 use super::effect::{AgentOutcome, EffectEnd, EffectKey};
 use super::evolve::evolve;
-use super::fact::Fact;
-use super::handler::{Input, Moment};
+use super::fact::{Fact, RunEnd};
+use super::handler::{Input, Moment, Request};
 use super::own;
-use super::react::{self, Answer};
+use super::react::{self, Answer, Asked};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
-use super::state::{RunStatus, State};
+use super::run::RunStatus;
+use super::state::State;
 use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
 use crate::governance::{Grant, Judgement, Lapse, Verdict};
 use crate::limits;
@@ -57,6 +58,7 @@ pub fn decide(
         Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
         Command::Lapse { event } => at.lapse(*event),
         Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
+        Command::Operate { operation, id, by, why } => at.operate(&Request { operation: *operation, by, why }, id),
         Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
     }?;
     at.free_places(&mut facts);
@@ -73,12 +75,17 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         Command::Return { event } => state.open().get(event).is_some_and(|open| open.state == LifeState::Deferred),
         Command::Reasoned { event, .. } => state.open().get(event).is_some_and(|open| !open.asks.is_empty()),
         // A person's verdict stands for the policies': it spends nothing of theirs.
-        Command::Resolve { .. } | Command::Lapse { .. } | Command::EffectEnded { .. } | Command::Update(_) => false,
+        Command::Resolve { .. }
+        | Command::Lapse { .. }
+        | Command::EffectEnded { .. }
+        | Command::Update(_)
+        | Command::Operate { .. } => false,
     }
 }
 
-struct Place<'a> {
-    state: &'a State,
+/// Where and when it is decided.
+pub(super) struct Place<'a> {
+    pub(super) state: &'a State,
     correlation: &'a CorrelationId,
     context: &'a Context<'a>,
 }
@@ -136,7 +143,7 @@ impl Place<'_> {
 
     fn judge_and_handle(&self, sequence: u64, event: &Event) -> Result<Vec<Fact>, Refusal> {
         if self.state.skips() {
-            return Ok(vec![moved(sequence, LifeState::Discarded, "skipped: its workflow has failed")]);
+            return Ok(vec![moved(sequence, LifeState::Discarded, &self.skipped())]);
         }
         if let Some(reason) = own::escalation(event) {
             return Ok(vec![moved(sequence, LifeState::Escalated, &reason)]);
@@ -200,7 +207,7 @@ impl Place<'_> {
                 return Ok(facts);
             }
         };
-        let answer = self.ask(handler, Input::Event(&event))?;
+        let answer = self.ask(handler, Asked::Input(Input::Event(&event)), None)?;
         match answer {
             Ok(reaction) => {
                 facts.push(processed("handled"));
@@ -213,13 +220,7 @@ impl Place<'_> {
     }
 
     fn resolve(&self, sequence: u64, approved: bool, by: &Principal, why: &str) -> Result<Vec<Fact>, Refusal> {
-        let is_text = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.contains(char::is_control);
-        if !is_text(&by.kind, limits::ID_BYTES) || !is_text(&by.id, limits::ID_BYTES) {
-            return Err(Refusal::Unsigned { what: "by" });
-        }
-        if why.trim().is_empty() || !is_text(why, limits::REASON_BYTES) {
-            return Err(Refusal::Unsigned { what: "why" });
-        }
+        check_signed(by, why)?;
         let state = self.state.open().get(&sequence).map(|open| open.state);
         if state != Some(LifeState::Escalated) {
             let state = state.or_else(|| self.state.known().by_sequence(sequence).map(|known| known.state));
@@ -249,7 +250,7 @@ impl Place<'_> {
             return Ok(vec![approval.moved(sequence, LifeState::Discarded)]);
         }
         if self.state.skips() {
-            let reason = format!("skipped: its workflow has failed; {}", approval.why);
+            let reason = format!("{}; {}", self.skipped(), approval.why);
             let by = approval.by.cloned();
             return Ok(vec![Fact::Moved { event: sequence, to: LifeState::Discarded, reason, by }]);
         }
@@ -265,9 +266,15 @@ impl Place<'_> {
         let mut facts = vec![Fact::Ended { key: key.clone(), end: end.clone() }];
         // Effects are owed by a run alone, and given up with it: there is one, and it runs.
         let Some(handler) = self.running()? else { return Ok(facts) };
-        match self.ask(handler, input_of(key, end))? {
+        match self.ask(handler, Asked::Input(input_of(key, end)), Some(key))? {
             Ok(reaction) => facts.extend(reaction),
-            Err(poison) => facts.push(parked(format!("the end of step {key}"), poison)),
+            Err(poison) => {
+                facts.push(parked(format!("the end of step {key}"), poison));
+                if self.state.run().is_some_and(|run| run.parked.len() + 1 >= limits::PARKED) {
+                    let error = format!("{} ends of its effects wait for a person", limits::PARKED);
+                    facts.push(Fact::Finished { end: RunEnd::Failed { error } });
+                }
+            }
         }
         Ok(facts)
     }
@@ -288,7 +295,7 @@ impl Place<'_> {
         if places.is_empty() {
             return;
         }
-        let runs = self.state.run().is_some_and(|run| run.status == RunStatus::Running);
+        let runs = self.state.run().is_some_and(|run| !run.status.is_over());
         let begins = facts.iter().any(|fact| matches!(fact, Fact::Started { .. }));
         let ends = facts.iter().any(|fact| matches!(fact, Fact::Finished { .. }));
         if ends || !(runs || begins) {
@@ -296,20 +303,45 @@ impl Place<'_> {
         }
     }
 
-    /// The handler of the run, if there is one and it runs.
-    fn running(&self) -> Result<Option<&dyn AnyHandler>, Refusal> {
-        let Some(run) = self.state.run().filter(|run| run.status == RunStatus::Running) else { return Ok(None) };
-        let unknown = || Refusal::UnknownDefinition { name: run.definition.clone(), version: run.version };
-        self.context.definitions.get(&run.definition, run.version).map(Some).ok_or_else(unknown)
+    /// The handler of the run, if there is one and it is not over.
+    pub(super) fn running(&self) -> Result<Option<&dyn AnyHandler>, Refusal> {
+        match self.state.run() {
+            Some(run) if !run.status.is_over() => self.definition().map(Some),
+            _ => Ok(None),
+        }
     }
 
-    /// The facts that follow by the handler, or why the input must be parked.
-    fn ask(&self, handler: &dyn AnyHandler, input: Input<'_>) -> Result<Result<Vec<Fact>, Poison>, Refusal> {
+    /// The handler of the run, be it over or not.
+    pub(super) fn definition(&self) -> Result<&dyn AnyHandler, Refusal> {
+        let run = self.state.run().ok_or_else(|| Refusal::Broken { why: "there is no run".into() })?;
+        let unknown = || Refusal::UnknownDefinition { name: run.definition.clone(), version: run.version };
+        self.context.definitions.get(&run.definition, run.version).ok_or_else(unknown)
+    }
+
+    /// Why later events of a run are skipped.
+    fn skipped(&self) -> String {
+        let how = match self.state.run().map(|run| &run.status) {
+            Some(RunStatus::Cancelled { .. }) => "was cancelled",
+            Some(RunStatus::Terminated { .. }) => "was terminated",
+            Some(RunStatus::Compensating { .. }) => "is being put back",
+            _ => "has failed",
+        };
+        format!("skipped: its workflow {how}")
+    }
+
+    /// The facts that follow by the handler, or why the input must be parked. `ended` is still owed in the state, and is not
+    /// any more.
+    pub(super) fn ask(
+        &self,
+        handler: &dyn AnyHandler,
+        asked: Asked<'_>,
+        ended: Option<&EffectKey>,
+    ) -> Result<Result<Vec<Fact>, Poison>, Refusal> {
         if let Some(poison) = &self.context.poison {
             return Ok(Err(poison.clone()));
         }
         let moment = Moment { now: self.context.now, correlation: self.correlation };
-        let answer: Answer = react::ask(handler, self.state, input, &moment)?;
+        let answer: Answer = react::ask(handler, (self.state, ended), asked, &moment)?;
         // What a pure function refuses once, it refuses always: there is nothing to try again.
         Ok(answer.map_err(|error| Poison { attempts: 1, error: error.0 }))
     }
@@ -336,7 +368,19 @@ impl Approval<'_> {
     }
 }
 
-fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
+/// Who decides something is named, and why.
+pub(super) fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
+    let is_text = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.contains(char::is_control);
+    if !is_text(&by.kind, limits::ID_BYTES) || !is_text(&by.id, limits::ID_BYTES) {
+        return Err(Refusal::Unsigned { what: "by" });
+    }
+    if why.trim().is_empty() || !is_text(why, limits::REASON_BYTES) {
+        return Err(Refusal::Unsigned { what: "why" });
+    }
+    Ok(())
+}
+
+pub(super) fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
     let step = key.step.as_str();
     match end {
         EffectEnd::Agent(outcome) => Input::Agent { step, outcome },

@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::effect::{Effect, EffectKey};
+use super::effect::{Effect, EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
+use super::operation::{self, Operation};
 use super::known::KnownEvent;
 use super::record::Record;
 use super::registry::Definitions;
-use super::state::{HeldPlace, OpenEvent, Run, RunStatus, State};
+use super::run::{Parked, Run, RunStatus};
+use super::state::{HeldPlace, OpenEvent, State};
 use crate::event::LifeState;
 use crate::governance::{Booking, Grant, Judgement, Verdict};
 use crate::reasoning::Reasoning;
@@ -37,7 +39,13 @@ pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> 
         return Err(illegal(0, "a correlation begins by being opened".into()));
     }
     for (at, fact) in record.facts.iter().enumerate().skip(usize::from(record.sequence == 1)) {
-        follow(state, fact, record, definitions).map_err(|why| illegal(at + 1, why))?;
+        let done = match (fact, at.checked_sub(1).map(|before| &record.facts[before])) {
+            (Fact::Parked { attempts, error, .. }, Some(Fact::Ended { key, end })) => {
+                untaken(state, (key, end), *attempts, error)
+            }
+            _ => follow(state, fact, record, definitions),
+        };
+        done.map_err(|why| illegal(at + 1, why))?;
     }
     Ok(())
 }
@@ -54,13 +62,10 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Started { definition, version } => started(state, definition, *version, definitions),
         Fact::Noted { data } => noted(state, data, definitions),
         Fact::Owes { key, effect } => owes(state, key, effect),
-        Fact::Ended { key, .. } => {
-            state.owed.remove(key).ok_or_else(|| format!("{key} is not owed"))?;
-            if state.owed.is_empty() {
-                state.owed = Default::default();
-            }
-            Ok(())
-        }
+        Fact::Ended { key, .. } | Fact::GivenUp { key } => owed_no_more(state, key),
+        Fact::Operated { operation, id, .. } => operated(state, *operation, id),
+        Fact::Compensating { then } => compensating(state, then),
+        Fact::Halted { step, attempts, error } => park(state, step.clone(), *attempts, error, None),
         Fact::Finished { end } => finished(state, end),
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
@@ -172,8 +177,7 @@ fn started(state: &mut State, definition: &str, version: u32, definitions: &Defi
         Some(handler) => Some(guarded(|| Ok(handler.initial()))?),
         None => None,
     };
-    let (definition, status) = (definition.to_string(), RunStatus::Running);
-    state.run = Some(Box::new(Run { definition, version, status, data, attempts: Default::default() }));
+    state.run = Some(Box::new(Run::new(definition, version, data)));
     Ok(())
 }
 
@@ -197,18 +201,65 @@ fn owes(state: &mut State, key: &EffectKey, effect: &Effect) -> Result<(), Strin
     }
 }
 
+fn owed_no_more(state: &mut State, key: &EffectKey) -> Result<(), String> {
+    state.owed.remove(key).ok_or_else(|| format!("{key} is not owed"))?;
+    if state.owed.is_empty() {
+        state.owed = Default::default(); // an empty map keeps the room that it had
+    }
+    Ok(())
+}
+
+fn operated(state: &mut State, operation: Operation, id: &str) -> Result<(), String> {
+    let run = state.run.as_deref_mut().ok_or("there is no run")?;
+    operation::check(operation, run).map_err(|refusal| refusal.to_string())?;
+    run.last_operation = Some(id.to_string());
+    match operation {
+        Operation::Pause => run.paused = true,
+        Operation::Resume => run.paused = false,
+        Operation::Retry => run.status = RunStatus::Running,
+        Operation::Unpark(_) => drop(run.parked.remove(0)),
+        Operation::Cancel | Operation::Terminate => {}
+    }
+    Ok(())
+}
+
+fn compensating(state: &mut State, then: &RunEnd) -> Result<(), String> {
+    let run = running(state)?;
+    if run.status != RunStatus::Running {
+        return Err("it is being put back already".into());
+    }
+    run.status = RunStatus::Compensating { then: then.clone() };
+    state.owed = Default::default();
+    Ok(())
+}
+
+/// The end of an effect that the definition could not take.
+fn untaken(state: &mut State, (key, end): (&EffectKey, &EffectEnd), attempts: u32, error: &str) -> Result<(), String> {
+    park(state, format!("the end of step {key}"), attempts, error, Some((key.clone(), end.clone())))
+}
+
+fn park(
+    state: &mut State,
+    what: String,
+    attempts: u32,
+    error: &str,
+    end: Option<(EffectKey, EffectEnd)>,
+) -> Result<(), String> {
+    running(state)?.parked.push(Parked { what, attempts, error: error.to_string(), end });
+    Ok(())
+}
+
 fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
-    running(state)?.status = match end {
-        RunEnd::Completed { output } => RunStatus::Completed { output: output.clone() },
-        RunEnd::Failed { error } => RunStatus::Failed { error: error.clone() },
-    };
+    let run = running(state)?;
+    run.status = RunStatus::from(end);
+    (run.paused, run.parked) = (false, Vec::new());
     state.owed = Default::default();
     Ok(())
 }
 
 fn running(state: &mut State) -> Result<&mut Run, String> {
     match state.run.as_deref_mut() {
-        Some(run) if run.status == RunStatus::Running => Ok(run),
+        Some(run) if !run.status.is_over() => Ok(run),
         Some(_) => Err("the run is over".into()),
         None => Err("there is no run".into()),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::effect::{Effect, EffectEnd, EffectKey};
+use super::operation::Operation;
 use crate::event::{CorrelationId, Format, Identity, LifeState, Principal};
 use crate::governance::{Booking, Judgement};
 use crate::reasoning::Reasoning;
@@ -138,6 +139,36 @@ pub enum Fact {
         /// Who put it there.
         by: Option<Principal>,
     },
+    /// Somebody did something to the run.
+    Operated {
+        /// What.
+        operation: Operation,
+        /// Its id: asked twice is done once.
+        id: String,
+        /// Who.
+        by: Principal,
+        /// Why.
+        why: String,
+    },
+    /// The run goes on no more: what it did is put back, and what it still owed is given up.
+    Compensating {
+        /// How it ends after that.
+        then: RunEnd,
+    },
+    /// An effect is owed no more: the definition gave it up.
+    GivenUp {
+        /// Its key.
+        key: EffectKey,
+    },
+    /// A step waits for a person: the definition has no way on by itself.
+    Halted {
+        /// The step.
+        step: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What went wrong at last.
+        error: String,
+    },
 }
 
 /// How a run ended.
@@ -153,5 +184,15 @@ pub enum RunEnd {
     Failed {
         /// Why.
         error: String,
+    },
+    /// It was cancelled, and what it had done is put back as far as its definition says how.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// It was ended at once, and nothing was put back.
+    Terminated {
+        /// Why.
+        reason: String,
     },
 }

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use super::effect::{AgentOutcome, Effect};
 use super::fact::RunEnd;
+use super::operation::{Operation, Unpark};
 use crate::entity::Update;
-use crate::event::{CorrelationId, Event, EventBuilder, Pattern};
+use crate::event::{CorrelationId, Event, EventBuilder, Pattern, Principal};
 use crate::{Json, Timestamp};
 
 /// A workflow in code. Its functions are pure: they must not wait, read a clock or draw random numbers, because replay
@@ -60,6 +61,22 @@ pub trait Handler: Send + Sync + 'static {
         moment: &Moment<'_>,
     ) -> Result<Reaction<Self::Fact>, HandlerError>;
 
+    /// What follows from an operation on the run that is its definition's to carry out: a cancel, a retry, and the unparking
+    /// of what the definition itself [halted](Reaction::halt). Unless said, a cancel ends the run as cancelled, what is
+    /// abandoned ends it as failed, and there is no way on from a failure. Without a way the operation is refused.
+    fn operate(
+        &self,
+        _: &Self::State,
+        request: &Request<'_>,
+        _: &Moment<'_>,
+    ) -> Result<Reaction<Self::Fact>, HandlerError> {
+        match request.operation {
+            Operation::Cancel => Ok(Reaction::none().cancelled(request.why)),
+            Operation::Unpark(Unpark::Abandon) => Ok(Reaction::none().fail(format!("abandoned: {}", request.why))),
+            _ => Err(HandlerError("its definition has no way on from there: begin it anew".into())),
+        }
+    }
+
     /// How the state follows from a fact that was noted.
     fn evolve(&self, state: &mut Self::State, fact: Self::Fact);
 }
@@ -109,6 +126,18 @@ pub struct Moment<'a> {
     pub correlation: &'a CorrelationId,
 }
 
+/// An operation that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// What.
+    pub operation: Operation,
+    /// Who.
+    pub by: &'a Principal,
+    /// Why.
+    pub why: &'a str,
+}
+
 /// Why a handler cannot take an input, ever: the input is parked for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -126,14 +155,26 @@ pub(super) enum Wish {
 #[must_use]
 pub struct Reaction<F> {
     pub(super) facts: Vec<F>,
+    /// Steps whose effects are given up.
+    pub(super) given_up: Vec<String>,
+    pub(super) compensating: Option<RunEnd>,
     pub(super) wishes: Vec<(String, Wish)>,
+    /// Steps that wait for a person: which, how often it was tried, what went wrong at last.
+    pub(super) halts: Vec<(String, u32, String)>,
     pub(super) end: Option<RunEnd>,
 }
 
 impl<F> Reaction<F> {
     /// Nothing follows.
     pub fn none() -> Self {
-        Self { facts: Vec::new(), wishes: Vec::new(), end: None }
+        Self {
+            facts: Vec::new(),
+            given_up: Vec::new(),
+            compensating: None,
+            wishes: Vec::new(),
+            halts: Vec::new(),
+            end: None,
+        }
     }
 
     /// Notes a fact, which the state follows.
@@ -188,6 +229,38 @@ impl<F> Reaction<F> {
     /// Ends the run as failed. What it still owes is given up, and later events of it are recorded as skipped.
     pub fn fail(mut self, error: impl Into<String>) -> Self {
         self.end = Some(RunEnd::Failed { error: error.into() });
+        self
+    }
+
+    /// Ends the run as cancelled. What it still owes is given up, and later events of it are recorded as skipped.
+    pub fn cancelled(mut self, reason: impl Into<String>) -> Self {
+        self.end = Some(RunEnd::Cancelled { reason: reason.into() });
+        self
+    }
+
+    /// Gives up what a step has under way: nobody is called back, and its name is free again. Comes before what this
+    /// reaction asks for.
+    pub fn give_up(mut self, step: &str) -> Self {
+        self.given_up.push(step.into());
+        self
+    }
+
+    /// What the run did is put back from now on: what it still owes is given up, later events of it are recorded as skipped,
+    /// and it ends like that once the definition says so. Comes before what this reaction asks for.
+    pub fn compensate(mut self, then: RunEnd) -> Self {
+        self.compensating = Some(then);
+        self
+    }
+
+    /// A step waits for a person: see [`Handler::operate`].
+    pub fn halt(mut self, step: &str, attempts: u32, error: impl Into<String>) -> Self {
+        self.halts.push((step.into(), attempts, error.into()));
+        self
+    }
+
+    /// Ends the run like that.
+    pub fn end(mut self, end: RunEnd) -> Self {
+        self.end = Some(end);
         self
     }
 

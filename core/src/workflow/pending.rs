@@ -68,7 +68,10 @@ impl Owed {
 
 /// Everything that is owed, by instant; within one instant effects by their keys, then returns by their sequences.
 pub fn pending(state: &State) -> Vec<Owed> {
-    let effects = state.owed().iter().map(|(key, effect)| match effect {
+    // A paused run lets nothing out; what becomes of its events is governed as ever.
+    let paused = state.run().is_some_and(|run| run.paused);
+    let owed = state.owed().iter().filter(|_| !paused);
+    let effects = owed.map(|(key, effect)| match effect {
         Effect::Timer { due } => Owed::Timer { key: key.clone(), due: *due },
         effect => Owed::Effect { key: key.clone(), effect: effect.clone() },
     });

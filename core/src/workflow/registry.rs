@@ -7,7 +7,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::handler::{Handler, HandlerError, Input, Moment, Reaction};
+use serde::Serialize;
+
+use super::handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 use super::own::is_own_name;
 use crate::Json;
 use crate::event::{Catalogue, Pattern};
@@ -16,6 +18,8 @@ use crate::event::{Catalogue, Pattern};
 pub(super) trait AnyHandler: Send + Sync {
     fn initial(&self) -> Box<dyn Any + Send>;
     fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
+    fn operate(&self, state: &dyn Any, request: &Request<'_>, moment: &Moment<'_>)
+    -> Result<Reaction<Json>, HandlerError>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
@@ -28,13 +32,16 @@ impl<H: Handler> AnyHandler for H {
     }
 
     fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError> {
-        let state = state.downcast_ref().ok_or_else(|| HandlerError("the state is of another type".into()))?;
-        let Reaction { facts, wishes, end } = Handler::decide(self, state, input, moment)?;
-        let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
-        let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
-        let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
-        Ok(Reaction { facts, wishes, end })
+        written(Handler::decide(self, own(state)?, input, moment)?)
+    }
+
+    fn operate(
+        &self,
+        state: &dyn Any,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Reaction<Json>, HandlerError> {
+        written(Handler::operate(self, own(state)?, request, moment)?)
     }
 
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String> {
@@ -53,6 +60,20 @@ impl<H: Handler> AnyHandler for H {
         let state: Option<H::State> = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
         Some(Box::new(state?))
     }
+}
+
+fn own<S: 'static>(state: &dyn Any) -> Result<&S, HandlerError> {
+    state.downcast_ref().ok_or_else(|| HandlerError("the state is of another type".into()))
+}
+
+/// A reaction with its facts as they are kept.
+fn written<F: Serialize>(reaction: Reaction<F>) -> Result<Reaction<Json>, HandlerError> {
+    let Reaction { facts, given_up, compensating, wishes, halts, end } = reaction;
+    let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
+    let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
+    let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
+    Ok(Reaction { facts, given_up, compensating, wishes, halts, end })
 }
 
 /// What a program defines: its handlers, by name and version, and the catalogue of event types.

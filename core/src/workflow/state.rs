@@ -1,8 +1,6 @@
 //! The state of one correlation, and its snapshots.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::effect::{Effect, EffectKey};
 use super::known::Known;
 use super::registry::Definitions;
+use super::run::{Parked, Run, RunStatus};
 use crate::event::{EventError, Format, Identity, Incoming, LifeState};
 use crate::governance::{Booking, Lapse};
 use crate::reasoning::{self, Reasoning};
-use crate::{Digest, Json, Timestamp};
+use crate::{Digest, Timestamp};
 
 /// An event whose life is not over: kept whole, for it will be judged or handled again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,43 +97,6 @@ pub struct HeldPlace {
     pub key: String,
 }
 
-/// How a run stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RunStatus {
-    /// It takes inputs.
-    Running,
-    /// It is over, as its definition wanted.
-    Completed {
-        /// What it gave.
-        output: Json,
-    },
-    /// It failed: later events of it are recorded as skipped.
-    Failed {
-        /// Why.
-        error: String,
-    },
-}
-
-/// A handler's run in a correlation.
-pub struct Run {
-    /// The definition's name.
-    pub definition: String,
-    /// The version that the run keeps.
-    pub version: u32,
-    /// How it stands.
-    pub status: RunStatus,
-    /// The handler's own state; none where this program does not have the handler.
-    pub(super) data: Option<Box<dyn Any + Send>>,
-    /// The last attempt at each step.
-    pub(super) attempts: BTreeMap<String, u32>,
-}
-
-impl fmt::Debug for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} v{}: {:?}", self.definition, self.version, self.status)
-    }
-}
-
 /// The state of one correlation. Changed by [`evolve`](super::evolve) alone.
 #[derive(Debug, Default)]
 pub struct State {
@@ -183,16 +145,15 @@ impl State {
         &self.places
     }
 
-    /// Whether later events are only recorded, as skipped, because the run failed.
+    /// Whether later events are only recorded, as skipped: the run failed, was stopped, or is being put back.
     pub fn skips(&self) -> bool {
-        matches!(self.run().map(|run| &run.status), Some(RunStatus::Failed { .. }))
+        self.run().is_some_and(|run| run.status.skips())
     }
 
     /// Whether the piece of work is over: its run ended, or, without one, nothing is pending, deferred or escalated.
     pub fn has_ended(&self) -> bool {
         match self.run().map(|run| &run.status) {
-            Some(RunStatus::Running) => false,
-            Some(_) => true,
+            Some(status) => status.is_over(),
             None => self.sequence > 0 && self.open.is_empty(),
         }
     }
@@ -228,11 +189,14 @@ struct SavedRun {
     definition: String,
     version: u32,
     status: RunStatus,
+    paused: bool,
+    parked: Vec<Parked>,
     data: String,
     attempts: BTreeMap<String, u32>,
+    last_operation: Option<String>,
 }
 
-const SAVED_VERSION: u8 = 2;
+const SAVED_VERSION: u8 = 3;
 
 impl State {
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.
@@ -244,7 +208,10 @@ impl State {
                 version: run.version,
                 status: run.status.clone(),
                 data: definitions.get(&run.definition, run.version)?.save(run.data.as_deref()?)?,
+                paused: run.paused,
+                parked: run.parked.clone(),
                 attempts: run.attempts.clone(),
+                last_operation: run.last_operation.clone(),
             }),
         };
         let (known, open, owed, places) =
@@ -262,9 +229,9 @@ impl State {
         let run = match saved.run {
             None => None,
             Some(run) => {
-                let data = definitions.get(&run.definition, run.version)?.load(&run.data)?;
-                let SavedRun { definition, version, status, attempts, .. } = run;
-                Some(Box::new(Run { definition, version, status, data: Some(data), attempts }))
+                let data = Some(definitions.get(&run.definition, run.version)?.load(&run.data)?);
+                let SavedRun { definition, version, status, paused, parked, attempts, last_operation, .. } = run;
+                Some(Box::new(Run { definition, version, status, paused, parked, data, attempts, last_operation }))
             }
         };
         let Saved { last_at, known, open, owed, places, .. } = saved;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use regie_core::Timestamp;
 use regie_core::event::LifeState;
 use regie_core::governance::Verdict;
-use regie_core::workflow::{Effect, EffectKey, Fact};
+use regie_core::workflow::{Effect, EffectKey, Fact, Operation};
 
 use super::{BreakKind, Found, ROWS};
 use crate::error::StoreError;
@@ -28,16 +28,19 @@ struct Debts {
     effects: HashMap<EffectKey, Owe>,
     /// Events that come back, and whether each is deferred yet: the verdict comes before the move.
     returns: BTreeMap<u64, (Owe, bool)>,
+    /// Whether the run is paused: its effects wait then.
+    paused: bool,
 }
 
 impl Debts {
     fn first(&self) -> Option<Owe> {
         let returns = self.returns.values().filter(|(_, deferred)| *deferred).map(|(owe, _)| owe);
-        self.effects.values().chain(returns).min().copied()
+        let effects = self.effects.values().filter(|_| !self.paused);
+        effects.chain(returns).min().copied()
     }
 
     fn is_empty(&self) -> bool {
-        self.effects.is_empty() && self.returns.is_empty()
+        self.effects.is_empty() && self.returns.is_empty() && !self.paused
     }
 }
 
@@ -68,10 +71,16 @@ impl Owed {
                     debts.returns.remove(event);
                 }
             }),
-            Fact::Ended { key, .. } => self.forget(number, |debts| {
+            Fact::Ended { key, .. } | Fact::GivenUp { key } => self.forget(number, |debts| {
                 debts.effects.remove(key);
             }),
-            Fact::Finished { .. } => self.forget(number, |debts| debts.effects.clear()),
+            Fact::Finished { .. } => self.forget(number, |debts| {
+                debts.effects.clear();
+                debts.paused = false;
+            }),
+            Fact::Compensating { .. } => self.forget(number, |debts| debts.effects.clear()),
+            Fact::Operated { operation: Operation::Pause, .. } => self.0.entry(number).or_default().paused = true,
+            Fact::Operated { operation: Operation::Resume, .. } => self.forget(number, |debts| debts.paused = false),
             _ => {}
         }
     }

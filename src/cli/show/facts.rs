@@ -30,6 +30,10 @@ pub(super) enum FactJson<'a> {
     RuleSet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
     Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
     Kept { event_sequence: u64 },
+    Operated { operation: String, id: &'a str, by: &'a Principal, why: &'a str },
+    Compensating { then: &'static str, error: Option<&'a str> },
+    GivenUp { step: &'a str, attempt: u32 },
+    Halted { step: &'a str, attempts: u32, error: &'a str },
     Other { text: String },
 }
 
@@ -93,14 +97,32 @@ impl<'a> FactJson<'a> {
                 Self::Ended { step, attempt: *attempt, end: EndJson::of(end) }
             }
             Fact::Parked { input, attempts, error } => Self::Parked { input, attempts: *attempts, error },
-            Fact::Finished { end: RunEnd::Completed { output } } => {
-                Self::Finished { status: "completed", output: Some(output), error: None }
+            Fact::Finished { end } => {
+                let (status, output, error) = ended(end);
+                Self::Finished { status, output, error }
             }
-            Fact::Finished { end: RunEnd::Failed { error } } => {
-                Self::Finished { status: "failed", output: None, error: Some(error) }
+            Fact::Compensating { then } => {
+                let (then, _, error) = ended(then);
+                Self::Compensating { then, error }
             }
+            Fact::Operated { operation, id, by, why } => {
+                Self::Operated { operation: operation.to_string(), id, by, why }
+            }
+            Fact::GivenUp { key: EffectKey { step, attempt } } => Self::GivenUp { step, attempt: *attempt },
+            Fact::Halted { step, attempts, error } => Self::Halted { step, attempts: *attempts, error },
             other => Self::Other { text: format!("{other:?}") },
         }
+    }
+}
+
+/// How a run ended: its status, what it gave, why it did not go well.
+pub(super) fn ended(end: &RunEnd) -> (&'static str, Option<&Json>, Option<&str>) {
+    match end {
+        RunEnd::Completed { output } => ("completed", Some(output), None),
+        RunEnd::Failed { error } => ("failed", None, Some(error)),
+        RunEnd::Cancelled { reason } => ("cancelled", None, Some(reason)),
+        RunEnd::Terminated { reason } => ("terminated", None, Some(reason)),
+        _ => ("ended", None, None),
     }
 }
 

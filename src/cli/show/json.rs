@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use regie_core::event::{CorrelationId, Event, LifeState, Move, Principal};
 use regie_core::governance::PolicyDecision;
-use regie_core::workflow::RunEnd;
 use regie_core::{Digest, Json, Timestamp};
 use serde::Serialize;
 
-use super::facts::FactJson;
+use super::facts::{FactJson, ended};
 use super::story::{EventStory, RunStory, Story};
 use crate::runtime::Undone;
 
@@ -108,11 +107,6 @@ fn event(sequence: u64, story: &EventStory) -> EventJson<'_> {
 }
 
 fn run(run: &RunStory) -> RunJson<'_> {
-    let (status, output, error) = match &run.end {
-        None => ("running", None, None),
-        Some(RunEnd::Completed { output }) => ("completed", Some(output), None),
-        Some(RunEnd::Failed { error }) => ("failed", None, Some(error.as_str())),
-        Some(_) => ("ended", None, None),
-    };
+    let (status, output, error) = run.end.as_ref().map_or(("running", None, None), ended);
     RunJson { definition: &run.definition, version: run.version, status, output, error }
 }

@@ -9,7 +9,7 @@ use regie_core::workflow::{Fact, RunEnd};
 use regie_core::{Digest, Json, Timestamp};
 use regie_journal::StoredRecord;
 
-use super::facts::{effect_text, end_text};
+use super::facts::{effect_text, end_text, ended};
 use super::story::{EventStory, RunStory, Story};
 use crate::cli::query::tone_of;
 use crate::cli::screen::{Look, Tone, counted, cut, pieces, plain, wrap};
@@ -69,9 +69,10 @@ impl Page<'_> {
         let name = format!("workflow {} version {}", run.definition, run.version);
         match &run.end {
             None => self.line(0, Tone::Doubtful, &format!("{name}, running")),
-            Some(RunEnd::Completed { output }) => self.line(0, Tone::Good, &format!("{name}, completed: {output}")),
-            Some(RunEnd::Failed { error }) => self.line(0, Tone::Bad, &format!("{name}, failed: {error}")),
-            Some(other) => self.line(0, Tone::Plain, &format!("{name}, {other:?}")),
+            Some(end) => {
+                let (told, tone) = end_of(end, |output| output.to_string());
+                self.line(0, tone, &format!("{name}, {told}"))
+            }
         }
     }
 
@@ -143,11 +144,20 @@ impl Page<'_> {
                 let told = format!("{input}, after {}: {error}", counted(u64::from(*attempts), "attempt"));
                 self.labelled("parked", Tone::Bad, &told)
             }
-            Fact::Finished { end: RunEnd::Completed { output } } => {
-                self.labelled("finished", Tone::Good, &format!("completed: {}", short(output)))
+            Fact::Finished { end } => {
+                let (told, tone) = end_of(end, short);
+                self.labelled("finished", tone, &told)
             }
-            Fact::Finished { end: RunEnd::Failed { error } } => {
-                self.labelled("finished", Tone::Bad, &format!("failed: {error}"))
+            Fact::Compensating { then } => {
+                self.labelled("undoing", Tone::Bad, &format!("what it did is put back; then {}", end_of(then, short).0))
+            }
+            Fact::GivenUp { key } => self.labelled("given up", Tone::Plain, &key.to_string()),
+            Fact::Halted { step, attempts, error } => {
+                let told = format!("step {step}, after {}: {error}", counted(u64::from(*attempts), "attempt"));
+                self.labelled("parked", Tone::Bad, &told)
+            }
+            Fact::Operated { operation, by, why, .. } => {
+                self.labelled("operated", Tone::Strong, &format!("{operation} by {by}: {why}"))
             }
             other => self.labelled("fact", Tone::Plain, &format!("{other:?}")),
         }
@@ -255,6 +265,14 @@ fn circumstances(event: &Event, recorded_at: Option<Timestamp>) -> String {
 /// The time alone; the day stands above.
 fn time_of_day(at: Timestamp) -> String {
     at.to_chrono().format("%H:%M:%S%.3f").to_string()
+}
+
+/// How a run ended, in a few words, and how good that is.
+fn end_of(end: &RunEnd, tell: impl Fn(&Json) -> String) -> (String, Tone) {
+    match ended(end) {
+        (status, Some(output), _) => (format!("{status}: {}", tell(output)), Tone::Good),
+        (status, None, error) => (format!("{status}: {}", error.unwrap_or_default()), Tone::Bad),
+    }
 }
 
 fn short(value: &Json) -> String {

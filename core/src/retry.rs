@@ -1,14 +1,19 @@
-//! How soon a delivery that failed is tried again.
+//! How soon what failed is tried again: a delivery, or a step of a workflow.
 
 use std::time::Duration;
 
-/// Tries with waits between them that double, each made shorter by a part that looks random.
+/// How often a wait grows; what has not come to the longest by then never will.
+const GROWN_AT_MOST: u32 = 10_000;
+
+/// Tries with waits between them that grow, each made shorter by a part that looks random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How often it is tried in all; at least once.
     pub attempts: u32,
     /// The wait after the first failure.
     pub first: Duration,
+    /// How much longer each wait is than the one before, in hundredths: 200 doubles it, 100 keeps it.
+    pub growth_percent: u32,
     /// The longest wait.
     pub most: Duration,
     /// How much of a wait may be taken off, in hundredths; at most 100.
@@ -17,7 +22,13 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 5, first: Duration::from_millis(100), most: Duration::from_secs(30), jitter_percent: 50 }
+        Self {
+            attempts: 5,
+            first: Duration::from_millis(100),
+            growth_percent: 200,
+            most: Duration::from_secs(30),
+            jitter_percent: 50,
+        }
     }
 }
 
@@ -37,11 +48,23 @@ impl Retry {
         if failed >= self.attempts.max(1) {
             return None;
         }
-        let doubled = self.first.checked_mul(1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX));
-        let whole = doubled.unwrap_or(self.most).min(self.most);
+        let whole = self.grown(failed.saturating_sub(1));
         let off = mixed(seed ^ u64::from(failed)) % (u64::from(self.jitter_percent.min(100)) * 10 + 1);
         // In thousandths, so that the least wait is what the percentage says.
         Some(whole.saturating_sub(whole.mul_f64(off as f64 / 1_000.0)))
+    }
+
+    /// The wait after so many that grew, before anything is taken off. In whole numbers: the same on every machine.
+    fn grown(&self, times: u32) -> Duration {
+        let growth = self.growth_percent.max(100);
+        let mut wait = self.first;
+        for _ in 0..times.min(GROWN_AT_MOST) {
+            if growth == 100 || wait >= self.most {
+                break;
+            }
+            wait = wait.checked_mul(growth).map_or(self.most, |grown| grown / 100);
+        }
+        wait.min(self.most)
     }
 }
 
@@ -62,11 +85,25 @@ mod tests {
         let exact = Retry {
             attempts: 6,
             first: Duration::from_millis(100),
+            growth_percent: 200,
             most: Duration::from_millis(500),
             jitter_percent: 0,
         };
         let waits: Vec<_> = (1..=6).map(|failed| exact.wait(failed, 7).map(|wait| wait.as_millis())).collect();
         assert_eq!(waits, [Some(100), Some(200), Some(400), Some(500), Some(500), None]);
+    }
+
+    #[test]
+    fn waits_grow_as_they_are_told_to() {
+        let exact = |growth_percent| Retry {
+            attempts: 9,
+            first: Duration::from_millis(100),
+            growth_percent,
+            most: Duration::from_secs(9),
+            jitter_percent: 0,
+        };
+        let after = |growth, failed| exact(growth).wait(failed, 1).map(|wait| wait.as_millis());
+        assert_eq!((after(100, 4), after(150, 3), after(300, 3)), (Some(100), Some(225), Some(900)));
     }
 
     #[test]

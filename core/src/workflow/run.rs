@@ -1,0 +1,146 @@
+//! A definition's run in a correlation: how it stands, and what of it waits for a person.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::{EffectEnd, EffectKey};
+use super::fact::RunEnd;
+use crate::Json;
+
+/// How a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RunStatus {
+    /// It takes inputs.
+    Running,
+    /// It is over, as its definition wanted.
+    Completed {
+        /// What it gave.
+        output: Json,
+    },
+    /// It failed: later events of it are recorded as skipped.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// What it did is being put back: later events of it are recorded as skipped.
+    Compensating {
+        /// How it ends after that.
+        then: RunEnd,
+    },
+    /// It was cancelled: later events of it are recorded as skipped.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// It was ended without putting anything back: later events of it are recorded as skipped.
+    Terminated {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl RunStatus {
+    /// Whether it takes no input any more.
+    pub fn is_over(&self) -> bool {
+        !matches!(self, RunStatus::Running | RunStatus::Compensating { .. })
+    }
+
+    /// Whether later events are only recorded, as skipped.
+    pub fn skips(&self) -> bool {
+        !matches!(self, RunStatus::Running | RunStatus::Completed { .. })
+    }
+
+    /// Its name in tables, conditions and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RunStatus::Running => "running",
+            RunStatus::Completed { .. } => "completed",
+            RunStatus::Failed { .. } => "failed",
+            RunStatus::Compensating { .. } => "compensating",
+            RunStatus::Cancelled { .. } => "cancelled",
+            RunStatus::Terminated { .. } => "terminated",
+        }
+    }
+}
+
+impl From<&RunEnd> for RunStatus {
+    fn from(end: &RunEnd) -> Self {
+        match end.clone() {
+            RunEnd::Completed { output } => RunStatus::Completed { output },
+            RunEnd::Failed { error } => RunStatus::Failed { error },
+            RunEnd::Cancelled { reason } => RunStatus::Cancelled { reason },
+            RunEnd::Terminated { reason } => RunStatus::Terminated { reason },
+        }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunStatus::Running | RunStatus::Completed { .. } => f.write_str(self.name()),
+            RunStatus::Compensating { then } => write!(f, "compensating, then {}", RunStatus::from(then)),
+            RunStatus::Failed { error: why }
+            | RunStatus::Cancelled { reason: why }
+            | RunStatus::Terminated { reason: why } => write!(f, "{} ({why})", self.name()),
+        }
+    }
+}
+
+/// Something of a run that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// What: a step, or the end of an effect that the definition could not take.
+    pub what: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong at last.
+    pub error: String,
+    /// The end that the definition could not take; nothing where the definition itself gave up.
+    pub(super) end: Option<(EffectKey, EffectEnd)>,
+}
+
+/// A definition's run in a correlation.
+pub struct Run {
+    /// The definition's name.
+    pub definition: String,
+    /// The version that the run keeps.
+    pub version: u32,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Whether nothing of it goes out for now.
+    pub paused: bool,
+    /// What of it waits for a person, since longest first.
+    pub parked: Vec<Parked>,
+    /// The definition's own state; none where this program does not have the definition.
+    pub(super) data: Option<Box<dyn Any + Send>>,
+    /// The last attempt at each step.
+    pub(super) attempts: BTreeMap<String, u32>,
+    /// The id of the last operation: one that comes again, because its answer was lost, is known.
+    pub(super) last_operation: Option<String>,
+}
+
+impl Run {
+    /// A run that begins.
+    pub(super) fn new(definition: &str, version: u32, data: Option<Box<dyn Any + Send>>) -> Self {
+        Self {
+            definition: definition.to_string(),
+            version,
+            status: RunStatus::Running,
+            paused: false,
+            parked: Vec::new(),
+            data,
+            attempts: BTreeMap::new(),
+            last_operation: None,
+        }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{}: {:?}", self.definition, self.version, self.status)
+    }
+}
