@@ -7,9 +7,9 @@ pub(crate) mod letter;
 mod name;
 mod queue;
 
+pub use crate::retry::Retry;
 pub use acks::Acks;
 pub use interest::{Interest, When};
 pub use letter::{DEAD_LETTER, Letter};
 pub use name::{ADVANCED, NameError, SubscriberName};
 pub use queue::{Overflow, Push, Queue};
-pub use crate::retry::Retry;

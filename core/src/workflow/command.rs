@@ -79,10 +79,7 @@ impl Command {
         match self {
             Command::Return { event } | Command::Lapse { event } => Some(*event),
             Command::Resolve { event, .. } | Command::Reasoned { event, .. } => Some(*event),
-            Command::Submit { .. }
-            | Command::EffectEnded { .. }
-            | Command::Update(_)
-            | Command::Operate { .. } => None,
+            Command::Submit { .. } | Command::EffectEnded { .. } | Command::Update(_) | Command::Operate { .. } => None,
         }
     }
 }

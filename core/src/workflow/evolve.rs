@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::effect::{Effect, EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
-use super::operation::{self, Operation};
 use super::known::KnownEvent;
+use super::operation::{self, Operation};
 use super::record::Record;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};

@@ -119,9 +119,9 @@ fn bytes_of(fact: &Fact) -> usize {
         }
         Fact::Finished { end } | Fact::Compensating { then: end } => match end {
             RunEnd::Completed { output } => output.text().len(),
-            RunEnd::Failed { error: text } | RunEnd::Cancelled { reason: text } | RunEnd::Terminated { reason: text } => {
-                text.len()
-            }
+            RunEnd::Failed { error: text }
+            | RunEnd::Cancelled { reason: text }
+            | RunEnd::Terminated { reason: text } => text.len(),
         },
         Fact::Halted { step, error, .. } => step.len() + error.len(),
         _ => 0,

@@ -18,8 +18,12 @@ use crate::event::{Catalogue, Pattern};
 pub(super) trait AnyHandler: Send + Sync {
     fn initial(&self) -> Box<dyn Any + Send>;
     fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
-    fn operate(&self, state: &dyn Any, request: &Request<'_>, moment: &Moment<'_>)
-    -> Result<Reaction<Json>, HandlerError>;
+    fn operate(
+        &self,
+        state: &dyn Any,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Reaction<Json>, HandlerError>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
