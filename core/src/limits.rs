@@ -52,13 +52,29 @@ pub const KNOWN_EVENTS: usize = 16_384;
 /// Effects that one workflow may owe at once.
 pub const OWED_EFFECTS: usize = 1_000;
 /// Effects that one reaction of a handler may ask for.
-pub const REACTION_EFFECTS: usize = 100;
+pub const REACTION_EFFECTS: usize = 600;
 /// Ends of effects of one workflow that its definition could not take and that wait for a person; at so many it fails.
 pub const PARKED: usize = 100;
 /// Steps of one workflow that can be put back: what they were to do and what they gave is kept until it is over.
 pub const UNDOABLE_STEPS: usize = 100_000;
+/// Moves that a flow makes in one turn before it waits for something.
+pub const FLOW_MOVES: usize = 100_000;
+/// Facts that those moves may note: what is left to a reaction is for putting back.
+pub const FLOW_FACTS: usize = REACTION_FACTS - 1_000;
+/// Tasks of one flow that may ask something of the outside at once; each owes a timer beside its call at most.
+pub const FLOW_LEAVES: usize = OWED_EFFECTS / 4;
+/// Items that one loop of a flow goes over.
+pub const FLOW_ITEMS: usize = 100_000;
+/// Events that one flow keeps until somebody listens.
+pub const FLOW_KEPT: usize = 1_000;
+/// Bytes of a task's path: it names its step, with what is put before that.
+pub const FLOW_PATH_BYTES: usize = ID_BYTES - 20;
+/// Tasks of one flow.
+pub const FLOW_TASKS: usize = 10_000;
+/// How deep tasks of a flow may be within one another.
+pub const FLOW_DEPTH: usize = 32;
 /// Facts of its own that one reaction of a handler may note.
-pub const REACTION_FACTS: usize = 1_000;
+pub const REACTION_FACTS: usize = 10_000;
 /// Bytes that one reaction of a handler may write: facts, tasks, events and output together.
 pub const REACTION_BYTES: usize = 1024 * 1024;
 /// Bytes of one agent's result or error; a larger one is a failure of the agent: keep large results elsewhere.

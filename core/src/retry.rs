@@ -22,20 +22,24 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            attempts: 5,
-            first: Duration::from_millis(100),
-            growth_percent: 200,
-            most: Duration::from_secs(30),
-            jitter_percent: 50,
-        }
+        Self { attempts: 5, ..Self::once() }
     }
 }
 
 impl Retry {
     /// Once, and never again.
     pub fn never() -> Self {
-        Self { attempts: 1, ..Self::default() }
+        Self::once()
+    }
+
+    pub(crate) const fn once() -> Self {
+        Self {
+            attempts: 1,
+            first: Duration::from_millis(100),
+            growth_percent: 200,
+            most: Duration::from_secs(30),
+            jitter_percent: 50,
+        }
     }
 
     /// So many tries in all.

@@ -9,7 +9,7 @@ use regie_actors::entry::shard_of;
 use regie_actors::orchestrator::AwaitEnd;
 use regie_actors::workflow::WorkflowView;
 use regie_core::event::CorrelationId;
-use regie_core::workflow::{AgentOutcome, EffectEnd, Fact, RunStatus};
+use regie_core::workflow::{AgentOutcome, EffectEnd, Fact, RunEnd, RunStatus};
 use regie_core::{Json, limits};
 use regie_journal::StoreError;
 use tokio::sync::oneshot;
@@ -129,7 +129,9 @@ fn note(fact: &Fact, steps: &mut BTreeMap<String, StepOutput>, warnings: &mut Ve
                 | EffectEnd::TimerFired
                 | EffectEnd::Sent { .. }
                 | EffectEnd::Updated { .. }
-                | EffectEnd::Traced { .. } => {}
+                | EffectEnd::Traced { .. }
+                | EffectEnd::Ran { end: RunEnd::Completed { .. } }
+                | EffectEnd::Told => {}
                 failed => warnings.push(format!("{key}: {failed:?}")),
             }
             steps.insert(key.step.clone(), StepOutput { attempt: key.attempt, end: end.clone() });

@@ -10,8 +10,8 @@ use futures::future::AbortHandle;
 use regie_core::Json;
 use regie_core::automation::{run_of, workflow_to_begin};
 use regie_core::entity::{self, Update};
-use regie_core::event::{CorrelationId, Event, Incoming, Origin, emitted_id};
-use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey};
+use regie_core::event::{CorrelationId, Event, Incoming, Origin, Principal, emitted_id};
+use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey, Refusal};
 use tokio::sync::oneshot;
 
 use super::Shard;
@@ -63,6 +63,24 @@ impl Shard {
                 Effect::Trace => {
                     self.is_out(&out, None);
                     self.trace(out, ctx);
+                }
+                Effect::Run { event } => {
+                    self.is_out(&out, None);
+                    self.run_other(out, event, ctx);
+                }
+                Effect::Report { to, key, end } => {
+                    self.is_out(&out, None);
+                    let end = match end {
+                        Ok(end) => EffectEnd::Ran { end },
+                        Err(reason) => EffectEnd::NotSent { reason },
+                    };
+                    self.command_other(out, to, Arc::new(Command::EffectEnded { key, end }), ctx);
+                }
+                Effect::Operate { on, operation, why } => {
+                    self.is_out(&out, None);
+                    let id = emitted_id(&out.correlation, &out.key.step, out.key.attempt);
+                    let by = Principal { kind: "workflow".into(), id: out.correlation.to_string() };
+                    self.command_other(out, on, Arc::new(Command::Operate { operation, id, by, why }), ctx);
                 }
                 _ => {} // a timer is set by what is due
             }
@@ -136,6 +154,51 @@ impl Shard {
             Some(end) => shard.effect_ended(out, end, ctx),
             None => {
                 ctx.run_later(AGAIN, move |shard, ctx| shard.send(out, event, ctx));
+            }
+        }));
+    }
+
+    /// Has a workflow run elsewhere. Once its event is recorded there, that workflow owes this one its end.
+    fn run_other(&mut self, out: Out, event: Arc<str>, ctx: &mut Context<Self>) {
+        let incoming = match Incoming::read(event.as_bytes(), Origin::File) {
+            Ok(incoming) => incoming,
+            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
+        };
+        if let Err(reason) = self.may_be_sent(incoming.event()) {
+            return self.effect_ended(out, EffectEnd::NotSent { reason }, ctx);
+        }
+        let to = incoming.event().correlation_id.clone();
+        let command = Arc::new(Command::Submit { event: incoming, emitted: true });
+        let (reply, answer) = oneshot::channel();
+        self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
+        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
+            // It waits in memory no longer than that: the other one reports.
+            Some(EffectEnd::Sent { .. }) => shard.is_out_no_more(&out.correlation, &out.key),
+            Some(refused) => shard.effect_ended(out, refused, ctx),
+            None => {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.run_other(out, event, ctx));
+            }
+        }));
+    }
+
+    /// Something is told or done to another workflow, again and again until it is taken or of no use any more.
+    fn command_other(&mut self, out: Out, to: CorrelationId, command: Arc<Command>, ctx: &mut Context<Self>) {
+        let (reply, answer) = oneshot::channel();
+        self.neighbours.router.send(entry(&to, Arc::clone(&command), reply, self.neighbours.busy.begin()));
+        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| {
+            let again = match &answer {
+                // It stays owed: a program that has that definition goes on with it.
+                Ok(Err(Reason::Workflow(Refusal::UnknownDefinition { .. }))) => {
+                    return shard.is_out_no_more(&out.correlation, &out.key);
+                }
+                Ok(Ok(_)) => false,
+                Ok(Err(reason)) => not_sent(reason).is_none(),
+                Err(_) => true,
+            };
+            if again {
+                ctx.run_later(AGAIN, move |shard, ctx| shard.command_other(out, to, command, ctx));
+            } else {
+                shard.effect_ended(out, EffectEnd::Told, ctx);
             }
         }));
     }

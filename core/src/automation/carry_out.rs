@@ -103,7 +103,7 @@ impl Handler for RunHandler {
             }
             Input::Traced { changed, .. } => return puts_back(progress, run, changed),
             // It is begun once: what else comes to its correlation is no part of it.
-            Input::Event(_) => return Ok(Reaction::none()),
+            Input::Event(_) | Input::Ran { .. } => return Ok(Reaction::none()),
         };
         if let Some(nth) = nth(step, BACK) {
             return Ok(close(progress, RunNoted::Back(nth, ended)));

@@ -40,6 +40,11 @@ impl EventBuilder {
         Self { event }
     }
 
+    /// The correlation that it goes to.
+    pub fn correlation(&self) -> &CorrelationId {
+        &self.event.correlation_id
+    }
+
     /// Its id; the runtime makes a UUIDv7 unless said.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.event.id = id.into();

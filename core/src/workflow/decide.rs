@@ -1,11 +1,14 @@
 //! What happens to a command: facts, or a refusal.
 
+use std::borrow::Cow;
+
 use super::command::{Command, Context, Poison, Refusal};
 use super::effect::{AgentOutcome, EffectEnd, EffectKey};
 use super::evolve::evolve;
 use super::fact::{Fact, RunEnd};
 use super::handler::{Input, Moment, Request};
 use super::own;
+use super::parent::{self, AFTER_END};
 use super::react::{self, Answer, Asked};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
@@ -62,6 +65,7 @@ pub fn decide(
         Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
     }?;
     at.free_places(&mut facts);
+    at.farewells(&mut facts, at.event_of(command)?.as_deref())?;
     Ok(facts)
 }
 
@@ -86,8 +90,8 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
 /// Where and when it is decided.
 pub(super) struct Place<'a> {
     pub(super) state: &'a State,
-    correlation: &'a CorrelationId,
-    context: &'a Context<'a>,
+    pub(super) correlation: &'a CorrelationId,
+    pub(super) context: &'a Context<'a>,
 }
 
 impl Place<'_> {
@@ -264,6 +268,9 @@ impl Place<'_> {
             return Err(Refusal::Over { what: format!("step {key}") });
         }
         let mut facts = vec![Fact::Ended { key: key.clone(), end: end.clone() }];
+        if key.step.starts_with(AFTER_END) {
+            return Ok(facts); // nobody waits for that
+        }
         // Effects are owed by a run alone, and given up with it: there is one, and it runs.
         let Some(handler) = self.running()? else { return Ok(facts) };
         match self.ask(handler, Asked::Input(input_of(key, end)), Some(key))? {
@@ -277,6 +284,17 @@ impl Place<'_> {
             }
         }
         Ok(facts)
+    }
+
+    /// The event that a command is about, if it says for whom it begins a workflow: others are not read again for that.
+    fn event_of<'c>(&self, command: &'c Command) -> Result<Option<Cow<'c, Event>>, Refusal> {
+        if let Command::Submit { event, .. } = command {
+            return Ok(Some(Cow::Borrowed(event.event())));
+        }
+        let open = command.about().and_then(|event| self.state.open().get(&event));
+        let Some(open) = open.filter(|open| open.raw().contains(parent::METADATA)) else { return Ok(None) };
+        let incoming = open.event().map_err(|error| Refusal::Broken { why: error.to_string() })?;
+        Ok(Some(Cow::Owned(incoming.event().clone())))
     }
 
     /// An event holds its places at concurrency limits while the run goes on that it belongs to; without one just for its
@@ -390,6 +408,8 @@ pub(super) fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> 
             Input::Sent { step, refused: None, position: (*events > 0).then_some(*first) }
         }
         EffectEnd::Traced { changed } => Input::Traced { step, changed },
+        EffectEnd::Ran { end } => Input::Ran { step, end },
+        EffectEnd::Told => Input::Sent { step, refused: None, position: None },
         EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason), position: None },
     }
 }

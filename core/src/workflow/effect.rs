@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::RunEnd;
+use super::operation::Operation;
 use crate::entity::Update;
-use crate::event::LifeState;
+use crate::event::{CorrelationId, LifeState};
 use crate::{Json, Timestamp};
 
 /// Which effect of a workflow: the step that asked, and which attempt at it. With the correlation it is the idempotency
@@ -52,6 +54,29 @@ pub enum Effect {
     Update(#[serde(with = "whole")] Box<Update>),
     /// The journal is asked what the run of a rule that this correlation holds has changed, and what was there before.
     Trace,
+    /// A workflow is to run in another correlation: an event begins it, and the effect ends when that workflow does.
+    Run {
+        /// Our envelope, as JSON; its id is made from this effect's key.
+        event: Arc<str>,
+    },
+    /// The workflow that this one ran for is told how it ended.
+    Report {
+        /// Which.
+        to: CorrelationId,
+        /// Its effect.
+        key: EffectKey,
+        /// How it ended, or why it never ran.
+        end: Result<RunEnd, String>,
+    },
+    /// Something is done to another workflow, in this one's name. Its id is made from this effect's key.
+    Operate {
+        /// Which.
+        on: CorrelationId,
+        /// What.
+        operation: Operation,
+        /// Why.
+        why: String,
+    },
 }
 
 /// An update as one JSON text: it leaves out what it does not say, which the binary form could not read again.
@@ -122,4 +147,11 @@ pub enum EffectEnd {
         /// Each entity, with its fields.
         changed: Json,
     },
+    /// The workflow that was to run is over.
+    Ran {
+        /// How it ended.
+        end: RunEnd,
+    },
+    /// What was to be told or done to another workflow is; or it was over already.
+    Told,
 }

@@ -6,6 +6,7 @@ use super::effect::{Effect, EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
 use super::known::KnownEvent;
 use super::operation::{self, Operation};
+use super::parent::{AFTER_END, Parent};
 use super::record::Record;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
@@ -65,6 +66,10 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Ended { key, .. } | Fact::GivenUp { key } => owed_no_more(state, key),
         Fact::Operated { operation, id, .. } => operated(state, *operation, id),
         Fact::Compensating { then } => compensating(state, then),
+        Fact::RunsFor { workflow, key } => {
+            running_or_over(state)?.parent = Some(Parent { workflow: workflow.clone(), key: key.clone() });
+            Ok(())
+        }
         Fact::Halted { step, attempts, error } => park(state, step.clone(), *attempts, error, None),
         Fact::Finished { end } => finished(state, end),
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
@@ -191,7 +196,13 @@ fn noted(state: &mut State, data: &crate::Json, definitions: &Definitions) -> Re
 }
 
 fn owes(state: &mut State, key: &EffectKey, effect: &Effect) -> Result<(), String> {
-    let before = running(state)?.attempts.insert(key.step.clone(), key.attempt);
+    let after_end = key.step.starts_with(AFTER_END);
+    let before = match state.run.as_deref_mut() {
+        Some(run) if run.status.is_over() && !after_end => return Err("the run is over".into()),
+        Some(run) => run.attempts.insert(key.step.clone(), key.attempt),
+        None if after_end => None, // whoever asked for a run is told that there is none
+        None => return Err("there is no run".into()),
+    };
     if key.attempt != before.unwrap_or(0).saturating_add(1) {
         return Err(format!("{key} does not follow attempt {}", before.unwrap_or(0)));
     }
@@ -210,7 +221,7 @@ fn owed_no_more(state: &mut State, key: &EffectKey) -> Result<(), String> {
 }
 
 fn operated(state: &mut State, operation: Operation, id: &str) -> Result<(), String> {
-    let run = state.run.as_deref_mut().ok_or("there is no run")?;
+    let run = running_or_over(state)?;
     operation::check(operation, run).map_err(|refusal| refusal.to_string())?;
     run.last_operation = Some(id.to_string());
     match operation {
@@ -255,6 +266,10 @@ fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
     (run.paused, run.parked) = (false, Vec::new());
     state.owed = Default::default();
     Ok(())
+}
+
+fn running_or_over(state: &mut State) -> Result<&mut Run, String> {
+    state.run.as_deref_mut().ok_or_else(|| "there is no run".into())
 }
 
 fn running(state: &mut State) -> Result<&mut Run, String> {

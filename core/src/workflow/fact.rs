@@ -160,6 +160,13 @@ pub enum Fact {
         /// Its key.
         key: EffectKey,
     },
+    /// The run is one that another workflow asked for, and is told how it ends.
+    RunsFor {
+        /// Which workflow.
+        workflow: CorrelationId,
+        /// Its effect.
+        key: EffectKey,
+    },
     /// A step waits for a person: the definition has no way on by itself.
     Halted {
         /// The step.

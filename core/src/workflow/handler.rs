@@ -77,6 +77,12 @@ pub trait Handler: Send + Sync + 'static {
         }
     }
 
+    /// What is still to be sent once the run is over, however that came: each event with the name of its step. The state is
+    /// that from before the turn in which it ended.
+    fn farewell(&self, _: &Self::State, _: &RunEnd, _: &Moment<'_>) -> Vec<(String, EventBuilder)> {
+        Vec::new()
+    }
+
     /// How the state follows from a fact that was noted.
     fn evolve(&self, state: &mut Self::State, fact: Self::Fact);
 }
@@ -115,6 +121,13 @@ pub enum Input<'a> {
         /// Each entity, with its fields.
         changed: &'a Json,
     },
+    /// A workflow that this one had run is over.
+    Ran {
+        /// The step that asked for it.
+        step: &'a str,
+        /// How it ended.
+        end: &'a RunEnd,
+    },
 }
 
 /// When and where a handler decides.
@@ -148,6 +161,7 @@ pub struct HandlerError(pub String);
 pub(super) enum Wish {
     Effect(Effect),
     Send(Box<EventBuilder>),
+    Run(Box<EventBuilder>),
 }
 
 /// What follows from an input: facts noted, effects asked for, and perhaps the end.
@@ -162,6 +176,8 @@ pub struct Reaction<F> {
     /// Steps that wait for a person: which, how often it was tried, what went wrong at last.
     pub(super) halts: Vec<(String, u32, String)>,
     pub(super) end: Option<RunEnd>,
+    /// What goes out even if the run is over by then.
+    pub(super) farewells: Vec<(String, Effect)>,
 }
 
 impl<F> Reaction<F> {
@@ -174,6 +190,7 @@ impl<F> Reaction<F> {
             wishes: Vec::new(),
             halts: Vec::new(),
             end: None,
+            farewells: Vec::new(),
         }
     }
 
@@ -201,6 +218,20 @@ impl<F> Reaction<F> {
     /// Sends an event to another correlation. Its id, source, cause and chain are set by the runtime.
     pub fn send(mut self, step: &str, event: EventBuilder) -> Self {
         self.wishes.push((step.into(), Wish::Send(Box::new(event))));
+        self
+    }
+
+    /// Has a workflow run in another correlation: the event begins it there. Its end comes back as [`Input::Ran`]; where none
+    /// begins, as a send that was refused. Giving the step up does not end that workflow: see [`Reaction::cancel_other`].
+    pub fn run(mut self, step: &str, event: EventBuilder) -> Self {
+        self.wishes.push((step.into(), Wish::Run(Box::new(event))));
+        self
+    }
+
+    /// Cancels another workflow, in this one's name. That goes out even if this run ends now.
+    pub fn cancel_other(mut self, step: &str, on: CorrelationId, why: impl Into<String>) -> Self {
+        let effect = Effect::Operate { on, operation: Operation::Cancel, why: why.into() };
+        self.farewells.push((step.into(), effect));
         self
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::command::Refusal;
 use super::effect::{Effect, EffectKey};
 use super::evolve::panic_text;
 use super::fact::{Fact, RunEnd};
 use super::handler::{HandlerError, Input, Moment, Reaction, Request, Wish};
+use super::parent::{AFTER_END, Parent};
 use super::registry::AnyHandler;
 use super::state::State;
 use crate::Json;
@@ -16,7 +18,7 @@ use crate::event::{Event, EventBuilder, emitted_id};
 use crate::limits;
 
 /// The source of events that workflows send.
-const WORKFLOW_SOURCE: &str = "regie:workflow";
+pub(super) const WORKFLOW_SOURCE: &str = "regie:workflow";
 
 /// A handler's answer: facts, or why it can never take the input.
 pub(super) type Answer = Result<Vec<Fact>, HandlerError>;
@@ -89,19 +91,59 @@ fn facts_of(
         let effect = match wish {
             Wish::Effect(Effect::Update(update)) => Effect::Update(whole(update, &key, asked, moment)),
             Wish::Effect(effect) => effect,
-            Wish::Send(event) => send(*event, &key, asked, moment)?,
+            Wish::Send(event) => Effect::Send { event: written(*event, &key, cause_of(asked), moment)? },
+            Wish::Run(event) => run(*event, &key, cause_of(asked), moment)?,
         };
         facts.push(Fact::Owes { key, effect });
     }
     let halted = |(step, attempts, error)| Fact::Halted { step, attempts, error };
     facts.extend(reaction.halts.into_iter().map(halted));
     facts.extend(reaction.end.map(|end| Fact::Finished { end }));
+    for (step, effect) in reaction.farewells {
+        facts.push(Fact::Owes { key: next_key(state, &mut taken, format!("{AFTER_END}{step}"))?, effect });
+    }
     let bytes: usize = facts.iter().map(bytes_of).sum();
     if bytes > limits::REACTION_BYTES {
         let limit = limits::REACTION_BYTES;
         return Err(HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken")));
     }
     Ok(facts)
+}
+
+/// What a definition wants sent once its run is over.
+pub(super) fn farewell(
+    handler: &dyn AnyHandler,
+    state: &State,
+    (end, cause): (&RunEnd, Option<&Event>),
+    moment: &Moment<'_>,
+) -> Result<Vec<Fact>, Refusal> {
+    let events = catch_unwind(AssertUnwindSafe(|| {
+        let fresh;
+        let data = match state.run().and_then(|run| run.data.as_deref()) {
+            Some(data) => data,
+            None => {
+                fresh = handler.initial();
+                &*fresh
+            }
+        };
+        handler.farewell(data, end, moment)
+    }));
+    let events = events.map_err(|panic| Refusal::Panicked { message: panic_text(panic.as_ref()) })?;
+    let mut taken = BTreeSet::new();
+    let owed = events.into_iter().take(limits::REACTION_EFFECTS).map(|(step, event)| {
+        let key = next_key(state, &mut taken, format!("{AFTER_END}{step}"))?;
+        let effect = Effect::Send { event: written(event, &key, cause, moment)? };
+        Ok(Fact::Owes { key, effect })
+    });
+    // The run is over all the same: what cannot be sent is told beside it.
+    let told = owed.map(|fact: Result<Fact, HandlerError>| {
+        fact.unwrap_or_else(|error| Fact::Parked {
+            input: "what is sent at its end".into(),
+            attempts: 1,
+            error: error.0,
+        })
+    });
+    Ok(told.collect())
 }
 
 /// The bytes of a fact that its handler decides.
@@ -114,7 +156,9 @@ fn bytes_of(fact: &Fact) -> usize {
                     Effect::Call { agent, task, .. } => agent.len() + task.text().len(),
                     Effect::Send { event } => event.len(),
                     Effect::Update(update) => Json::of(update).text().len(),
-                    Effect::Timer { .. } | Effect::Trace => 0,
+                    Effect::Run { event } => event.len(),
+                    Effect::Operate { why, .. } => why.len(),
+                    Effect::Timer { .. } | Effect::Trace | Effect::Report { .. } => 0,
                 }
         }
         Fact::Finished { end } | Fact::Compensating { then: end } => match end {
@@ -140,19 +184,35 @@ fn next_key(state: &State, taken: &mut BTreeSet<String>, step: String) -> Result
 }
 
 /// An event to another correlation: its id comes from what sent it, so that sending it twice is once.
-fn send(event: EventBuilder, key: &EffectKey, asked: Asked<'_>, moment: &Moment<'_>) -> Result<Effect, HandlerError> {
+pub(super) fn written(
+    event: EventBuilder,
+    key: &EffectKey,
+    cause: Option<&Event>,
+    moment: &Moment<'_>,
+) -> Result<Arc<str>, HandlerError> {
     let id = emitted_id(moment.correlation, &key.step, key.attempt);
     // What the runtime emits names a cause that the runtime knows, or none.
     let mut event = event.id(id).source(WORKFLOW_SOURCE).timestamp(moment.now).without_cause();
     let mut chain = Vec::new();
-    if let Some(cause) = cause_of(asked) {
+    if let Some(cause) = cause {
         event = event.cause(full_name(cause));
         chain.extend(cause.correlation_chain.iter().cloned());
     }
     chain.push(moment.correlation.clone());
     let built = event.chain(chain).build();
     let incoming = built.map_err(|error| HandlerError(format!("step '{}' sends a bad event: {error}", key.step)))?;
-    Ok(Effect::Send { event: incoming.raw().clone() })
+    Ok(incoming.raw().clone())
+}
+
+/// An event that begins a workflow, which is to tell this one how it ends.
+fn run(
+    event: EventBuilder,
+    key: &EffectKey,
+    cause: Option<&Event>,
+    moment: &Moment<'_>,
+) -> Result<Effect, HandlerError> {
+    let event = Parent { workflow: moment.correlation.clone(), key: key.clone() }.told_to(event);
+    Ok(Effect::Run { event: written(event, key, cause, moment)? })
 }
 
 /// An update of an entity: what it does not say of itself follows from what asks for it.

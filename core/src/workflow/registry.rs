@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::fact::RunEnd;
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 use super::own::is_own_name;
 use crate::Json;
-use crate::event::{Catalogue, Pattern};
+use crate::event::{Catalogue, EventBuilder, Pattern};
 
 /// A handler without its types, so that many can stand side by side.
 pub(super) trait AnyHandler: Send + Sync {
@@ -24,6 +25,7 @@ pub(super) trait AnyHandler: Send + Sync {
         request: &Request<'_>,
         moment: &Moment<'_>,
     ) -> Result<Reaction<Json>, HandlerError>;
+    fn farewell(&self, state: &dyn Any, end: &RunEnd, moment: &Moment<'_>) -> Vec<(String, EventBuilder)>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
@@ -46,6 +48,10 @@ impl<H: Handler> AnyHandler for H {
         moment: &Moment<'_>,
     ) -> Result<Reaction<Json>, HandlerError> {
         written(Handler::operate(self, own(state)?, request, moment)?)
+    }
+
+    fn farewell(&self, state: &dyn Any, end: &RunEnd, moment: &Moment<'_>) -> Vec<(String, EventBuilder)> {
+        own(state).map_or_else(|_: HandlerError| Vec::new(), |state| Handler::farewell(self, state, end, moment))
     }
 
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String> {
@@ -72,12 +78,12 @@ fn own<S: 'static>(state: &dyn Any) -> Result<&S, HandlerError> {
 
 /// A reaction with its facts as they are kept.
 fn written<F: Serialize>(reaction: Reaction<F>) -> Result<Reaction<Json>, HandlerError> {
-    let Reaction { facts, given_up, compensating, wishes, halts, end } = reaction;
+    let Reaction { facts, given_up, compensating, wishes, halts, end, farewells } = reaction;
     let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
     let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
     let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
-    Ok(Reaction { facts, given_up, compensating, wishes, halts, end })
+    Ok(Reaction { facts, given_up, compensating, wishes, halts, end, farewells })
 }
 
 /// What a program defines: its handlers, by name and version, and the catalogue of event types.

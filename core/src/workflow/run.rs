@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{EffectEnd, EffectKey};
 use super::fact::RunEnd;
+use super::parent::Parent;
 use crate::Json;
 
 /// How a run stands.
@@ -119,6 +120,8 @@ pub struct Run {
     pub(super) data: Option<Box<dyn Any + Send>>,
     /// The last attempt at each step.
     pub(super) attempts: BTreeMap<String, u32>,
+    /// Whom it runs for.
+    pub(super) parent: Option<Parent>,
     /// The id of the last operation: one that comes again, because its answer was lost, is known.
     pub(super) last_operation: Option<String>,
 }
@@ -134,6 +137,7 @@ impl Run {
             parked: Vec::new(),
             data,
             attempts: BTreeMap::new(),
+            parent: None,
             last_operation: None,
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{Effect, EffectKey};
 use super::known::Known;
+use super::parent::Parent;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
 use crate::event::{EventError, Format, Identity, Incoming, LifeState};
@@ -193,6 +194,7 @@ struct SavedRun {
     parked: Vec<Parked>,
     data: String,
     attempts: BTreeMap<String, u32>,
+    parent: Option<Parent>,
     last_operation: Option<String>,
 }
 
@@ -211,6 +213,7 @@ impl State {
                 paused: run.paused,
                 parked: run.parked.clone(),
                 attempts: run.attempts.clone(),
+                parent: run.parent.clone(),
                 last_operation: run.last_operation.clone(),
             }),
         };
@@ -230,8 +233,19 @@ impl State {
             None => None,
             Some(run) => {
                 let data = Some(definitions.get(&run.definition, run.version)?.load(&run.data)?);
-                let SavedRun { definition, version, status, paused, parked, attempts, last_operation, .. } = run;
-                Some(Box::new(Run { definition, version, status, paused, parked, data, attempts, last_operation }))
+                let SavedRun { definition, version, status, paused, parked, attempts, parent, last_operation, .. } =
+                    run;
+                Some(Box::new(Run {
+                    definition,
+                    version,
+                    status,
+                    paused,
+                    parked,
+                    data,
+                    attempts,
+                    parent,
+                    last_operation,
+                }))
             }
         };
         let Saved { last_at, known, open, owed, places, .. } = saved;

@@ -16,6 +16,7 @@ mod expr_conformance;
 mod expr_random;
 mod expr_refused;
 mod expr_related;
+mod flows;
 mod governor;
 mod governor_key;
 mod governor_model;

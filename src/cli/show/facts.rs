@@ -33,6 +33,7 @@ pub(super) enum FactJson<'a> {
     Operated { operation: String, id: &'a str, by: &'a Principal, why: &'a str },
     Compensating { then: &'static str, error: Option<&'a str> },
     GivenUp { step: &'a str, attempt: u32 },
+    RunsFor { workflow: &'a CorrelationId, step: &'a str, attempt: u32 },
     Halted { step: &'a str, attempts: u32, error: &'a str },
     Other { text: String },
 }
@@ -46,6 +47,9 @@ pub(super) enum EffectJson<'a> {
     Send { event: Json },
     Update { update: &'a Update },
     Trace {},
+    Run { event: Json },
+    Report { to: &'a CorrelationId, step: &'a str, attempt: u32 },
+    Operate { on: &'a CorrelationId, operation: String, why: &'a str },
     Other { text: String },
 }
 
@@ -63,6 +67,8 @@ pub(super) enum EndJson<'a> {
     NotSent { reason: &'a str },
     Updated { first: u64, events: u32 },
     Traced { changed: &'a Json },
+    Ran { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
+    Told {},
     Other { text: String },
 }
 
@@ -109,6 +115,9 @@ impl<'a> FactJson<'a> {
                 Self::Operated { operation: operation.to_string(), id, by, why }
             }
             Fact::GivenUp { key: EffectKey { step, attempt } } => Self::GivenUp { step, attempt: *attempt },
+            Fact::RunsFor { workflow, key: EffectKey { step, attempt } } => {
+                Self::RunsFor { workflow, step, attempt: *attempt }
+            }
             Fact::Halted { step, attempts, error } => Self::Halted { step, attempts: *attempts, error },
             other => Self::Other { text: format!("{other:?}") },
         }
@@ -134,6 +143,9 @@ impl<'a> EffectJson<'a> {
             Effect::Send { event } => Self::Send { event: Json::parse(event).unwrap_or_default() },
             Effect::Update(update) => Self::Update { update },
             Effect::Trace => Self::Trace {},
+            Effect::Run { event } => Self::Run { event: Json::parse(event).unwrap_or_default() },
+            Effect::Report { to, key, .. } => Self::Report { to, step: &key.step, attempt: key.attempt },
+            Effect::Operate { on, operation, why } => Self::Operate { on, operation: operation.to_string(), why },
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -152,6 +164,11 @@ impl<'a> EndJson<'a> {
             EffectEnd::NotSent { reason } => Self::NotSent { reason },
             EffectEnd::Updated { first, events } => Self::Updated { first: *first, events: *events },
             EffectEnd::Traced { changed } => Self::Traced { changed },
+            EffectEnd::Ran { end } => {
+                let (status, output, error) = ended(end);
+                Self::Ran { status, output, error }
+            }
+            EffectEnd::Told => Self::Told {},
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -165,16 +182,20 @@ pub(super) fn effect_text(effect: &Effect) -> String {
             format!("asks agent {agent}{within}: {task}")
         }
         Effect::Timer { due } => format!("sets a timer for {due}"),
-        Effect::Send { event } => {
-            let event: std::collections::BTreeMap<String, Json> = serde_json::from_str(event).unwrap_or_default();
-            let field =
-                |name: &str| event.get(name).and_then(|it| it.to::<String>().ok()).unwrap_or_else(|| "?".into());
-            format!("sends {} to {}", field("type"), field("correlation_id"))
-        }
+        Effect::Send { event } => format!("sends {}", addressed(event)),
+        Effect::Run { event } => format!("has a workflow run by {}", addressed(event)),
+        Effect::Report { to, .. } => format!("tells {to} how it ended"),
+        Effect::Operate { on, operation, why } => format!("does {operation} to {on}: {why}"),
         Effect::Update(update) => format!("updates {}", update.entity),
         Effect::Trace => "asks what it has changed".into(),
         other => format!("{other:?}"),
     }
+}
+
+fn addressed(event: &str) -> String {
+    let event: std::collections::BTreeMap<String, Json> = serde_json::from_str(event).unwrap_or_default();
+    let field = |name: &str| event.get(name).and_then(|it| it.to::<String>().ok()).unwrap_or_else(|| "?".into());
+    format!("{} to {}", field("type"), field("correlation_id"))
 }
 
 /// How an effect ended, in a few words, and whether well.
@@ -191,6 +212,11 @@ pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
         EffectEnd::Updated { events: 0, .. } => ("nothing differed".into(), true),
         EffectEnd::Updated { first, events } => (format!("updated by {events} events from position {first}"), true),
         EffectEnd::Traced { .. } => ("what it has changed is known".into(), true),
+        EffectEnd::Ran { end } => match ended(end) {
+            (status, Some(output), _) => (format!("{status}: {output}"), true),
+            (status, None, error) => (format!("{status}: {}", error.unwrap_or_default()), false),
+        },
+        EffectEnd::Told => ("told".into(), true),
         other => (format!("{other:?}"), true),
     }
 }

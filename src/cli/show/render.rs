@@ -151,6 +151,9 @@ impl Page<'_> {
             Fact::Compensating { then } => {
                 self.labelled("undoing", Tone::Bad, &format!("what it did is put back; then {}", end_of(then, short).0))
             }
+            Fact::RunsFor { workflow, key } => {
+                self.labelled("runs for", Tone::Plain, &format!("{workflow}, step {key}"))
+            }
             Fact::GivenUp { key } => self.labelled("given up", Tone::Plain, &key.to_string()),
             Fact::Halted { step, attempts, error } => {
                 let told = format!("step {step}, after {}: {error}", counted(u64::from(*attempts), "attempt"));

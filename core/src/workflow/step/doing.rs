@@ -37,6 +37,15 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// The step, or the timer's name.
+    pub fn step(&self) -> &str {
+        match self {
+            Act::Call { step, .. } | Act::Timer { step, .. } | Act::GiveUp { step } => step,
+        }
+    }
+}
+
 /// What came of a move, for who leads the workflow.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happened {
@@ -151,15 +160,24 @@ impl<'a> Doing<'a> {
         self.happens(StepFact::GivenUp { step: step.into() });
     }
 
-    /// What is asked, as a reaction asks for it.
-    pub fn ask<F>(acts: Vec<Act>, reaction: Reaction<F>) -> Reaction<F> {
-        acts.into_iter().fold(reaction, |reaction, act| match act {
+    /// What is asked, as a reaction asks for it. What is asked and given up in one turn is never asked.
+    pub fn ask<F>(acts: Vec<Act>, mut reaction: Reaction<F>) -> Reaction<F> {
+        let mut asked: Vec<Act> = Vec::with_capacity(acts.len());
+        for act in acts {
+            if let Act::GiveUp { step } = &act {
+                asked.retain(|other| other.step() != step);
+                reaction = reaction.give_up(step);
+            } else {
+                asked.push(act);
+            }
+        }
+        asked.into_iter().fold(reaction, |reaction, act| match act {
             Act::Call { step, agent, input, timeout_ms: None } => reaction.call(&step, &agent, input),
             Act::Call { step, agent, input, timeout_ms: Some(limit) } => {
                 reaction.call_within(&step, &agent, input, limit)
             }
             Act::Timer { step, due } => reaction.timer(&step, due),
-            Act::GiveUp { step } => reaction.give_up(&step),
+            Act::GiveUp { .. } => reaction,
         })
     }
 

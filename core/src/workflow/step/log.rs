@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A stack whose copies cost nothing.
-pub(super) struct Log<T> {
+pub(in crate::workflow) struct Log<T> {
     top: Option<Arc<Entry<T>>>,
     length: usize,
 }
@@ -17,29 +17,29 @@ struct Entry<T> {
 }
 
 impl<T> Log<T> {
-    pub(super) fn push(&mut self, value: T) {
+    pub(in crate::workflow) fn push(&mut self, value: T) {
         let below = self.top.take();
         self.top = Some(Arc::new(Entry { value, below }));
         self.length += 1;
     }
 
-    pub(super) fn pop(&mut self) {
+    pub(in crate::workflow) fn pop(&mut self) {
         if let Some(top) = self.top.take() {
             self.top.clone_from(&top.below);
             self.length -= 1;
         }
     }
 
-    pub(super) fn last(&self) -> Option<&T> {
+    pub(in crate::workflow) fn last(&self) -> Option<&T> {
         self.top.as_ref().map(|top| &top.value)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::workflow) fn len(&self) -> usize {
         self.length
     }
 
     /// From the last to the first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(in crate::workflow) fn iter(&self) -> impl Iterator<Item = &T> {
         std::iter::successors(self.top.as_deref(), |entry| entry.below.as_deref()).map(|entry| &entry.value)
     }
 }

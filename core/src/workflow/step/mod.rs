@@ -20,7 +20,7 @@
 
 mod doing;
 mod error;
-mod log;
+pub(in crate::workflow) mod log;
 mod rule;
 mod steps;
 mod unwind;

@@ -25,6 +25,11 @@ impl StepRule<'_> {
         if error.is_final || self.never_for.iter().any(is_named) {
             return None;
         }
+        self.wait_after(tries, gone, seed)
+    }
+
+    /// The same, whatever the error was.
+    pub fn wait_after(&self, tries: u32, gone: Duration, seed: u64) -> Option<Duration> {
         let wait = self.retry.wait(tries, seed)?;
         self.max_elapsed.is_none_or(|most| gone.saturating_add(wait) <= most).then_some(wait)
     }

@@ -1,0 +1,323 @@
+//! A turn at a flow: the moves, one after another, until nothing is left to be done now.
+
+use std::collections::BTreeSet;
+
+use super::cells::{Cells, Layer};
+use super::fact::{FlowError, FlowFact};
+use super::model::{Kind, Then, Tree};
+use super::scope::Scope;
+use super::state::{FlowState, Frame, Where, follow, set};
+use crate::event::{CorrelationId, EventBuilder};
+use crate::workflow::step::{Act, Doing, Happened};
+use crate::workflow::{AgentOutcome, HandlerError, Moment, RunEnd, RunStatus};
+use crate::{Json, limits};
+
+/// What the timer is named by that ends a task which takes too long.
+pub(super) const LATE: &str = "~late/";
+/// What the timer is named by after which something is tried again.
+pub(super) const BACK: &str = "~back/";
+
+/// A move that is still to be made.
+#[derive(Clone, Debug)]
+pub(super) enum Move {
+    Enter {
+        path: String,
+        value: Json,
+    },
+    Leave {
+        path: String,
+        output: Json,
+        then: Then,
+    },
+    /// The items of a loop that may begin.
+    Fill {
+        path: String,
+    },
+}
+
+impl Move {
+    fn path(&self) -> &str {
+        match self {
+            Move::Enter { path, .. } | Move::Leave { path, .. } | Move::Fill { path } => path,
+        }
+    }
+}
+
+/// What is asked of the loop.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Act(Act),
+    Send { step: String, event: Box<EventBuilder> },
+    Run { step: String, event: Box<EventBuilder> },
+}
+
+impl Asked {
+    fn step(&self) -> &str {
+        match self {
+            Asked::Act(act) => act.step(),
+            Asked::Send { step, .. } | Asked::Run { step, .. } => step,
+        }
+    }
+}
+
+/// How the flow stands after the turn, if not under way as before.
+#[derive(Debug, PartialEq)]
+pub(super) enum Over {
+    Done(Json),
+    Broke(FlowError),
+}
+
+/// A turn at a flow.
+pub(super) struct Walk<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) base: &'a FlowState,
+    pub(super) input: Json,
+    pub(super) frames: Layer<'a, Frame>,
+    pub(super) outputs: Layer<'a, Json>,
+    pub(super) variables: Layer<'a, Json>,
+    /// Kept events that this turn took.
+    pub(super) taken: BTreeSet<u64>,
+    pub(super) doing: Doing<'a>,
+    pub(super) moment: Moment<'a>,
+    pub(super) facts: Vec<FlowFact>,
+    pub(super) asked: Vec<Asked>,
+    /// Steps that are given up, beside what was asked in this very turn.
+    pub(super) given_up: Vec<String>,
+    /// Workflows that ran for this one, and are not wanted any more.
+    pub(super) cancelled: Vec<(String, CorrelationId)>,
+    /// The task whose workflow is over, or never ran: that needs no cancelling.
+    returned: Option<String>,
+    pub(super) todo: Vec<Move>,
+    /// Tasks that ask something of the outside.
+    pub(super) leaves: usize,
+    pub(super) over: Option<Over>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(tree: &'a Tree, base: &'a FlowState, moment: &Moment<'a>) -> Self {
+        let leaves = base.frames.values().filter(|frame| is_leaf(&frame.at)).count();
+        Self {
+            tree,
+            base,
+            input: base.input.clone().unwrap_or_default(),
+            frames: Layer::over(&base.frames),
+            outputs: Layer::over(&base.outputs),
+            variables: Layer::over(&base.variables),
+            taken: BTreeSet::new(),
+            doing: Doing::new(&base.steps, tree, moment),
+            moment: *moment,
+            facts: Vec::new(),
+            asked: Vec::new(),
+            given_up: Vec::new(),
+            cancelled: Vec::new(),
+            returned: None,
+            todo: Vec::new(),
+            leaves,
+            over: None,
+        }
+    }
+
+    /// Makes all moves that are to be made. A definition that goes round without ever waiting fails.
+    pub(super) fn run(&mut self) -> Result<(), HandlerError> {
+        let mut moves = 0;
+        while let Some(next) = self.todo.pop() {
+            if self.over.is_some() {
+                break;
+            }
+            moves += 1;
+            if moves > limits::FLOW_MOVES || self.facts.len() > limits::FLOW_FACTS {
+                let why =
+                    format!("it made {moves} moves without waiting for anything: give a loop something to wait for");
+                self.breaks(FlowError::new(next.path(), "endless", why), Json::null());
+                break;
+            }
+            match next {
+                Move::Enter { path, value } => self.enter(path, value)?,
+                Move::Leave { path, output, then } => self.leave(&path, output, then)?,
+                Move::Fill { path } => self.fill(&path)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What an agent's call came to.
+    pub(super) fn agent(&mut self, step: &str, outcome: &AgentOutcome) -> Result<Happened, HandlerError> {
+        let happened = self.doing.ended(step, outcome);
+        self.drain();
+        match happened {
+            Happened::Done { step, result } => {
+                self.todo.push(Move::Leave { path: step, output: result, then: Then::Next });
+                self.run()?;
+                Ok(Happened::Nothing)
+            }
+            Happened::Failed { step, error } => {
+                self.step_failed(&step, error)?;
+                self.run()?;
+                Ok(Happened::Nothing)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// A timer's instant came.
+    pub(super) fn timer(&mut self, timer: &str) -> Result<(), HandlerError> {
+        if self.doing.woke(timer) {
+            self.drain();
+            return Ok(());
+        }
+        if let Some(path) = timer.strip_prefix(LATE) {
+            if let Some(frame) = self.frames.get(path) {
+                let (value, why) = (frame.value.clone(), "its time is up");
+                self.fails(FlowError::new(path, "timeout", why), value)?;
+            }
+        } else if let Some(path) = timer.strip_prefix(BACK) {
+            self.try_again(path)?;
+        } else if let Some(Frame { value, at: Where::Waiting { .. } }) = self.frames.get(timer) {
+            self.todo.push(Move::Leave { path: timer.into(), output: value.clone(), then: Then::Next });
+        }
+        self.run()
+    }
+
+    /// A send ended.
+    pub(super) fn sent(&mut self, step: &str, refused: Option<&str>) -> Result<(), HandlerError> {
+        let Some(Frame { value, at }) = self.frames.get(step).cloned() else { return Ok(()) };
+        match (at, refused) {
+            (Where::Sending, None) => {
+                self.todo.push(Move::Leave { path: step.into(), output: value, then: Then::Next })
+            }
+            (Where::Sending | Where::Running { .. }, Some(why)) => {
+                self.returned = Some(step.to_string());
+                self.fails(FlowError::new(step, "refused", why), value)?;
+            }
+            _ => {}
+        }
+        self.run()
+    }
+
+    /// A workflow that ran for this one is over.
+    pub(super) fn ran(&mut self, step: &str, end: &RunEnd) -> Result<(), HandlerError> {
+        let Some(Frame { value, at: Where::Running { .. } }) = self.frames.get(step).cloned() else { return Ok(()) };
+        self.returned = Some(step.to_string());
+        match end {
+            RunEnd::Completed { output } => {
+                self.todo.push(Move::Leave { path: step.into(), output: output.clone(), then: Then::Next });
+            }
+            end => self.fails(FlowError::new(step, "workflow", RunStatus::from(end).to_string()), value)?,
+        }
+        self.run()
+    }
+
+    /// What is tried begins anew, if it waits for that.
+    pub(super) fn try_again(&mut self, path: &str) -> Result<(), HandlerError> {
+        let Kind::Try { tried, .. } = self.node(path)?.kind else { return Ok(()) };
+        let waits = self.frames.below(path).is_empty();
+        if let Some(Frame { value, at: Where::Trying { caught: None, .. } }) = self.frames.get(path)
+            && waits
+        {
+            let value = value.clone();
+            self.todo.push(Move::Enter { path: self.child(path, tried), value });
+        }
+        Ok(())
+    }
+
+    pub(super) fn happens(&mut self, fact: FlowFact) {
+        match &fact {
+            FlowFact::Began { input } => self.input = input.clone(),
+            FlowFact::Set { name, value } => set(&mut self.variables, name, value),
+            FlowFact::Step(_) => {}
+            fact => follow(&mut self.frames, &mut self.outputs, fact),
+        }
+        self.facts.push(fact);
+    }
+
+    /// What the steps made of it is told in its order.
+    pub(super) fn drain(&mut self) {
+        self.facts.extend(std::mem::take(&mut self.doing.facts).into_iter().map(FlowFact::Step));
+        for act in std::mem::take(&mut self.doing.acts) {
+            match act {
+                Act::GiveUp { step } => self.give_up(step),
+                act => self.asked.push(Asked::Act(act)),
+            }
+        }
+    }
+
+    /// What is asked and given up in one turn is never asked.
+    pub(super) fn give_up(&mut self, step: String) {
+        self.asked.retain(|asked| asked.step() != step);
+        self.given_up.push(step);
+    }
+
+    /// What a task, and all within it, has under way is given up; their frames stay.
+    pub(super) fn stop(&mut self, path: &str) {
+        let mut all = self.frames.below(path);
+        all.push(path.to_string());
+        for path in all {
+            let Some(frame) = self.frames.get(&path).cloned() else { continue };
+            self.leaves -= usize::from(is_leaf(&frame.at));
+            match frame.at {
+                Where::Calling => {
+                    self.doing.give_up(&path);
+                    self.drain();
+                }
+                Where::Sending | Where::Waiting { .. } => self.give_up(path.clone()),
+                Where::Running { correlation } => {
+                    self.give_up(path.clone());
+                    if self.returned.as_ref() != Some(&path) {
+                        self.cancelled.push((path.clone(), correlation));
+                    }
+                }
+                Where::Trying { .. } => self.give_up(format!("{BACK}{path}")),
+                _ => {}
+            }
+            if self.tree.node(&path).is_some_and(|node| node.timeout.is_some()) {
+                self.give_up(format!("{LATE}{path}"));
+            }
+        }
+        self.todo.retain(|left| left.path() != path && !is_within(left.path(), path));
+    }
+
+    /// Nobody catches it.
+    pub(super) fn breaks(&mut self, error: FlowError, value: Json) {
+        self.stop("");
+        self.todo.clear();
+        self.happens(FlowFact::Broke { error: error.clone(), value });
+        self.over = Some(Over::Broke(error));
+    }
+
+    pub(super) fn scope<'s>(&'s self, path: &'s str, value: &'s Json) -> Scope<'s> {
+        Scope {
+            path,
+            value,
+            input: &self.input,
+            event: None,
+            error: None,
+            now: self.moment.now,
+            correlation: self.moment.correlation,
+            tree: self.tree,
+            frames: &self.frames,
+            outputs: &self.outputs,
+            variables: &self.variables,
+        }
+    }
+
+    pub(super) fn node(&self, path: &str) -> Result<&'a super::model::Node, HandlerError> {
+        let unknown = || {
+            HandlerError(format!("the definition has no task '{path}' (any more): give a changed one a new version"))
+        };
+        self.tree.node(path).ok_or_else(unknown)
+    }
+
+    /// The path of a child, within what holds it.
+    pub(super) fn child(&self, path: &str, child: usize) -> String {
+        super::model::below(path, &self.tree.nodes[child].name)
+    }
+}
+
+fn is_within(path: &str, above: &str) -> bool {
+    above.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['/', '[']))
+}
+
+/// Whether a task asks something of the outside.
+pub(super) fn is_leaf(at: &Where) -> bool {
+    matches!(at, Where::Calling | Where::Sending | Where::Running { .. } | Where::Waiting { .. })
+}
