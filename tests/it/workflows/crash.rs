@@ -1,0 +1,217 @@
+//! Sagas that are killed at every boundary: after each append, before and after each answer of an agent.
+//!
+//! `REGIE_SAGAS=all` tries sagas of 1 to 8 steps that fail at each of them, and ones that are cancelled; unless said, a few.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt;
+use regie::actors::agent::{AgentError, AgentLimits, AgentTask};
+use regie::core::Json;
+use regie::core::retry::Retry;
+use regie::core::workflow::flow::{Flow, call};
+use regie::{Builder, JournalConfig};
+use rusqlite::Connection;
+
+use crate::runtime_support::{Acts, Folder, Stage, at, event, within_at_most};
+
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
+
+/// A saga of so many steps; the one with that number fails for good, if there is one.
+#[derive(Clone, Copy, Debug)]
+struct Saga {
+    steps: usize,
+    fails: Option<usize>,
+}
+
+impl Saga {
+    fn flow(self) -> Flow {
+        let step = || {
+            let retry = Retry { first: Duration::from_secs(3_600), ..Retry::times(2) };
+            call("world").retry(retry).undo("world").undo_retry(retry)
+        };
+        let tasks =
+            (0..self.steps).fold(Flow::named("saga").starts_on("go"), |flow, at| flow.task(&format!("s{at}"), step()));
+        tasks.build().expect("a good flow")
+    }
+}
+
+/// What the agents have done to the world: by token, so that what is asked twice is done once.
+#[derive(Clone, Default)]
+struct World {
+    done: BTreeSet<String>,
+    asked: Vec<String>,
+}
+
+/// When the process is killed: at that call, before or after it is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Kill {
+    call: usize,
+    done: bool,
+}
+
+/// A journal, and the world beside it, as a kill left them.
+struct Left {
+    journal: Folder,
+    world: World,
+}
+
+type Shared = Arc<Mutex<(World, Option<Left>)>>;
+
+/// The agent: its first try at the step that fails is an error, and so is the second.
+fn act(
+    saga: Saga,
+    shared: Shared,
+    kill: Option<(Kill, Arc<Folder>)>,
+) -> impl Fn(AgentTask) -> futures::future::BoxFuture<'static, Result<Json, AgentError>> {
+    move |task| {
+        let mut guard = shared.lock().unwrap();
+        let call = guard.0.asked.len();
+        let dies = |done: bool| {
+            kill.as_ref().filter(|(kill, _)| *kill == Kill { call, done }).map(|(_, folder)| folder.image())
+        };
+        guard.0.asked.push(task.token());
+        if let Some(journal) = dies(false) {
+            guard.1 = Some(Left { journal, world: guard.0.clone() });
+            return futures::future::pending().boxed();
+        }
+        let fails = saga.fails.is_some_and(|at| task.key.step == format!("s{at}"));
+        if !fails {
+            guard.0.done.insert(task.token());
+        }
+        if let Some(journal) = dies(true) {
+            guard.1 = Some(Left { journal, world: guard.0.clone() });
+            return futures::future::pending().boxed();
+        }
+        futures::future::ready(if fails { Err(AgentError("no".to_string())) } else { Ok(Json::of("ok")) }).boxed()
+    }
+}
+
+fn builder(
+    saga: Saga,
+    journal: JournalConfig,
+    shared: &Shared,
+    kill: Option<(Kill, Arc<Folder>)>,
+) -> impl FnOnce(Builder) -> Builder {
+    let acts = Acts(act(saga, Arc::clone(shared), kill));
+    move |builder| {
+        let limits = AgentLimits { timeout: Duration::from_secs(100 * 24 * 3_600), ..AgentLimits::default() };
+        builder.journal(journal).handler(saga.flow()).agent("world", acts, limits).grace(Duration::ZERO)
+    }
+}
+
+/// How a run ended: its status, what was done to the world, what was asked of it.
+#[derive(Debug, PartialEq)]
+struct Ended {
+    status: String,
+    done: BTreeSet<String>,
+    asked: BTreeSet<String>,
+}
+
+/// It goes on from there for thirty days.
+async fn go_on(saga: Saga, journal: &Folder, world: World) -> Ended {
+    let shared: Shared = Arc::new(Mutex::new((world, None)));
+    let stage = Stage::with(builder(saga, journal.journal(), &shared, None)).await;
+    stage.settle().await;
+    for _ in 0..30 {
+        stage.advance(Duration::from_secs(24 * 3_600)).await;
+    }
+    // Whoever sent the event was not answered: it sends it again.
+    stage.submit(event("go", "c", "e")).await;
+    stage.settle().await;
+    for _ in 0..30 {
+        stage.advance(Duration::from_secs(24 * 3_600)).await;
+    }
+    let status = stage.handle.look(&"c".into()).await.unwrap().run.expect("a run").status.to_string();
+    stage.close().await;
+    let world = &shared.lock().unwrap().0;
+    Ended { status, done: world.done.clone(), asked: world.asked.iter().cloned().collect() }
+}
+
+/// Runs it until it is killed; nothing if that call never comes.
+async fn killed(saga: Saga, kill: Kill) -> Option<Left> {
+    let (folder, shared) = (Arc::new(Folder::new()), Shared::default());
+    let stage = Stage::with(builder(saga, folder.journal(), &shared, Some((kill, Arc::clone(&folder))))).await;
+    stage.submit(event("go", "c", "e")).await;
+    // Never settled: the call at which it is killed never ends.
+    while shared.lock().unwrap().1.is_none() && !stage.handle.look(&"c".into()).await.unwrap().ended {
+        if stage.clock.now() < at(20 * DAY_MS) {
+            stage.clock.advance_to(stage.clock.now().after(Duration::from_secs(600)));
+        }
+        std::thread::yield_now();
+    }
+    let left = shared.lock().unwrap().1.take();
+    drop(stage);
+    left
+}
+
+/// Where the turns of a journal begin.
+fn turns(journal: &Folder) -> Vec<i64> {
+    let open = Connection::open(journal.path()).unwrap();
+    let mut read = open.prepare("SELECT position FROM turns ORDER BY position").unwrap();
+    read.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// A copy of a journal without what comes after a turn; what is to be woken is told by the rest.
+fn cut_after(whole: &Folder, turn: i64) -> Folder {
+    let left = whole.image();
+    let cut = Connection::open(left.path()).unwrap();
+    cut.execute("DELETE FROM turns WHERE position > ?1", [turn]).unwrap();
+    cut.execute_batch("DROP TABLE wake").unwrap();
+    for end in ["-index", "-index-wal"] {
+        let _ = std::fs::remove_file(format!("{}{end}", left.path().display()));
+    }
+    left
+}
+
+/// The journal up to each of its turns, the world as it was then: nothing owed was done yet, or all of it.
+async fn cut_at_each_turn(saga: Saga, whole: &Folder, undisturbed: &Ended) -> usize {
+    let turns = turns(whole);
+    for turn in &turns {
+        let left = cut_after(whole, *turn);
+        let ended = go_on(saga, &left, World::default()).await;
+        assert_eq!(ended.status, undisturbed.status, "{saga:?}, cut after position {turn}");
+        assert!(ended.asked.is_subset(&undisturbed.asked), "{saga:?}, cut after position {turn}: {:?}", ended.asked);
+    }
+    turns.len()
+}
+
+async fn kill_everywhere(saga: Saga) -> (usize, usize) {
+    let whole = Folder::new();
+    let undisturbed = go_on(saga, &whole, World::default()).await;
+    let (mut kills, mut call) = (0, 0);
+    'calls: loop {
+        for done in [false, true] {
+            let Some(left) = killed(saga, Kill { call, done }).await else { break 'calls };
+            let ended = go_on(saga, &left.journal, left.world).await;
+            assert_eq!(ended, undisturbed, "{saga:?}, killed at call {call}, done: {done}");
+            kills += 1;
+        }
+        call += 1;
+    }
+    (kills, cut_at_each_turn(saga, &whole, &undisturbed).await)
+}
+
+fn sagas() -> Vec<Saga> {
+    let all = std::env::var("REGIE_SAGAS").is_ok_and(|which| which == "all");
+    let ways = |steps: usize| std::iter::once(None).chain((0..steps).map(Some)).map(move |fails| Saga { steps, fails });
+    match all {
+        true => (1..=8).flat_map(ways).collect(),
+        false => vec![Saga { steps: 2, fails: None }, Saga { steps: 3, fails: Some(2) }],
+    }
+}
+
+#[test]
+fn a_saga_that_is_killed_at_any_boundary_ends_as_if_it_had_not_been() {
+    within_at_most(Duration::from_secs(3_600), async {
+        let (mut kills, mut cuts) = (0, 0);
+        for saga in sagas() {
+            let (more_kills, more_cuts) = kill_everywhere(saga).await;
+            assert!(more_kills >= 2 * saga.steps.min(saga.fails.map_or(saga.steps, |at| at + 1)));
+            (kills, cuts) = (kills + more_kills, cuts + more_cuts);
+        }
+        println!("{kills} kills at agents, {cuts} after appends");
+        assert!(cuts > kills / 4);
+    });
+}

@@ -1,0 +1,5 @@
+//! Workflows in the runtime: flows, what is done to them, and what a crash at any boundary leaves.
+
+mod crash;
+mod flows;
+mod operated;
