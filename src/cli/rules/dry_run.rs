@@ -74,7 +74,7 @@ fn learnt(readers: &Readers, set: RuleSet, catalogue: &Catalogue) -> Result<Eval
         for followed in found {
             if let Some(processed) = events.of(followed)? {
                 let event = processed.event(catalogue);
-                evaluator.take_later(&processed.committed(&event), processed.by);
+                evaluator.take(&processed.committed(&event));
             }
         }
     }
