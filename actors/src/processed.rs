@@ -33,7 +33,7 @@ impl Processed {
 
     /// As rules and projections take it.
     pub fn committed<'e>(&self, event: &'e Event) -> Committed<'e> {
-        Committed { event, position: self.position, recorded_at: self.recorded_at }
+        Committed { event, position: self.position, recorded_at: self.recorded_at, by: self.by }
     }
 }
 

@@ -58,4 +58,27 @@ mod tests {
         assert_eq!(slip("compelted", names), Some("completed"));
         assert_eq!(["team", "state", "complete it"].map(|it| slip(it, names)), [None; 3]);
     }
+
+    #[test]
+    fn how_many_slips_are_guessed_goes_by_the_characters_that_were_given() {
+        let table = [
+            ("it", "its", false),           // of two characters none
+            ("éa", "éb", false),            // of two, though they are three bytes
+            ("itz", "its", true),           // of three one
+            ("tiz", "its", false),          // but not two
+            ("paymnet", "payment", true),   // of seven one
+            ("pyamnet", "payment", false),  // but not two
+            ("shpimnet", "shipment", true), // of eight two
+            ("shipmentxy", "shipment", true),
+            ("hspimnet", "shipment", false), // but not three
+        ];
+        for (given, name, is_guessed) in table {
+            assert_eq!(slip(given, [name]), is_guessed.then_some(name), "{given}");
+        }
+    }
+
+    #[test]
+    fn of_several_names_the_nearest_is_guessed() {
+        assert_eq!(slip("shipmentt", ["shopments", "shipment", "shipmenttts"]), Some("shipment"));
+    }
 }

@@ -49,11 +49,10 @@ impl Handle {
     /// # Errors
     /// If the journal cannot be read, or the policies cannot be asked now.
     pub async fn check(&self, event: &Incoming) -> Result<Foreseen, StoreError> {
-        let (mut event, now, least) = (event.clone(), self.now(), self.position());
+        let (event, now, least) = (event.clone(), self.now(), self.position());
         if let Err(reason) = may_enter(event.event(), Whence::Caller, self.core.definitions.catalogue()) {
             return Ok(Foreseen::Refused(reason));
         }
-        event.stamp(now);
         let (set, definitions) = (self.policies(), Arc::clone(&self.core.definitions));
         let read = self.core.readers.run(move |reader| {
             reader.caught_up(least, PATIENCE)?;
@@ -106,7 +105,9 @@ pub(crate) fn prospect(
     }
     let workflow = needs.workflow.then(|| workflow_seen(&event.correlation_id, &state));
     let entity = needs.entity.then_some(&entity);
-    let seen = Seen { workflow: workflow.as_ref(), entity, ..Seen::alone(event, now) };
+    let mut stamped = incoming.clone();
+    stamped.stamp(now); // not before its claims are looked at: without a timestamp it is late nowhere
+    let seen = Seen { workflow: workflow.as_ref(), entity, ..Seen::alone(stamped.event(), now) };
     let Preliminary { decisions, stopped, wants } = set.judge(&seen);
     let verdict = stopped.clone().unwrap_or(Verdict::Accepted);
     let judgement = Judgement { verdict, decisions, ..Judgement::free(now, set.digest()) };

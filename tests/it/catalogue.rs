@@ -4,14 +4,14 @@ use regie::Builder;
 use regie::bus::{From, Subscribe};
 use regie::core::Json;
 use regie::core::automation::RuleSet;
-use regie::core::event::{Catalogue, EntityRef, Event, EventType, LifeState, Told};
+use regie::core::event::{Catalogue, EntityRef, Event, EventBuilder, EventType, LifeState, Told};
 use regie::core::governance::PolicySet;
 use regie::core::query::{Committed, Projection};
 use regie::core::workflow::{HandlerError, Input, Moment, Reaction, RunStatus};
 use regie::runtime::Foreseen;
 use serde_json::json;
 
-use crate::runtime_support::{Stage, event, script, within};
+use crate::runtime_support::{Stage, at, event, script, within};
 use crate::support::Place;
 
 fn paid(version: u32) -> EventType {
@@ -25,7 +25,7 @@ fn cents(told: Told) -> Result<Told, String> {
     Ok(Told { payload: Json::from(json!({"cents": euros * 100})), ..told })
 }
 
-fn order(id: &str, version: u32, payload: serde_json::Value) -> regie::core::event::EventBuilder {
+fn order(id: &str, version: u32, payload: serde_json::Value) -> EventBuilder {
     event("order.paid", id, id).schema_version(version).payload(payload)
 }
 
@@ -193,25 +193,46 @@ fn state_is_told_by_the_latest_version_as_handlers_and_rules_see_it() {
     });
 }
 
+/// A change of a checked account.
+fn book(id: &str, before: u32) -> EventBuilder {
+    let account = EntityRef::new("account", "1");
+    event("account.booked", "account/1", id).entity(account).change("balance", before, before + 1)
+}
+
+/// A runtime that has taken the first of them, stamped a little later than now.
+async fn booked() -> Stage {
+    let booked = EventType::new("account.booked").entity("account").fields(["balance"]).checked();
+    let catalogue = Catalogue::shipped().with(paid(1)).unwrap().with(booked).unwrap();
+    let stage = Stage::with(|builder| builder.catalogue(catalogue)).await;
+    stage.submit(book("b-1", 0).timestamp(at(2))).await;
+    stage
+}
+
 #[test]
 fn a_look_ahead_tells_what_submit_would_refuse() {
     within(async {
-        let booked = EventType::new("account.booked").entity("account").fields(["balance"]).checked();
-        let catalogue = Catalogue::shipped().with(paid(1)).unwrap().with(booked).unwrap();
-        let stage = Stage::with(|builder| builder.catalogue(catalogue)).await;
-        let book = |id: &str, before: u32| {
-            let account = EntityRef::new("account", "1");
-            event("account.booked", "account/1", id).entity(account).change("balance", before, before + 1)
-        };
-        stage.submit(book("b-1", 0)).await;
+        let stage = booked().await;
         let bad = order("o-1", 1, json!({"cents": -1}));
-        for refused in [bad, book("b-2", 7), event("a", "regie/x", "1"), event("a", "c", "1").source("regie:update")] {
+        let (other, late) = (book("b-2", 7), book("b-2", 1).timestamp(at(1)));
+        for refused in [bad, other, late, event("a", "regie/x", "1"), event("a", "c", "1").source("regie:update")] {
             let refused = refused.build().unwrap();
             let reason = stage.handle.submit(refused.clone()).await.unwrap_err().reason;
             assert_eq!(stage.handle.check(&refused).await.unwrap(), Foreseen::Refused(reason));
         }
-        let good = stage.handle.check(&book("b-2", 1).build().unwrap()).await.unwrap();
-        assert!(matches!(good, Foreseen::Judged(_)), "{good:?}");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn a_look_ahead_takes_what_submit_would_take() {
+    within(async {
+        let stage = booked().await;
+        // One without a timestamp is of now, and never late.
+        for good in [book("b-2", 1).timestamp(at(2)), book("b-3", 2)] {
+            let foreseen = stage.handle.check(&good.clone().build().unwrap()).await.unwrap();
+            assert!(matches!(foreseen, Foreseen::Judged(_)), "{foreseen:?}");
+            stage.submit(good).await;
+        }
         stage.close().await;
     });
 }

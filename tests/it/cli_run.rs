@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, event, gzipped, lines, sprint, with};
+use crate::support::{Place, Ran, event, gzipped, lines, sprint, with};
 
 fn at(minute: u32) -> String {
     format!("2026-03-02T09:{minute:02}:00Z")
@@ -35,6 +35,45 @@ fn the_report_counts_what_was_taken() {
     assert_eq!((&report["answered"], &report["states"]), (&json!({"processed": 6}), &json!({"processed": 6})));
     assert_eq!(report["types"]["orchestration.task.status_changed"], 3);
     assert_eq!(report["journal"]["events"], 6);
+}
+
+/// A rule that runs, one whose condition cannot be told, and a relation that an event may have no value for.
+const RULES: &str = r#"
+shipped = false
+relation = [{ from = "task", to = "sprint", ids = "event.payload.sprint" }]
+[[rule]]
+name = "seen"
+on = "orchestration.task.created"
+do = [{ emit = { type = "seen" } }]
+[[rule]]
+name = "broken"
+on = "orchestration.task.created"
+when = "event.payload.amount > 10"
+do = [{ emit = { type = "never" } }]
+"#;
+
+/// A run under these rules.
+fn ruled(more: &[&str]) -> Ran {
+    let place = Place::new().with("COLUMNS", "80");
+    place.file("events.jsonl", lines(&sprint()));
+    place.file("rules.toml", RULES);
+    place.run(&[&["run", "events.jsonl", "--clock", "event"], more].concat()).succeeds()
+}
+
+#[test]
+fn the_report_tells_what_the_rules_did() {
+    let told = ruled(&["--rules", "rules.toml", "--json"]).json()["rules"].clone();
+    assert_eq!((&told["runs"], &told["failed"], &told["under_way"]), (&json!(4), &json!(2), &json!(0)));
+    assert!(told["trouble"].as_str().unwrap().contains("the relation from task to sprint has no value"), "{told}");
+    let none = ruled(&["--json"]).json()["rules"].clone();
+    assert_eq!(none, json!({"runs": 0, "failed": 0, "under_way": 0, "trouble": null}));
+}
+
+#[test]
+fn the_summary_has_a_line_for_the_rules_where_they_did_something() {
+    let page = ruled(&["--rules", "rules.toml"]);
+    page.tells(&["\nRules       4 runs, 2 failed\n            position "]).fits(80);
+    ruled(&[]).never_tells(&["Rules"]);
 }
 
 #[test]

@@ -96,8 +96,8 @@ impl Log {
 impl<'l> Processed<'l> {
     /// As the evaluator takes it.
     pub(crate) fn committed(&self) -> Committed<'l> {
-        let Self { incoming, position, recorded_at, .. } = *self;
-        Committed { event: incoming.event(), position, recorded_at }
+        let Self { incoming, position, recorded_at, by } = *self;
+        Committed { event: incoming.event(), position, recorded_at, by }
     }
 }
 

@@ -122,7 +122,7 @@ impl Automation {
 
     fn event(&mut self, processed: &Processed, runs: &mut Vec<Run>) {
         let event = processed.event(&self.sources.catalogue);
-        let taken = self.evaluator.take_later(&processed.committed(&event), processed.by);
+        let taken = self.evaluator.take(&processed.committed(&event));
         for error in taken.errors {
             tracing::warn!(position = processed.by, %error, "the rules cannot take an event in");
             self.sources.view.trouble(processed.by, &error.to_string());
@@ -150,7 +150,7 @@ impl Automation {
             for followed in found {
                 let Some(processed) = events.of(followed)?.filter(|processed| processed.by < until) else { continue };
                 let event = processed.event(&self.sources.catalogue);
-                drop(self.evaluator.learn_later(&processed.committed(&event), processed.by));
+                drop(self.evaluator.learn(&processed.committed(&event)));
             }
         }
         Ok(())

@@ -66,7 +66,8 @@ impl Trial<'_> {
             return;
         }
         self.position += 1;
-        let Taken { runs, errors } = self.evaluator.take(&Committed { event, position: self.position, recorded_at });
+        let position = self.position;
+        let Taken { runs, errors } = self.evaluator.take(&Committed { event, position, recorded_at, by: position });
         self.told.errors.extend(errors);
         for run in runs {
             for (nth, act) in run.acts.iter().enumerate() {

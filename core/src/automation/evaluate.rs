@@ -124,36 +124,26 @@ impl Evaluator {
 
     /// Takes in an event without setting off any rule.
     pub fn learn(&mut self, committed: &Committed<'_>) -> Vec<WorldError> {
-        self.learn_later(committed, committed.position)
-    }
-
-    /// The same of an event that was processed by a later record, at that position.
-    pub fn learn_later(&mut self, committed: &Committed<'_>, by: u64) -> Vec<WorldError> {
         if !self.rules.rest_on(committed.event) {
-            self.known.world.passes(by);
+            self.known.world.passes(committed.by);
             return Vec::new();
         }
-        self.known.world.tell_later(committed.event, (committed.position, by), self.rules.relations())
+        self.known.world.tell(committed, self.rules.relations())
     }
 
-    /// Takes in an event, and gives the runs of the rules that it sets off. One that was taken in already, by its position,
-    /// and one of the runtime's own give none.
+    /// Takes in an event, and gives the runs of the rules that it sets off. One that was taken in already, by the record by
+    /// which it is processed, and one of the runtime's own give none. What is discarded is never to be taken in, and what is
+    /// deferred or escalated once it has gone on.
     pub fn take(&mut self, committed: &Committed<'_>) -> Taken {
-        self.take_later(committed, committed.position)
-    }
-
-    /// The same of an event that was processed by a later record, at that position: what is discarded is taken in never, and
-    /// what is deferred or escalated once it has gone on.
-    pub fn take_later(&mut self, committed: &Committed<'_>, by: u64) -> Taken {
         let event = committed.event;
-        if event.correlation_id.is_own() || by <= self.known.world.position() {
-            return Taken { runs: Vec::new(), errors: self.learn_later(committed, by) };
+        if event.correlation_id.is_own() || committed.by <= self.known.world.position() {
+            return Taken { runs: Vec::new(), errors: self.learn(committed) };
         }
         let rules = self.rules.clone();
         let matching: Vec<&Rule> = rules.rules().filter(|rule| rule.is_on(&event.kind)).collect();
         let mut subjects: Vec<Subjects> = matching.iter().map(|rule| Subjects::of(rule, event)).collect();
         subjects.iter_mut().for_each(|subjects| subjects.look(event, &self.known.world));
-        let errors = self.learn_later(committed, by);
+        let errors = self.learn(committed);
         subjects.iter_mut().for_each(|subjects| subjects.look(event, &self.known.world));
         let digest = self.digest.clone();
         let mut looks = Vec::new();

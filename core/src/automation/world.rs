@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::entity::{LatestFields, Relation};
 use crate::event::{EntityRef, Event};
 use crate::limits;
+use crate::query::Committed;
 use crate::{Json, Timestamp};
 
 /// What an event tells that the world cannot take. The event stays; what it would have added is missing.
@@ -98,18 +99,10 @@ impl World {
         self.position = self.position.max(position);
     }
 
-    /// Tells an event. One that was told already, by its position, is passed over; the runtime's own are not taken in.
-    pub fn tell(&mut self, event: &Event, position: u64, relations: &[Relation]) -> Vec<WorldError> {
-        self.tell_later(event, (position, position), relations)
-    }
-
-    /// The same of an event that stands at a position, and was processed by the record at another.
-    pub(super) fn tell_later(
-        &mut self,
-        event: &Event,
-        (position, by): (u64, u64),
-        relations: &[Relation],
-    ) -> Vec<WorldError> {
+    /// Tells an event. One that was told already, by the record by which it is processed, is passed over; the runtime's own are
+    /// not taken in.
+    pub fn tell(&mut self, committed: &Committed<'_>, relations: &[Relation]) -> Vec<WorldError> {
+        let Committed { event, position, by, .. } = *committed;
         if by <= self.position {
             return Vec::new();
         }

@@ -19,6 +19,8 @@ pub struct Committed<'a> {
     pub position: u64,
     /// When that record was decided.
     pub recorded_at: Timestamp,
+    /// The position of the record by which it is processed: its own, unless it had to wait.
+    pub by: u64,
 }
 
 /// A view of one's own over a journal: it is told each event that is processed, once, in the order in which the journal has

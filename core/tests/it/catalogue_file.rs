@@ -85,6 +85,7 @@ fn a_fault_is_named_with_its_line_and_column() {
         (one("colour = 1"), (3, 1), "colour"),
         (one("[[type]]\nname = \"a.b\""), (4, 8), "two types"),
         ("[[type]]\nname = \"a.>\"\n".into(), (2, 8), "wildcards"),
+        (one("[[type]]\nname = \"regie.rule.ran\""), (4, 8), "begin with 'regie.'"),
         ("[[relation]]\nfrom = \"a\"\nto = \"\"\n".into(), (3, 6), "bytes"),
         ("[[relation]]\nfrom = \"a\"\nto = \"b\"\nids = \"event.payload. \"\n".into(), (4, 0), ""),
         ("[[relation]]\nfrom = \"a\"\nto = \"b\"\nids = \"evnt.id\"\n".into(), (4, 8), "evnt"),

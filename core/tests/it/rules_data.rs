@@ -57,7 +57,7 @@ fn runs<'e>(rules: &str, events: &'e [Incoming]) -> Vec<(&'e Event, Run)> {
     let mut evaluator = Evaluator::new(set(rules));
     let mut all = Vec::new();
     for (event, position) in events.iter().map(Incoming::event).zip(1..) {
-        let taken = evaluator.take(&Committed { event, position, recorded_at: event.timestamp });
+        let taken = evaluator.take(&Committed { event, position, recorded_at: event.timestamp, by: position });
         assert_eq!(taken.errors, []);
         all.extend(taken.runs.into_iter().map(|run| (event, run)));
     }

@@ -173,7 +173,7 @@ fn other_relations_have_the_world_learnt_anew() {
     fed.runs(created("1", "S"));
     assert_eq!(fed.evaluator.take_over(set(&by_field)), Takeover::LearnAnew);
     for (event, position) in events.iter().zip(1..) {
-        fed.evaluator.learn(&Committed { event: event.event(), position, recorded_at: at(0) });
+        fed.evaluator.learn(&Committed { event: event.event(), position, recorded_at: at(0), by: position });
     }
     let task = EntityRef::new("task", "1");
     let named: Vec<_> = fed.evaluator.world().related(&task).into_iter().map(|it| it.id.clone()).collect();
@@ -270,7 +270,8 @@ proptest! {
         for nth in 0..steps.len() {
             let event = event(&steps[nth], nth);
             let position = nth as u64 + 1;
-            let taken = evaluator.take(&Committed { event: event.event(), position, recorded_at: now(position) });
+            let (recorded_at, by) = (now(position), position);
+            let taken = evaluator.take(&Committed { event: event.event(), position, recorded_at, by });
             let fired: BTreeSet<u8> =
                 taken.runs.iter().map(|run| run.subject.as_ref().unwrap().id.parse().unwrap()).collect();
             let (before, after) = (holds(&steps[..nth]), holds(&steps[..=nth]));

@@ -31,7 +31,7 @@ impl Fed {
     /// Takes in an event as it is, at the position that it has come to.
     pub(crate) fn take_built(&mut self, event: &Incoming) -> Taken {
         let (position, recorded_at) = (self.position, now(self.position));
-        self.evaluator.take(&Committed { event: event.event(), position, recorded_at })
+        self.evaluator.take(&Committed { event: event.event(), position, recorded_at, by: position })
     }
 
     /// The runs of the next event; what the world could not take fails the test.

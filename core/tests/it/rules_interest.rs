@@ -10,7 +10,7 @@ fn known(rules: &RuleSet, kinds: &[&str]) -> usize {
         let event = Event::new(format!("{kind}.made"), "c").entity(EntityRef::new(*kind, "1")).change("a", (), 1);
         let event = event.build().unwrap();
         let recorded_at = regie_core::Timestamp::from_millis(0);
-        let taken = evaluator.take(&Committed { event: event.event(), position, recorded_at });
+        let taken = evaluator.take(&Committed { event: event.event(), position, recorded_at, by: position });
         assert_eq!(taken.errors, []);
     }
     evaluator.world().len()

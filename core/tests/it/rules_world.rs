@@ -1,6 +1,6 @@
 //! What rules know of entities and their relations.
 
-use regie_core::automation::World;
+use regie_core::automation::{Committed, World};
 use regie_core::entity::Relation;
 use regie_core::event::{EntityRef, Event};
 
@@ -12,9 +12,11 @@ fn ana() -> EntityRef {
 
 /// Tells that a task's field names somebody.
 fn tell(world: &mut World, position: u64, relations: &[Relation], field: &str, person: &str) {
-    let event = Event::new("t", "c").id(position.to_string()).timestamp(at(i64::try_from(position).unwrap()));
+    let recorded_at = at(i64::try_from(position).unwrap());
+    let event = Event::new("t", "c").id(position.to_string()).timestamp(recorded_at);
     let event = event.entity(EntityRef::new("task", "1")).change(field, None::<i32>, person).build().unwrap();
-    assert_eq!(world.tell(event.event(), position, relations), []);
+    let committed = Committed { event: event.event(), position, recorded_at, by: position };
+    assert_eq!(world.tell(&committed, relations), []);
 }
 
 fn by(field: &str) -> Relation {

@@ -1,6 +1,6 @@
 //! `regie rules dry-run`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -74,7 +74,7 @@ fn learnt(readers: &Readers, set: RuleSet, catalogue: &Catalogue) -> Result<Eval
         for followed in found {
             if let Some(processed) = events.of(followed)? {
                 let event = processed.event(catalogue);
-                evaluator.take_later(&processed.committed(&event), processed.by);
+                evaluator.take(&processed.committed(&event));
             }
         }
     }
@@ -96,34 +96,42 @@ impl RefusedEvent {
     }
 }
 
-/// Those that would come in, how many the journal knows, and what would be refused of the others.
+/// Those that would come in, how many are known by then, and what would be refused of the others.
 fn new_ones(
     events: Vec<Incoming>,
     mut reader: Option<&mut Reader>,
     catalogue: &Catalogue,
 ) -> Result<(Vec<Incoming>, usize, Vec<RefusedEvent>), Failure> {
     let (mut new, mut known, mut refused) = (Vec::with_capacity(events.len()), 0, Vec::new());
+    let mut came = HashMap::new();
     for event in events {
         if let Err(why) = may_enter(event.event(), Whence::File, catalogue) {
             refused.push(RefusedEvent::of(&event, &why));
             continue;
         }
-        let Some(reader) = reader.as_deref_mut() else {
-            new.push(event);
-            continue;
+        let name = (event.event().correlation_id.clone(), event.identity());
+        let is_same = match came.get(&name) {
+            Some(digest) => Some(*digest == event.digest()),
+            None => is_recorded(reader.as_deref_mut(), &event)?,
         };
-        match reader.find(&event.event().correlation_id, event.identity())? {
-            None => new.push(event),
-            Some(position) => {
-                let stored = reader.record(position)?.and_then(|stored| received(&stored.record));
-                match stored.is_some_and(|stored| stored.digest() == event.digest()) {
-                    true => known += 1,
-                    false => refused.push(RefusedEvent::of(&event, &"its id was used before with other content")),
-                }
+        match is_same {
+            None => {
+                came.insert(name, event.digest());
+                new.push(event);
             }
+            Some(true) => known += 1,
+            Some(false) => refused.push(RefusedEvent::of(&event, &"its id was used before with other content")),
         }
     }
     Ok((new, known, refused))
+}
+
+/// Whether it is this event that the journal holds under its identity; nothing if it holds none there.
+fn is_recorded(reader: Option<&mut Reader>, event: &Incoming) -> Result<Option<bool>, Failure> {
+    let Some(reader) = reader else { return Ok(None) };
+    let Some(position) = reader.find(&event.event().correlation_id, event.identity())? else { return Ok(None) };
+    let stored = reader.record(position)?.and_then(|stored| received(&stored.record));
+    Ok(Some(stored.is_some_and(|stored| stored.digest() == event.digest())))
 }
 
 fn print_json(out: &mut dyn Write, told: &DryRun) -> io::Result<()> {

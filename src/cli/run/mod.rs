@@ -1,4 +1,11 @@
-//! `regie run`: events from files into the journal.
+//! `regie run`: events from files into the journal, and a report of what became of them.
+//!
+//! - `input`, `lines`: reads events from files and standard input, for the other commands that do too.
+//! - `drive`: hands them to the runtime, so many under way at once; `reload` puts a changed policy file in force meanwhile.
+//! - `answers`, `tally`: tell each answer to a file, and count them.
+//! - `deferred`, `rules`: look into the journal afterwards, for what is left for later and what the rules did.
+//! - `report`, `summary`: all of that as JSON, and as a page.
+//! - `interrupt`, `signal`, `progress`: what the terminal says to a run, and is shown of it.
 
 mod answers;
 mod deferred;

@@ -127,7 +127,7 @@ impl Page<'_> {
             self.labelled("Rules", &format!("{}{failed}{under_way}", counted(rules.runs, "run")))?;
         }
         match &rules.trouble {
-            Some(trouble) => self.labelled(if rules.runs > 0 { "" } else { "Rules" }, &plain(trouble)),
+            Some(trouble) => self.wrapped(if rules.runs > 0 { "" } else { "Rules" }, trouble),
             None => Ok(()),
         }
     }
@@ -164,12 +164,7 @@ impl Page<'_> {
         }
         let held = format!("{} of {}", counted(now.events, "event"), counted(now.correlations, "correlation"));
         self.labelled("", &format!("{held}, head {} {}", grouped(now.position), now.digest.short()))?;
-        for note in &self.report.notes {
-            for (at, line) in wrap(&plain(note), self.width - LABEL).iter().enumerate() {
-                self.labelled(if at == 0 { "Note" } else { "" }, &self.look.paint(Tone::Doubtful, line))?;
-            }
-        }
-        Ok(())
+        self.report.notes.iter().try_for_each(|note| self.wrapped("Note", note))
     }
 
     fn try_next(&mut self) -> io::Result<()> {
@@ -187,6 +182,14 @@ impl Page<'_> {
         for command in commands {
             // A command that is cut cannot be typed: it may be longer than the line.
             writeln!(self.out, "  {}", plain(&command))?;
+        }
+        Ok(())
+    }
+
+    /// What somebody should look at, in as many lines as it takes.
+    fn wrapped(&mut self, label: &str, told: &str) -> io::Result<()> {
+        for (at, line) in wrap(&plain(told), self.width - LABEL).iter().enumerate() {
+            self.labelled(if at == 0 { label } else { "" }, &self.look.paint(Tone::Doubtful, line))?;
         }
         Ok(())
     }

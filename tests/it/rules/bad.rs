@@ -7,10 +7,11 @@ use regie::core::query::Filter;
 use regie::core::workflow::Reaction;
 use regie::runtime::{RunState, UndoError};
 use regie::testing::ScriptedAgent;
+use serde_json::json;
 
 use super::{emitted, rules, runs};
 use crate::runtime_support::{Folder, Stage, event, script, within};
-use crate::support::Place;
+use crate::support::{self, Place, Ran, lines, sprint, with};
 
 #[test]
 fn a_file_with_one_bad_rule_is_refused_whole_with_its_place_and_the_old_set_stays() {
@@ -128,6 +129,47 @@ fn a_workflow_that_nobody_has_is_not_begun_and_the_run_fails_with_those_there_ar
         assert_eq!(stage.handle.records(&"r-c".into()).await.unwrap().len(), 1);
         stage.close().await;
     });
+}
+
+const DRY_RUN: [&str; 4] = ["rules", "dry-run", "--events", "next.jsonl"];
+const USED: &str = "its id was used before with other content";
+
+/// Tries an event of the runtime's own, and one whose id the journal knows with other content; both forms of what is told.
+fn tried(more: &[&str]) -> Ran {
+    let place = Place::new().holding(&sprint());
+    let other = with(sprint()[0].clone(), json!({"payload": 1}));
+    let own = support::event("o-1", "regie.rule.ran", "c", "2026-03-03T09:00:00Z");
+    place.file("next.jsonl", lines(&[sprint()[1].clone(), other, own]));
+    place.run(&[&DRY_RUN, more].concat()).exits(4)
+}
+
+#[test]
+fn a_dry_run_tells_programs_which_events_would_not_come_in_and_why() {
+    let refused =
+        |event: &str, of: &str, why: &str| json!({"refused": {"event": event, "correlation": of, "why": why}});
+    let reserved = "\"type\": types that begin with 'regie.' are the runtime's own";
+    let told = tried(&["--json"]).json_lines();
+    assert_eq!(told, [refused("e-1", "sprint-001", USED), refused("o-1", "c", reserved)]);
+}
+
+#[test]
+fn a_dry_run_tells_people_which_events_would_not_come_in_and_why() {
+    let used = format!("\ne-1 of sprint-001 would be refused: {USED}\n");
+    tried(&[]).tells(&[
+        "0 runs would follow from 0 events (1 more are known)",
+        &used,
+        "\no-1 of c would be refused: \"type\": types",
+    ]);
+}
+
+#[test]
+fn a_dry_run_takes_an_event_that_comes_twice_once_and_refuses_its_id_with_other_content() {
+    let place = Place::new();
+    let new = support::event("n-1", "a.b", "c", "2026-03-03T09:00:00Z");
+    let other = with(new.clone(), json!({"payload": 1}));
+    place.file("next.jsonl", lines(&[new.clone(), new, other]));
+    let told = place.run(&DRY_RUN).exits(4);
+    told.tells(&["from 1 event (1 more are known)", &format!("n-1 of c would be refused: {USED}")]);
 }
 
 #[test]

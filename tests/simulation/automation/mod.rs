@@ -90,7 +90,7 @@ impl Automation {
             }
             let seen = log.processed(followed).or_else(|| log.came(followed).filter(|came| sees(came.by)));
             if let Some(processed) = seen {
-                let taken = self.evaluator.take_later(&processed.committed(), processed.by);
+                let taken = self.evaluator.take(&processed.committed());
                 assert_eq!(taken.errors, [], "an event that the rules cannot take in");
                 runs.extend(taken.runs);
             }
@@ -101,7 +101,7 @@ impl Automation {
     fn learn_anew(&mut self, until: u64, log: &Log) {
         let all = log.after(0, usize::MAX).0;
         for processed in all.into_iter().filter_map(|followed| log.processed(followed)).filter(|it| it.by < until) {
-            self.evaluator.learn_later(&processed.committed(), processed.by);
+            self.evaluator.learn(&processed.committed());
         }
     }
 }
