@@ -51,6 +51,8 @@ enum Request {
 pub struct JournalView {
     /// The position of the last record.
     pub position: AtomicU64,
+    /// The position of the last record of rules.
+    rules_at: AtomicU64,
     /// Commits since the start.
     pub commits: AtomicU64,
     /// Commits that waited for the index.
@@ -81,6 +83,7 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
+        view.rules_at.store(writer.rules_at(), Ordering::Relaxed);
         let heads = watch::Sender::new(writer.head().position);
         let (seen, told) = (Arc::clone(&view), heads.clone());
         let thread = Thread { writer, inbox, index, view: seen, heads: told, panicked: false };
@@ -114,6 +117,11 @@ impl JournalHandle {
     /// Tells of every commit from now on by the position of its last record, which can be read by then.
     pub fn heads(&self) -> watch::Receiver<u64> {
         self.heads.subscribe()
+    }
+
+    /// The position of the last record of rules, up to every head that was told of; 0 if there is none.
+    pub(crate) fn rules_at(&self) -> u64 {
+        self.view.rules_at.load(Ordering::Acquire)
     }
 
     /// What may be seen of it.
@@ -206,6 +214,8 @@ impl Thread {
     fn note(&self, committed: &Result<u64, StoreError>) {
         match committed {
             Ok(position) => {
+                // Before the head: whoever sees that, sees the last rules up to there.
+                self.view.rules_at.store(self.writer.rules_at(), Ordering::Release);
                 self.view.position.store(*position, Ordering::Release);
                 if self.heads.receiver_count() > 0 {
                     self.heads.send_replace(*position);

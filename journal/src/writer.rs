@@ -45,6 +45,7 @@ impl Writer {
     pub fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
         if !turns.iter().flat_map(|turn| &turn.sets).any(|set| self.trails.differs(set)) {
             let placed = self.store.append(turns)?;
+            self.trails.stand(turns.iter().zip(placed.iter().map(|placed| placed.as_ref().ok())));
             return Ok(Committed { placed, head: self.store.head() });
         }
         let mut trails = self.trails;
@@ -62,6 +63,7 @@ impl Writer {
         }
         let placed = self.store.append(&all)?;
         self.trails = trails;
+        self.trails.stand(all.iter().zip(placed.iter().map(|placed| placed.as_ref().ok())));
         let mut answers = Vec::with_capacity(turns.len());
         for (answer, ours) in placed.into_iter().zip(ours) {
             match (answer, ours) {
@@ -79,6 +81,11 @@ impl Writer {
     /// The end of the journal.
     pub fn head(&self) -> Head {
         self.store.head()
+    }
+
+    /// The position of the last record of rules, by which others came into force; 0 if there is none.
+    pub fn rules_at(&self) -> u64 {
+        self.trails.rules_at()
     }
 
     /// By how many records the index is behind; 0 in memory.
