@@ -43,7 +43,9 @@ pub(super) fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<
 pub(super) fn find(connection: &Connection, name: &str, identity: Identity) -> rusqlite::Result<Option<u64>> {
     // One transaction, so that the correlation is as long as when its identities are looked for.
     let transaction = connection.unchecked_transaction()?;
-    let mut statement = transaction.prepare_cached("SELECT number, sequence FROM correlations WHERE name = ?1")?;
+    let sql =
+        "SELECT c.number, t.sequence FROM correlations c JOIN tips t ON t.correlation = c.number WHERE c.name = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
     let known = statement.query_row([name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()?;
     let Some((number, sequence)) = known else { return Ok(None) };
     let sql = if sequence.cast_unsigned() > SHORT {
