@@ -18,6 +18,7 @@ pub(crate) struct Following {
     readers: Readers,
     follow: Option<Follow>,
     position: u64,
+    journal: JournalHandle,
     head: watch::Receiver<u64>,
 }
 
@@ -34,12 +35,23 @@ pub(crate) enum Looked {
 impl Following {
     /// From the record after a position.
     pub(crate) fn new(readers: Readers, journal: &JournalHandle, position: u64) -> Self {
-        Self { readers, follow: None, position, head: journal.heads() }
+        Self { readers, follow: None, position, journal: journal.clone(), head: journal.heads() }
     }
 
     /// How far it has come.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Goes on to the end of the journal without reading, if no rules have come into force since: tells whether it did.
+    pub(crate) fn pass(&mut self) -> bool {
+        let head = *self.head.borrow_and_update();
+        let passes = self.journal.rules_at() <= self.position;
+        if passes {
+            self.position = self.position.max(head);
+            self.follow.iter_mut().for_each(|follow| follow.pass(head));
+        }
+        passes
     }
 
     /// Reads on.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix::{Message, Recipient};
 use regie_core::limits;
-use regie_journal::{Committed, Conflict, Placed, StoreError, Turn, Writer};
+use regie_journal::{Committed, Conflict, Placed, StoreError, Told, Turn, Writer};
 use tokio::sync::{oneshot, watch};
 
 use crate::index::IndexHandle;
@@ -26,6 +26,8 @@ pub struct Batch {
     pub id: u64,
     /// The turns.
     pub turns: Vec<Turn>,
+    /// What each of them holds.
+    pub told: Vec<Option<Told>>,
     /// Where the results go.
     pub lane: Recipient<Appended>,
 }
@@ -51,6 +53,8 @@ enum Request {
 pub struct JournalView {
     /// The position of the last record.
     pub position: AtomicU64,
+    /// The position of the last record of rules.
+    rules_at: AtomicU64,
     /// Commits since the start.
     pub commits: AtomicU64,
     /// Commits that waited for the index.
@@ -81,6 +85,7 @@ impl JournalHandle {
         let (requests, inbox) = channel();
         let view = Arc::new(JournalView::default());
         view.position.store(writer.head().position, Ordering::Relaxed);
+        view.rules_at.store(writer.rules_at(), Ordering::Relaxed);
         let heads = watch::Sender::new(writer.head().position);
         let (seen, told) = (Arc::clone(&view), heads.clone());
         let thread = Thread { writer, inbox, index, view: seen, heads: told, panicked: false };
@@ -114,6 +119,11 @@ impl JournalHandle {
     /// Tells of every commit from now on by the position of its last record, which can be read by then.
     pub fn heads(&self) -> watch::Receiver<u64> {
         self.heads.subscribe()
+    }
+
+    /// The position of the last record of rules, up to every head that was told of; 0 if there is none.
+    pub(crate) fn rules_at(&self) -> u64 {
+        self.view.rules_at.load(Ordering::Acquire)
     }
 
     /// What may be seen of it.
@@ -178,7 +188,8 @@ impl Thread {
         }
         let counts: Vec<usize> = gathered.iter().map(|batch| batch.turns.len()).collect();
         let turns: Vec<Turn> = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.turns)).collect();
-        let committed = self.append(&turns);
+        let told = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.told)).collect();
+        let committed = self.append(&turns, told);
         self.note(&committed.as_ref().map(|it| it.head.position).map_err(Clone::clone));
         let mut placed = committed.map(|it| it.placed.into_iter());
         for (batch, count) in gathered.drain(..).zip(counts) {
@@ -192,12 +203,12 @@ impl Thread {
     }
 
     /// Whoever waits for a commit is answered, even if it panics.
-    fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
+    fn append(&mut self, turns: &[Turn], told: Vec<Option<Told>>) -> Result<Committed, StoreError> {
         let latched = || StoreError::Latched { why: "the writer panicked".into() };
         if self.panicked {
             return Err(latched());
         }
-        catch_unwind(AssertUnwindSafe(|| self.writer.append(turns))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| self.writer.append_told(turns, told))).unwrap_or_else(|_| {
             self.panicked = true;
             Err(latched())
         })
@@ -206,6 +217,8 @@ impl Thread {
     fn note(&self, committed: &Result<u64, StoreError>) {
         match committed {
             Ok(position) => {
+                // Before the head: whoever sees that, sees the last rules up to there.
+                self.view.rules_at.store(self.writer.rules_at(), Ordering::Release);
                 self.view.position.store(*position, Ordering::Release);
                 if self.heads.receiver_count() > 0 {
                     self.heads.send_replace(*position);

@@ -85,6 +85,11 @@ impl Follow {
         self.position
     }
 
+    /// Goes on after a position, past what whoever follows knows not to matter.
+    pub fn pass(&mut self, position: u64) {
+        self.position = self.position.max(position);
+    }
+
     /// What came next, of so many turns at most; nothing may be left of them. None at all only at the end of the journal.
     ///
     /// # Errors

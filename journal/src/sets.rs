@@ -6,7 +6,7 @@ use regie_core::{Digest, Timestamp};
 
 use crate::error::StoreError;
 use crate::reader::Reader;
-use crate::store::{SetInForce, SetKind, Tip, Turn, Wake};
+use crate::store::{Placed, SetInForce, SetKind, Tip, Turn, Wake};
 
 /// The correlation that policy sets are recorded in.
 pub const POLICIES: &str = "regie/policies";
@@ -45,6 +45,8 @@ pub struct Trails {
 struct Trail {
     tip: Tip,
     last: Option<Digest>,
+    /// The position of its last record; 0 if there is none.
+    position: u64,
 }
 
 impl Trails {
@@ -72,7 +74,21 @@ impl Trails {
 
     /// After somebody else has written there: what they wrote is not known, so that the next set is recorded.
     pub(crate) fn found(&mut self, kind: SetKind, tip: Tip) {
-        *self.of_mut(kind) = Trail { tip, last: None };
+        let position = self.of(kind).position;
+        *self.of_mut(kind) = Trail { tip, last: None, position };
+    }
+
+    /// The position of the last record of rules; 0 if there is none.
+    pub(crate) fn rules_at(&self) -> u64 {
+        self.rules.position
+    }
+
+    /// Notes turns that stand, whoever wrote them: a record of rules may be among them.
+    pub(crate) fn stand<'t>(&mut self, turns: impl Iterator<Item = (&'t Turn, Option<&'t Placed>)>) {
+        for (turn, placed) in turns.filter(|(turn, _)| turn.correlation.as_str() == RULES) {
+            let last = placed.map_or(0, |placed| placed.first + turn.records.len() as u64 - 1);
+            self.rules.position = self.rules.position.max(last);
+        }
     }
 
     fn of(&self, kind: SetKind) -> &Trail {
@@ -96,7 +112,8 @@ impl Trail {
         let records = reader.load(kind.correlation(), tip.sequence.saturating_sub(1))?;
         let mut facts = records.iter().flat_map(|stored| &stored.record.facts).rev();
         let last = facts.find_map(|fact| kind.digest_in(fact));
-        Ok(Self { tip, last })
+        let position = records.last().map_or(0, |stored| stored.position);
+        Ok(Self { tip, last, position })
     }
 
     fn record(&self, set: &SetInForce, at: Timestamp) -> (Turn, Self) {
@@ -115,6 +132,6 @@ impl Trail {
         let records = vec![record];
         let (expected, wake) = (self.tip, Wake::Never);
         let turn = Turn { correlation: correlation.into(), expected, records, at, wake, sets: Vec::new() };
-        (turn, Self { tip, last: Some(digest) })
+        (turn, Self { tip, last: Some(digest), position: self.position })
     }
 }

@@ -172,6 +172,10 @@ impl Automation {
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.life.maybe(FaultPoint::Automation);
         if self.unread.is_empty() {
+            if self.is_idle() && self.following.pass() {
+                self.looked_through();
+                return self.rest(ctx);
+            }
             match self.following.look() {
                 Looked::Found(found) => self.unread.extend(found),
                 Looked::AtEnd => return self.rest(ctx),
@@ -183,6 +187,12 @@ impl Automation {
             Ok(runs) => self.record(runs, ctx),
             Err(error) => self.trouble(&error, ctx),
         }
+    }
+
+    /// Whether events mean nothing to it, whatever they are: it knows of no rules. One must have been passed, so that rules
+    /// that come into force later know that there were events before them.
+    fn is_idle(&self) -> bool {
+        self.evaluator.rules().is_empty() && self.evaluator.world().position() > 0
     }
 
     fn trouble(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
@@ -220,13 +230,18 @@ impl Automation {
         if !self.unread.is_empty() {
             return ctx.notify(Look);
         }
+        self.looked_through();
+        ctx.notify(Look);
+    }
+
+    /// All is looked at up to where it has come.
+    fn looked_through(&mut self) {
         let position = self.following.position();
         self.sources.through.send_replace(position);
         self.sources.view.is_through(position, self.evaluator.world().len());
         if position - self.kept_at >= KEEPS_EVERY {
             self.keep();
         }
-        ctx.notify(Look);
     }
 
     fn rest(&mut self, ctx: &mut Context<Self>) {

@@ -9,7 +9,7 @@ use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Fact, Record, Refusal};
-use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
+use regie_journal::{self as journal, Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
@@ -356,6 +356,7 @@ impl Taking {
         let records = std::mem::take(&mut self.records);
         let (records, encoded): (Vec<Record>, Vec<_>) =
             records.into_iter().map(|turn| (turn.record, turn.encoded)).unzip();
+        let records: Arc<[Record]> = records.into();
         self.tally.turns = 1;
         let turn = Turn {
             correlation: self.correlation.clone(),
@@ -374,7 +375,8 @@ impl Taking {
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));
-        let append = Append { turn, ask: self.ask, freed, tally, reply };
+        let told = self.told(&records);
+        let append = Append { turn, told, ask: self.ask, freed, tally, reply };
         let placed = match self.links.lane.try_send(append) {
             Ok(()) => placed.await,
             Err(_) => return self.failed(StoreError::Failed { why: "the lane to the journal is full or gone".into() }),
@@ -395,6 +397,15 @@ impl Taking {
             }
             Err(_) => self.failed(StoreError::Failed { why: "the lane to the journal is gone".into() }),
         }
+    }
+
+    /// What the records hold, and the events that they received as they were understood.
+    fn told(&self, records: &Arc<[Record]>) -> journal::Told {
+        let mut events = vec![None; records.len()];
+        for (at, event) in self.done.iter().filter_map(Done::received) {
+            events[at] = Some(Arc::clone(event));
+        }
+        journal::Told::new(Arc::clone(records), events)
     }
 
     /// Answers become what the records tell, now that their positions are known.

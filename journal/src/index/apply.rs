@@ -3,9 +3,11 @@
 use regie_core::event::{LifeState, Priority};
 use rusqlite::Connection;
 
-use super::batch::Batch;
-use super::dictionary::{self, Dictionary, Room};
+use super::batch::{Batch, EventEntry};
+use super::bulk::{self, Cell, number};
+use super::dictionary::{Dictionary, Room};
 use super::{granted, identities, schema};
+use crate::plan::Known;
 
 /// Writes a batch; in a transaction of the caller's.
 pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
@@ -40,63 +42,69 @@ pub(super) fn priority_number(priority: Priority) -> i64 {
 }
 
 fn correlations(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO correlations VALUES (?1, ?2, 0, x'', 0)")?;
-    for (number, name) in &batch.opened {
-        insert.execute((number.cast_signed(), name.as_str()))?;
-    }
-    let sql = "UPDATE correlations SET sequence = ?2, digest = ?3, last = ?4 WHERE number = ?1";
-    let mut update = connection.prepare_cached(sql)?;
-    for (number, known) in &batch.known {
-        let (sequence, last) = (known.tip.sequence.cast_signed(), known.last.cast_signed());
-        update.execute((number.cast_signed(), sequence, known.tip.digest.0, last))?;
-    }
-    Ok(())
+    bulk::insert(connection, "INSERT INTO correlations", &batch.opened, |(opened, name)| {
+        [number(*opened), Cell::Text(name.as_bytes())]
+    })?;
+    bulk::insert(connection, "INSERT OR REPLACE INTO tips", &batch.known, |known| {
+        let Known { number: correlation, tip, last } = known;
+        [number(*correlation), number(tip.sequence), Cell::Blob(&tip.digest.0), number(*last)]
+    })
 }
 
 fn turns(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO turns VALUES (?1, ?2, ?3, ?4)")?;
-    for turn in &batch.turns {
-        let [number, sequence] = [turn.number, turn.sequence].map(u64::cast_signed);
-        insert.execute((number, sequence, turn.position.cast_signed(), turn.records.cast_signed()))?;
-    }
-    Ok(())
+    bulk::insert(connection, "INSERT INTO turns", &batch.turns, |turn| {
+        [turn.number, turn.sequence, turn.position, turn.records].map(number)
+    })
+}
+
+/// The numbers of what an event names.
+struct Numbers {
+    kind: i64,
+    actor: Option<i64>,
+    session: Option<i64>,
 }
 
 fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    let mut insert = connection.prepare_cached(sql)?;
-    let mut touches = Vec::new();
+    let mut events = Vec::with_capacity(batch.events.len());
+    let mut touches = Vec::with_capacity(batch.events.len());
     for entry in &batch.events {
-        let brief = &entry.brief;
+        let reading = &entry.reading;
+        let stamped = reading.stamped(entry.recorded_at).micros();
         let mut number = |room, text: &str| dictionary.number(connection, room, text);
-        let kind = number(Room::Kind, &brief.kind)?;
-        let actor = brief.actor.as_ref().map(|actor| number(Room::Actor, actor)).transpose()?;
-        let session = brief.session.as_ref().map(|key| number(Room::Session, key)).transpose()?;
-        for entity in &brief.entities {
-            let entity = number(Room::Entity, &dictionary::entity_text(entity))?;
-            touches.push((entity, brief.stamped.micros(), entry.position.cast_signed()));
+        let kind = number(Room::Kind, reading.kind())?;
+        let actor = reading.actor().map(|actor| number(Room::Actor, actor)).transpose()?;
+        let session = reading.session().map(|key| number(Room::Session, key)).transpose()?;
+        for entity in reading.entities() {
+            touches.push((dictionary.entity(connection, entity)?, stamped, entry.position.cast_signed()));
         }
-        let [position, correlation, sequence] = [entry.position, entry.number, entry.sequence].map(u64::cast_signed);
-        insert.execute(rusqlite::params![
-            position,
-            correlation,
-            sequence,
-            brief.stamped.micros(),
-            entry.recorded_at.micros(),
-            kind,
-            actor,
-            session,
-            priority_number(brief.priority),
-            state_number(entry.state),
-            brief.caused,
-            brief.own,
-            entry.identity.0,
-        ])?;
+        events.push((entry, Numbers { kind, actor, session }));
     }
+    bulk::insert(connection, "INSERT INTO events", &events, |(entry, numbers)| event(entry, numbers))?;
     touches.sort_unstable();
     touches.dedup();
-    let mut insert = connection.prepare_cached("INSERT INTO touches VALUES (?1, ?2, ?3)")?;
-    touches.iter().try_for_each(|touch| insert.execute(*touch).map(drop))
+    bulk::insert(connection, "INSERT INTO touches", &touches, |(entity, stamped, position)| {
+        [*entity, *stamped, *position].map(Cell::Integer)
+    })
+}
+
+fn event<'a>(entry: &'a EventEntry, numbers: &Numbers) -> [Cell<'a>; 13] {
+    let reading = &entry.reading;
+    let or_none = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
+    [
+        number(entry.position),
+        number(entry.number),
+        number(entry.sequence),
+        Cell::Integer(reading.stamped(entry.recorded_at).micros()),
+        Cell::Integer(entry.recorded_at.micros()),
+        Cell::Integer(numbers.kind),
+        or_none(numbers.actor),
+        or_none(numbers.session),
+        Cell::Integer(priority_number(reading.priority())),
+        Cell::Integer(state_number(entry.state)),
+        Cell::Integer(reading.is_caused().into()),
+        Cell::Integer(reading.is_own().into()),
+        Cell::Blob(&entry.identity.0),
+    ]
 }
 
 /// Events are named by the sequence of the record that received them: the turn that holds it tells its position.

@@ -18,7 +18,7 @@ const EVENTS: &str = "FROM turns t CROSS JOIN events e ON e.position BETWEEN t.p
 
 /// Writes those of a batch whose turns and events are written.
 pub(super) fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let long = |number: &u64| batch.known.get(number).is_some_and(|known| known.tip.sequence > SHORT);
+    let long = |number: &u64| batch.known(*number).is_some_and(|known| known.tip.sequence > SHORT);
     // Turns stand by correlation and sequence: the first tells how long the correlation was before. In order, therefore.
     let of_one = batch.turns.chunk_by(|one, other| one.number == other.number).filter_map(<[_]>::first);
     let grown = of_one.filter(|turn| long(&turn.number) && turn.sequence <= SHORT + 1);
@@ -43,7 +43,9 @@ pub(super) fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<
 pub(super) fn find(connection: &Connection, name: &str, identity: Identity) -> rusqlite::Result<Option<u64>> {
     // One transaction, so that the correlation is as long as when its identities are looked for.
     let transaction = connection.unchecked_transaction()?;
-    let mut statement = transaction.prepare_cached("SELECT number, sequence FROM correlations WHERE name = ?1")?;
+    let sql =
+        "SELECT c.number, t.sequence FROM correlations c JOIN tips t ON t.correlation = c.number WHERE c.name = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
     let known = statement.query_row([name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()?;
     let Some((number, sequence)) = known else { return Ok(None) };
     let sql = if sequence.cast_unsigned() > SHORT {

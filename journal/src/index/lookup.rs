@@ -13,6 +13,9 @@ use crate::snapshot::Snapshot;
 use crate::sqlite::errors;
 use crate::store::Tip;
 
+const KNOWN: &str = "SELECT c.number, t.sequence, t.digest, t.last FROM correlations c
+    JOIN tips t ON t.correlation = c.number WHERE c.name = ?1";
+
 /// One answer of a cached statement, if there is one.
 fn one<T>(
     connection: &Connection,
@@ -30,8 +33,7 @@ fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
 
 /// What there is of a correlation.
 pub(crate) fn known(connection: &Connection, correlation: &str) -> Result<Option<Known>, StoreError> {
-    let sql = "SELECT number, sequence, digest, last FROM correlations WHERE name = ?1";
-    one(connection, sql, [correlation], |row| {
+    one(connection, KNOWN, [correlation], |row| {
         let tip = Tip { sequence: unsigned(row, 1)?, digest: Digest(row.get(2)?) };
         Ok(Known { number: unsigned(row, 0)?, tip, last: unsigned(row, 3)? })
     })
@@ -111,4 +113,23 @@ pub(crate) fn snapshot(connection: &Connection, correlation: &str) -> Result<Opt
 /// What policies have granted, as far as the index reaches.
 pub(crate) fn grants(connection: &Connection) -> Result<Grants, StoreError> {
     granted::read(connection).map_err(errors::indexing)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::index::schema;
+    use crate::sqlite::connection;
+
+    #[test]
+    fn what_is_asked_again_and_again_is_prepared_once() {
+        let mut index = connection::in_memory().unwrap();
+        schema::create(&mut index, Uuid::nil()).unwrap();
+        assert!(["a", "b", "c"].iter().all(|name| known(&index, name).unwrap().is_none()));
+        let asked = index.prepare_cached(KNOWN).unwrap();
+        assert_eq!((asked.get_status(StatementStatus::Run), asked.get_status(StatementStatus::RePrepare)), (3, 0));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod batch;
+mod bulk;
 pub(crate) mod dictionary;
 mod granted;
 mod identities;

@@ -9,7 +9,7 @@ use crate::store::Head;
 /// `RegX`, in SQLite's header.
 const APPLICATION: i32 = i32::from_be_bytes(*b"RegX");
 /// The version of these tables. Another one is rebuilt, so that there is nothing to migrate.
-const VERSION: i32 = 5;
+const VERSION: i32 = 6;
 
 // Positions, numbers and sequences are the journal's. Names of types, actors, sessions and entities are numbers of the
 // dictionary. What is keyed by correlation or identity comes in no order and is kept narrow; a batch writes it sorted. Each of
@@ -19,8 +19,9 @@ CREATE TABLE covers (one INTEGER PRIMARY KEY CHECK (one = 1), journal BLOB NOT N
     head BLOB NOT NULL) STRICT;
 CREATE TABLE dictionary (number INTEGER PRIMARY KEY, room INTEGER NOT NULL, text TEXT NOT NULL,
     UNIQUE (room, text)) STRICT;
-CREATE TABLE correlations (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL,
-    digest BLOB NOT NULL, last INTEGER NOT NULL) STRICT;
+CREATE TABLE correlations (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE tips (correlation INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, digest BLOB NOT NULL,
+    last INTEGER NOT NULL) STRICT;
 CREATE TABLE turns (correlation INTEGER NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
     records INTEGER NOT NULL, PRIMARY KEY (correlation, sequence)) STRICT, WITHOUT ROWID;
 CREATE TABLE events (position INTEGER PRIMARY KEY, correlation INTEGER NOT NULL, sequence INTEGER NOT NULL,

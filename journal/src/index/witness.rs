@@ -27,7 +27,7 @@ pub(crate) fn seen(connection: &Connection) -> Option<u64> {
 /// Whether an index is of one piece as to its end: the last record that it has seen is some correlation's last one. A
 /// number that was changed in one place alone proves nothing against the journal. Looks at every correlation.
 pub(crate) fn is_believable(connection: &Connection, head: Head) -> bool {
-    let sql = "SELECT EXISTS (SELECT 1 FROM correlations WHERE last = ?1)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM tips WHERE last = ?1)";
     let found = connection.query_row(sql, [head.position.cast_signed()], |row| row.get(0));
     head.position == 0 || found.unwrap_or(false)
 }

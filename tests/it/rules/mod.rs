@@ -5,6 +5,7 @@ mod bad;
 mod circles;
 mod crashes;
 mod held_back;
+mod late;
 mod logs;
 mod sprints;
 mod undo;
