@@ -10,6 +10,7 @@
 //! - [`actors`]: the actix shell, for those who look inside.
 //! - [`reasoning`]: bounded reasoning: reasoners, their limits, what they may answer.
 //! - [`bus`]: who is told of what was committed: subscriptions, subscribers, dead letters.
+//! - [`workflows`]: notification, reconciliation, recovery.
 //! - [`config`]: the configuration file.
 //! - [`testing`]: a clock that stands still, scripted agents, assertions; for tests of your own.
 //! - `cli`: the `regie` command, for binaries of your own (feature `cli`).
@@ -23,6 +24,7 @@ pub mod prelude;
 pub mod reasoning;
 pub mod runtime;
 pub mod testing;
+pub mod workflows;
 
 pub use regie_actors as actors;
 pub use regie_actors::entry::Until;

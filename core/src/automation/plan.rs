@@ -8,9 +8,8 @@ use super::fault::{Fault, Faults, Step};
 use super::template::Template;
 use crate::event::{CorrelationId, Event, Priority, check_kind, check_name, is_own_kind};
 use crate::expr::Program;
+use crate::workflow::NOTIFICATION;
 
-/// The type of the event that asks for somebody to be told.
-const NOTIFICATION: &str = "orchestration.notification.requested";
 /// Under which name an event that begins a workflow names it.
 const WORKFLOW: &str = "workflow";
 /// Names of metadata that are the runtime's: see `acts.rs`.

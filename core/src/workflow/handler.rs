@@ -78,8 +78,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// What is still to be sent once the run is over, however that came: each event with the name of its step. The state is
-    /// that from before the turn in which it ended.
-    fn farewell(&self, _: &Self::State, _: &RunEnd, _: &Moment<'_>) -> Vec<(String, EventBuilder)> {
+    /// that from before the turn in which it ended; what was noted in that turn comes beside it.
+    fn farewell(&self, _: &Self::State, _: (&RunEnd, &[Self::Fact]), _: &Moment<'_>) -> Vec<(String, EventBuilder)> {
         Vec::new()
     }
 

@@ -114,7 +114,7 @@ fn facts_of(
 pub(super) fn farewell(
     handler: &dyn AnyHandler,
     state: &State,
-    (end, cause): (&RunEnd, Option<&Event>),
+    (end, noted, cause): (&RunEnd, &[Json], Option<&Event>),
     moment: &Moment<'_>,
 ) -> Result<Vec<Fact>, Refusal> {
     let events = catch_unwind(AssertUnwindSafe(|| {
@@ -126,7 +126,7 @@ pub(super) fn farewell(
                 &*fresh
             }
         };
-        handler.farewell(data, end, moment)
+        handler.farewell(data, (end, noted), moment)
     }));
     let events = events.map_err(|panic| Refusal::Panicked { message: panic_text(panic.as_ref()) })?;
     let mut taken = BTreeSet::new();

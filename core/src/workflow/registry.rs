@@ -25,7 +25,7 @@ pub(super) trait AnyHandler: Send + Sync {
         request: &Request<'_>,
         moment: &Moment<'_>,
     ) -> Result<Reaction<Json>, HandlerError>;
-    fn farewell(&self, state: &dyn Any, end: &RunEnd, moment: &Moment<'_>) -> Vec<(String, EventBuilder)>;
+    fn farewell(&self, state: &dyn Any, end: (&RunEnd, &[Json]), moment: &Moment<'_>) -> Vec<(String, EventBuilder)>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
@@ -50,8 +50,15 @@ impl<H: Handler> AnyHandler for H {
         written(Handler::operate(self, own(state)?, request, moment)?)
     }
 
-    fn farewell(&self, state: &dyn Any, end: &RunEnd, moment: &Moment<'_>) -> Vec<(String, EventBuilder)> {
-        own(state).map_or_else(|_: HandlerError| Vec::new(), |state| Handler::farewell(self, state, end, moment))
+    fn farewell(
+        &self,
+        state: &dyn Any,
+        (end, noted): (&RunEnd, &[Json]),
+        moment: &Moment<'_>,
+    ) -> Vec<(String, EventBuilder)> {
+        let noted: Vec<H::Fact> = noted.iter().filter_map(|fact| fact.to().ok()).collect();
+        let state = own(state);
+        state.map_or_else(|_: HandlerError| Vec::new(), |state| Handler::farewell(self, state, (end, &noted), moment))
     }
 
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String> {

@@ -4,11 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::{FlowFaults, build};
+use super::fact::FlowError;
 use super::handler::Flow;
 use super::model::{Compute, Test, Then};
 use super::scope::Scope;
+use super::state::FlowState;
 use super::tasks::Draft;
 use super::value::{IntoTruth, IntoValue};
+use crate::Timestamp;
+use crate::event::{CorrelationId, EventBuilder};
+use crate::workflow::{Notification, RunEnd};
 
 /// A task, as it is written.
 pub struct Task {
@@ -81,6 +86,25 @@ pub(super) fn compute<T: IntoValue>(how: impl Fn(&Scope<'_>) -> T + Send + Sync 
     Arc::new(move |scope| how(scope).into_value())
 }
 
+/// A flow that is over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ended<'a> {
+    /// How it ended.
+    pub end: &'a RunEnd,
+    /// The failure that broke it, if one did.
+    pub error: Option<FlowError>,
+    /// How it stood before its last turn.
+    pub state: &'a FlowState,
+    /// The workflow.
+    pub correlation: &'a CorrelationId,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What is sent once a flow is over.
+pub(super) type Farewell = Arc<dyn Fn(&Ended<'_>) -> Option<EventBuilder> + Send + Sync>;
+
 /// A flow, as it is written: its tasks one after another.
 ///
 /// ```
@@ -101,13 +125,14 @@ pub struct FlowBuilder {
     pub(super) tasks: Vec<(String, Task)>,
     pub(super) output: Option<Compute>,
     pub(super) timeout: Option<Duration>,
+    pub(super) farewells: Vec<(String, Farewell)>,
 }
 
 impl Flow {
     /// A flow of a name, without tasks yet.
     pub fn named(name: &str) -> FlowBuilder {
-        let (starts_on, tasks, output, timeout) = (None, Vec::new(), None, None);
-        FlowBuilder { name: name.into(), version: 1, starts_on, tasks, output, timeout }
+        let (starts_on, tasks, output, timeout, farewells) = (None, Vec::new(), None, None, Vec::new());
+        FlowBuilder { name: name.into(), version: 1, starts_on, tasks, output, timeout, farewells }
     }
 }
 
@@ -140,6 +165,27 @@ impl FlowBuilder {
     pub fn within(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
         self
+    }
+
+    /// Sends an event once it is over, however that came, if one is made: to say how it went, or to clean up elsewhere. The run
+    /// is over all the same if that event is refused.
+    pub fn at_end(
+        mut self,
+        name: &str,
+        event: impl Fn(&Ended<'_>) -> Option<EventBuilder> + Send + Sync + 'static,
+    ) -> Self {
+        self.farewells.push((name.into(), Arc::new(event)));
+        self
+    }
+
+    /// Has somebody told how it went; see [`Notification`].
+    pub fn notify(self, tell: impl Fn(&Ended<'_>) -> Notification + Send + Sync + 'static) -> Self {
+        self.at_end("notification", move |ended| Some(tell(ended).event()))
+    }
+
+    /// Sends an event once it has failed, and what it did is put back: the one that begins its recovery.
+    pub fn recover(self, event: impl Fn(&Ended<'_>) -> EventBuilder + Send + Sync + 'static) -> Self {
+        self.at_end("recovery", move |ended| matches!(ended.end, RunEnd::Failed { .. }).then(|| event(ended)))
     }
 
     /// Checks it whole.

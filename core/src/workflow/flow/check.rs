@@ -61,6 +61,12 @@ pub(super) fn build(flow: FlowBuilder) -> Result<Flow, FlowFaults> {
         then: Then::Next,
         draft: Draft::Sequence(flow.tasks),
     };
+    let mut said = BTreeSet::new();
+    for (name, _) in &flow.farewells {
+        if !is_name(name) || !said.insert(name) {
+            checks.fault("", &format!("'{name}' is sent at its end: {NAMING}, and no two have the same"));
+        }
+    }
     checks.add(("", String::new()), root, 0);
     if checks.nodes.len() > limits::FLOW_TASKS + 1 {
         checks.fault("", &format!("it has {} tasks; at most {}", checks.nodes.len() - 1, limits::FLOW_TASKS));
@@ -68,7 +74,7 @@ pub(super) fn build(flow: FlowBuilder) -> Result<Flow, FlowFaults> {
     match starts_on {
         Some(starts_on) if checks.faults.is_empty() => {
             let (name, version, tree) = (flow.name, flow.version, Tree::new(checks.nodes));
-            Ok(Flow { name, version, starts_on, tree })
+            Ok(Flow { name, version, starts_on, tree, farewells: flow.farewells })
         }
         _ => Err(FlowFaults { name: flow.name, faults: checks.faults }),
     }

@@ -1,10 +1,11 @@
 //! A flow as a workflow: inputs and operations.
 
+use super::builder::{Ended, Farewell};
 use super::fact::{FlowError, FlowFact};
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
-use crate::event::{Event, Pattern};
+use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::step::{Doing, Happened, StepFact};
 use crate::workflow::{Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark};
 
@@ -14,6 +15,7 @@ pub struct Flow {
     pub(super) version: u32,
     pub(super) starts_on: Pattern,
     pub(super) tree: Tree,
+    pub(super) farewells: Vec<(String, Farewell)>,
 }
 
 impl Handler for Flow {
@@ -78,6 +80,19 @@ impl Handler for Flow {
             }
             _ => Err(HandlerError("there is nothing that it could take on".into())),
         }
+    }
+
+    fn farewell(
+        &self,
+        state: &FlowState,
+        (end, noted): (&RunEnd, &[FlowFact]),
+        moment: &Moment<'_>,
+    ) -> Vec<(String, EventBuilder)> {
+        let now_broke =
+            |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact { Some(error.clone()) } else { None };
+        let error = noted.iter().find_map(now_broke).or_else(|| state.broke.as_ref().map(|(error, _)| error.clone()));
+        let ended = Ended { end, error, state, correlation: moment.correlation, now: moment.now };
+        self.farewells.iter().filter_map(|(name, event)| Some((name.clone(), event(&ended)?))).collect()
     }
 
     fn evolve(&self, state: &mut FlowState, fact: FlowFact) {

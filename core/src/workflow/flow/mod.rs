@@ -33,7 +33,7 @@ mod tasks;
 mod value;
 mod walk;
 
-pub use builder::{FlowBuilder, IntoTask, Task};
+pub use builder::{Ended, FlowBuilder, IntoTask, Task};
 pub use check::{FlowFault, FlowFaults};
 pub use fact::{FlowError, FlowFact};
 pub use handler::Flow;

@@ -133,3 +133,42 @@ fn a_report_that_comes_late_or_twice_changes_nothing() {
     assert!(matches!(again, Err(regie_core::workflow::Refusal::Over { .. })));
     assert_eq!(parent.owed(), ["next#1"]);
 }
+
+/// What is sent at its end, as `step type`.
+fn sent(bench: &Bench) -> Vec<String> {
+    let kind = |effect: &Effect| match effect {
+        Effect::Send { event } => {
+            Incoming::read(event.as_bytes(), Origin::File).expect("an event").event().kind.to_string()
+        }
+        other => format!("{other:?}"),
+    };
+    bench.others().into_iter().map(|(step, effect)| format!("{step} {}", kind(effect))).collect()
+}
+
+fn with_last_words() -> Flow {
+    let flow = flow().task("a", call("x").retry(regie_core::retry::Retry::never()));
+    let told = flow.at_end("tell", |ended| Some(Event::new("told", "desk").payload(json!(format!("{:?}", ended.end)))));
+    told.recover(|ended| Event::new("recover", format!("{}/recovery", ended.correlation))).build().unwrap()
+}
+
+#[test]
+fn what_is_to_be_sent_at_its_end_is_sent_however_it_ends_and_a_recovery_after_a_failure_alone() {
+    let mut completed = run(with_last_words(), json!(1));
+    completed.done("a", json!(1));
+    assert_eq!(sent(&completed), ["~end/tell told"]);
+    let mut failed = run(with_last_words(), json!(1));
+    failed.fails("a");
+    assert_eq!(sent(&failed), ["~end/recovery recover", "~end/tell told"]);
+    let mut terminated = run(with_last_words(), json!(1));
+    terminated.operate(Operation::Terminate).unwrap();
+    assert_eq!(sent(&terminated), ["~end/tell told"]);
+}
+
+#[test]
+fn a_run_is_over_although_its_last_words_are_refused() {
+    let mut failed = run(with_last_words(), json!(1));
+    failed.fails("a");
+    failed.ends("~end/tell", EffectEnd::NotSent { reason: "nobody is there".into() });
+    failed.ends("~end/recovery", EffectEnd::Sent { position: 3, state: LifeState::Processed });
+    assert_eq!((failed.status().name(), failed.owed()), ("failed", vec![]));
+}
