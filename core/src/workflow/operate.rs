@@ -14,6 +14,9 @@ impl Place<'_> {
     pub(super) fn operate(&self, request: &Request<'_>, id: &str) -> Result<Vec<Fact>, Refusal> {
         check_signed(request.by, request.why)?;
         let operation = request.operation;
+        if self.correlation.is_own() {
+            return Err(Refusal::NotNow { operation, why: "it is the runtime's own".into() });
+        }
         let run = self.state.run().ok_or(Refusal::NoRun { operation })?;
         if run.last_operation.as_deref() == Some(id) {
             return Err(Refusal::Over { what: format!("the operation {id}") });
