@@ -339,7 +339,7 @@ impl Approval<'_> {
 fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
     let step = key.step.as_str();
     match end {
-        EffectEnd::Agent(outcome) => Input::Agent { step, outcome },
+        EffectEnd::Agent(outcome) | EffectEnd::Routed { outcome, .. } => Input::Agent { step, outcome },
         EffectEnd::TimerFired => Input::Timer { step },
         EffectEnd::Sent { position, .. } => Input::Sent { step, refused: None, position: Some(*position) },
         EffectEnd::Updated { first, events } => {

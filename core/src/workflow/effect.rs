@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::Choice;
 use crate::entity::Update;
 use crate::event::LifeState;
 use crate::{Json, Timestamp};
@@ -88,6 +89,15 @@ pub enum AgentOutcome {
     Panicked(String),
     /// It was never called: no such agent, or its queue was full.
     Refused(String),
+    /// It gave an error with a code, or one after which trying again does not help.
+    Rejected {
+        /// What programs may go by.
+        code: Option<String>,
+        /// What went wrong.
+        message: String,
+        /// Whether the same task would be rejected again.
+        is_final: bool,
+    },
 }
 
 /// How an effect ended.
@@ -121,5 +131,12 @@ pub enum EffectEnd {
     Traced {
         /// Each entity, with its fields.
         changed: Json,
+    },
+    /// The call of whoever a route found.
+    Routed {
+        /// Who that was, and why.
+        choice: Box<Choice>,
+        /// How the call ended.
+        outcome: AgentOutcome,
     },
 }
