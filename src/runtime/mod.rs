@@ -1,11 +1,13 @@
 //! Embedding: a builder makes a runtime, a runtime gives handles.
 
+mod agents;
 mod builder;
 mod entering;
 mod escalations;
 mod foresee;
 mod handle;
 mod metrics;
+mod module;
 mod policies;
 mod projections;
 mod queries;
@@ -14,6 +16,7 @@ mod time;
 mod update;
 mod wait;
 
+pub use agents::{AgentStatus, InstanceStatus, NoAgent};
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
 #[cfg(feature = "cli")]
 pub(crate) use entering::{Whence, may_enter};
@@ -23,6 +26,7 @@ pub use foresee::Foreseen;
 pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
+pub use module::{Brought, Module, ModuleError};
 #[cfg(feature = "cli")]
 pub(crate) use rules::undone_in;
 pub use rules::{AutomationView, RunReport, RunState, UndoError, Undone, UndoneRun, runs};

@@ -26,6 +26,8 @@ fn who_comes_knows_when_their_turn_is_with_those_ahead() {
     let mut bucket = Bucket::default();
     let told: Vec<Timestamp> = (0..3).map(|ahead| bucket.ready_at(&rate, at(0), ahead)).collect();
     assert_eq!(told, [0, 333_334, 666_667].map(Timestamp::from_micros), "rounded up: never a call too many");
+    let after_three_million = bucket.ready_at(&rate, at(0), 3_000_000);
+    assert!(after_three_million >= at(1_000_000_000), "{after_three_million}: what is rounded adds up");
     let mut now = at(0);
     for told in told {
         now = bucket.ready_at(&rate, now, 0);
