@@ -17,7 +17,7 @@ impl Agent for Desk {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
         let step = task.key.step.as_str();
         if step == "car" {
-            return Err(AgentError("no cars left".into()));
+            return Err(AgentError::new("no cars left"));
         }
         // The token is the same if this is asked again after a crash: a service that takes one books once.
         println!("{step}, as {}", task.token());

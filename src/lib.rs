@@ -52,3 +52,8 @@ pub fn builder() -> Builder {
 #[cfg(doctest)]
 #[doc = include_str!("../docs/catalogue.md")]
 struct CataloguePage;
+
+/// The code of the page is run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/agents.md")]
+struct AgentsPage;

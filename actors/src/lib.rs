@@ -43,6 +43,7 @@ pub mod lane;
 pub mod life;
 pub mod metrics;
 pub mod orchestrator;
+mod own;
 mod parts;
 pub mod policy;
 pub mod pool;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, ArbiterHandle, Recipient};
 use futures::FutureExt;
-use futures::future::ready;
+use futures::future::{LocalBoxFuture, ready};
+use regie_core::agents::Phase;
 use regie_core::governance::Governor;
 use tokio::sync::oneshot;
 
+use crate::agent::{AgentGate, AgentLinks, AgentSpec, AgentView, Agents, phases};
 use crate::automation::{Automation, AutomationSources};
 use crate::bus::{Bus, Handover, Links};
 use crate::busy::Busy;
@@ -104,5 +106,34 @@ pub(crate) fn gate<W: Work + Clone>(work: W, clock: Clock, pool: tokio::runtime:
         let gate = Gate::new(work.clone(), Arc::clone(&view), clock.clone(), pool.clone(), life).start();
         gates.add(work.name().to_string(), gate, Arc::clone(&view));
         ready(()).boxed_local()
+    })
+}
+
+/// An agent's gate: the first time with its breakers as they were read before anything began, after a death as the journal tells
+/// then. It counts its calls anew; those that were under way have ended with the one before.
+pub(crate) fn agent(spec: AgentSpec, at_start: Vec<Phase>, links: AgentLinks, agents: Agents) -> Raise {
+    let view = Arc::new(AgentView::new(spec.limits()));
+    let capabilities = Arc::new(spec.capabilities.clone());
+    let mut at_start = Some(at_start);
+    Box::new(move |life| -> LocalBoxFuture<'static, ()> {
+        let (spec, links, view) = (spec.clone(), links.clone(), Arc::clone(&view));
+        let (agents, capabilities) = (agents.clone(), Arc::clone(&capabilities));
+        let name = spec.name.clone();
+        let readers = links.readers.clone();
+        let start = move |phases| {
+            let gate = AgentGate::new(&spec, phases, &view, links, life).start();
+            agents.add(spec.name, gate, view, capabilities);
+        };
+        match at_start.take() {
+            Some(phases) => {
+                start(phases);
+                ready(()).boxed_local()
+            }
+            None => async move {
+                let read = readers.run(move |reader| phases(reader, &name)).await;
+                start(read.unwrap_or_default()); // what cannot be read is as if it had never been told
+            }
+            .boxed_local(),
+        }
     })
 }

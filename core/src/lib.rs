@@ -13,9 +13,10 @@
 //!
 //! The rooms: [`event`] what comes in, [`expr`] conditions in CEL, [`governance`] whether it may go on, [`reasoning`] who
 //! advises on that, [`workflow`] the loop, [`entity`] the state of the user's things, [`automation`] rules over what was
-//! committed, [`bus`] who is told of it, [`query`] what may be asked of a
-//! journal.
+//! committed, [`agents`] what they may say and which of them is asked, [`bus`] who is told of what was committed, [`query`]
+//! what may be asked of a journal.
 
+pub mod agents;
 pub mod automation;
 pub mod bus;
 pub mod digest;

@@ -80,6 +80,24 @@ pub const REACTION_BYTES: usize = 1024 * 1024;
 /// Bytes of one agent's result or error; a larger one is a failure of the agent: keep large results elsewhere.
 pub const AGENT_RESULT_BYTES: usize = 1024 * 1024;
 
+/// Bytes of the code of an agent's error: a word that programs compare.
+pub const AGENT_CODE_BYTES: usize = 64;
+
+/// Bytes of an agent's name: the correlation of a result that is kept holds it beside a digest.
+pub const AGENT_NAME_BYTES: usize = 128;
+/// Agents that one route may choose among: each is looked at for each task, and why it was passed over is recorded.
+pub const ROUTE_CANDIDATES: usize = 64;
+/// Characters that are recorded of why a candidate was passed over.
+pub const ROUTE_WHY_CHARS: usize = 300;
+/// How long a store of results is waited for before the agent is asked.
+pub const RESULT_STORE_LIMIT: Duration = Duration::from_secs(1);
+/// Instances of one agent.
+pub const AGENT_INSTANCES: usize = 256;
+/// How often an agent that can tell how it is is asked, unless it says otherwise.
+pub const HEALTH_EVERY: Duration = Duration::from_secs(10);
+/// How long it may take to tell.
+pub const HEALTH_LIMIT: Duration = Duration::from_secs(2);
+
 /// Workflows that one shard keeps in memory; the longest idle one is passivated first.
 pub const LIVE_WORKFLOWS: usize = 500_000;
 /// How long a workflow may be idle before it is passivated.

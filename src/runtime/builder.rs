@@ -11,6 +11,7 @@ use regie_actors::orchestrator::Keep;
 use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
 use regie_actors::system::{self, Place, Rules, Running, Settings, Shutdown, StartError};
+use regie_core::agents::Route;
 use regie_core::automation::RuleSet;
 use regie_core::event::{Catalogue, Principal};
 use regie_core::governance::PolicySet;
@@ -20,6 +21,7 @@ use regie_core::workflow::{Definitions, Handler};
 use regie_journal::{Durability, OpenNote, SqliteOptions};
 
 use super::handle::Handle;
+use super::module::Asked;
 use crate::bus::{Registered, Subscribe, Subscriber};
 #[cfg(unix)]
 use crate::control::Control;
@@ -98,12 +100,14 @@ pub struct Setup {
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
-    setup: Setup,
+    pub(super) setup: Setup,
     policies_by: Option<Principal>,
     rules_by: Option<Principal>,
-    definitions: Definitions,
+    pub(super) definitions: Definitions,
     twice: Vec<String>,
-    agents: Vec<AgentSpec>,
+    pub(super) agents: Vec<AgentSpec>,
+    pub(super) routes: Vec<Route>,
+    pub(super) modules: Vec<Asked>,
     subscribers: Vec<Registered>,
     reasoners: Vec<ReasonerSpec>,
     projections: Vec<MakeProjection>,
@@ -131,6 +135,8 @@ impl Builder {
             definitions: Definitions::default(),
             twice: Vec::new(),
             agents: Vec::new(),
+            routes: Vec::new(),
+            modules: Vec::new(),
             subscribers: Vec::new(),
             reasoners: Vec::new(),
             projections: Vec::new(),
@@ -333,7 +339,7 @@ impl Builder {
     pub async fn start(self) -> Result<Runtime, StartError> {
         #[cfg(unix)]
         let controls = self.control;
-        let settings = self.settings()?;
+        let settings = self.with_modules()?.settings()?;
         #[cfg(unix)]
         let files = match &settings.place {
             Place::Files(options) if controls => Some(options.path.clone()),
@@ -383,6 +389,7 @@ impl Builder {
             rules_by: self.rules_by,
             definitions,
             agents,
+            routes: self.routes,
             subscribers,
             reasoners: self.reasoners,
             projections: self.projections,

@@ -93,6 +93,12 @@ pub struct AgentMetrics {
     pub cancelled: u64,
     /// Threads that were left behind, stuck.
     pub stuck: u64,
+    /// Calls that were answered by a result that was kept, in memory or beside it.
+    pub hits: u64,
+    /// Calls of an agent whose results are kept that were made, for none was.
+    pub misses: u64,
+    /// Calls that shared the end of one that was under way.
+    pub shared: u64,
 }
 
 /// Counts of one reasoner since the start.
@@ -203,7 +209,7 @@ impl Handle {
             runs_finished: tally.finished,
             parked: tally.parked,
             under_way: self.core.busy.count() as u64,
-            agents: self.agents(),
+            agents: self.agent_counts(),
             reasoners: self.reasoners(),
             part_deaths: self.core.parts.iter().map(|part| (part.name().into(), part.deaths())).collect(),
             uptime: self.core.started.elapsed(),
@@ -236,25 +242,6 @@ impl Handle {
         metrics.slowed_commits = read(&view.slowed);
         metrics.failed_commits = read(&view.failed);
         metrics.position = read(&view.position);
-    }
-
-    fn agents(&self) -> BTreeMap<String, AgentMetrics> {
-        let views = self.core.agents.views().into_iter();
-        let counts = views.map(|(name, view)| {
-            let counts = AgentMetrics {
-                running: read(&view.running),
-                waiting: read(&view.waiting),
-                done: read(&view.done),
-                failed: read(&view.failed),
-                timed_out: read(&view.timed_out),
-                panicked: read(&view.panicked),
-                refused: read(&view.refused),
-                cancelled: read(&view.cancelled),
-                stuck: read(&view.stuck),
-            };
-            (name, counts)
-        });
-        counts.collect()
     }
 
     fn reasoners(&self) -> BTreeMap<String, ReasonerMetrics> {

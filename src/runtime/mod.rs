@@ -1,11 +1,14 @@
 //! Embedding: a builder makes a runtime, a runtime gives handles.
 
+mod agents;
 mod builder;
 mod entering;
 mod escalations;
 mod foresee;
 mod handle;
 mod metrics;
+
+mod module;
 mod operations;
 mod policies;
 mod projections;
@@ -15,6 +18,7 @@ mod time;
 mod update;
 mod wait;
 
+pub use agents::{AgentStatus, InstanceStatus, NoAgent};
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
 #[cfg(feature = "cli")]
 pub(crate) use entering::{Whence, may_enter};
@@ -24,6 +28,7 @@ pub use foresee::Foreseen;
 pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
 pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
+pub use module::{Brought, Module, ModuleError};
 #[cfg(feature = "cli")]
 pub(crate) use rules::undone_in;
 pub use rules::{AutomationView, RunReport, RunState, UndoError, Undone, UndoneRun, runs};

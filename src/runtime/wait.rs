@@ -126,6 +126,7 @@ fn note(fact: &Fact, steps: &mut BTreeMap<String, StepOutput>, warnings: &mut Ve
         Fact::Ended { key, end } => {
             match end {
                 EffectEnd::Agent(AgentOutcome::Done(_))
+                | EffectEnd::Routed { outcome: AgentOutcome::Done(_), .. }
                 | EffectEnd::TimerFired
                 | EffectEnd::Sent { .. }
                 | EffectEnd::Updated { .. }

@@ -28,7 +28,7 @@ struct Script {
 #[derive(Clone, Debug)]
 enum Line {
     Answer(Json),
-    Error(String),
+    Error(AgentError),
     Panic(String),
     Never,
 }
@@ -45,7 +45,7 @@ impl ScriptedAgent {
     }
 
     /// The next call gets an error.
-    pub fn fails(self, error: impl Into<String>) -> Self {
+    pub fn fails(self, error: impl Into<AgentError>) -> Self {
         self.says(Line::Error(error.into()))
     }
 
@@ -88,7 +88,7 @@ impl Agent for ScriptedAgent {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
         match self.next(task) {
             Line::Answer(answer) => Ok(answer),
-            Line::Error(error) => Err(AgentError(error)),
+            Line::Error(error) => Err(error),
             Line::Panic(message) => panic!("{message}"),
             Line::Never => std::future::pending().await,
         }

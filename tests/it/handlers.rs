@@ -78,7 +78,7 @@ fn holding(gate: &Gate) -> Blocks<impl Fn(AgentTask) -> Result<Json, AgentError>
 }
 
 fn limits(concurrency: usize, queue: usize, seconds: u64) -> AgentLimits {
-    AgentLimits { concurrency, queue, timeout: Duration::from_secs(seconds) }
+    AgentLimits::default().places(concurrency, queue).timeout(Duration::from_secs(seconds))
 }
 
 fn asks_handler() -> impl Handler {
@@ -206,7 +206,7 @@ fn a_correlation_without_a_handler_ends_when_nothing_of_it_is_open() {
 #[test]
 fn an_agent_that_answers_fails_or_panics_is_told_and_counted() {
     within(async {
-        let fails = Acts(|_| futures::future::ready(Err(AgentError("no".into()))).boxed());
+        let fails = Acts(|_| futures::future::ready(Err(AgentError::new("no"))).boxed());
         let panics = Acts(|_| async { panic!("agent down") }.boxed());
         let at_once = Acts(|_| panic!("agent down at once"));
         let blocking = Blocks(|_| panic!("thread down"));

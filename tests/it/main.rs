@@ -3,6 +3,7 @@
 mod acceptance;
 mod accounting;
 mod actor_agent;
+mod agents;
 mod backtest;
 mod bad_input;
 mod bad_policies;

@@ -1,19 +1,15 @@
 //! A durable subscription's cursor: kept by own events in a correlation of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use regie_core::bus::{ADVANCED, SubscriberName};
-use regie_core::event::{Event, EventBuilder, EventResult, Incoming, Principal};
-use regie_core::workflow::Command;
+use regie_core::event::{Event, EventBuilder, Principal};
 use regie_core::{Json, Timestamp};
 use regie_journal::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
-use super::read::received;
-use crate::busy::Busy;
-use crate::entry::{Entry, Router, Until, Work};
-use crate::refused::Reason;
+use crate::own::received;
+pub(super) use crate::own::submit;
 
 /// How long the reading of a cursor waits for the index.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,24 +39,4 @@ pub(super) fn advanced(name: &SubscriberName, through: u64, at: Timestamp) -> Ev
         .actor(Principal::system())
         .timestamp(at)
         .payload(Json::of(&Advanced { through }))
-}
-
-/// Submits an own event; comes back once it is durable. One that was recorded before, at another time, is as good.
-pub(super) async fn submit(router: &Router, busy: &Busy, event: EventBuilder) -> Result<Option<EventResult>, Reason> {
-    let event: Incoming = event.build()?;
-    let (reply, answer) = oneshot::channel();
-    router.send(Entry {
-        correlation: event.event().correlation_id.clone(),
-        work: Work::Command(std::sync::Arc::new(Command::Submit { event, emitted: true })),
-        as_of: None,
-        until: Until::Judged,
-        reply: Some(reply),
-        since: Instant::now(),
-        permit: None, // one cursor or letter of a subscription at a time
-        under_way: Some(busy.begin()),
-    });
-    match answer.await.unwrap_or(Err(Reason::Lost)) {
-        Err(Reason::OtherContent { .. }) => Ok(None),
-        answer => answer,
-    }
 }

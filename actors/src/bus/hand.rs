@@ -124,21 +124,20 @@ impl Hands {
     async fn find(&self, task: &AgentTask) -> Result<Arc<Hand>, AgentError> {
         if let Ok(Task { hand }) = task.task.to() {
             let found = self.on_the_way.get(&hand).map(|entry| Arc::clone(entry.value()));
-            return found.ok_or_else(|| AgentError("the delivery was given up".into()));
+            return found.ok_or_else(|| AgentError::new("the delivery was given up"));
         }
-        let letter: Letter =
-            task.task.to().map_err(|_| AgentError("this is neither a delivery nor a letter".into()))?;
+        let letter: Letter = task.task.to().map_err(|_| AgentError::new("this is neither a delivery nor a letter"))?;
         let tools = self.tools()?;
         let catalogue = tools.catalogue.clone();
         let read = tools.readers.run(move |reader| read::again(reader, letter.position, &catalogue)).await;
-        let delivery = read.map_err(|error| AgentError(error.to_string()))?;
-        let missing = || AgentError(format!("no event was delivered at position {}", letter.position));
+        let delivery = read.map_err(|error| AgentError::new(error.to_string()))?;
+        let missing = || AgentError::new(format!("no event was delivered at position {}", letter.position));
         let delivery = Arc::new(delivery.ok_or_else(missing)?);
         Ok(Arc::new(Hand { delivery, attempt: letter.attempts.saturating_add(1), rejected: AtomicBool::new(false) }))
     }
 
     fn tools(&self) -> Result<&Tools, AgentError> {
-        self.tools.get().ok_or_else(|| AgentError("the bus has not begun yet".into()))
+        self.tools.get().ok_or_else(|| AgentError::new("the bus has not begun yet"))
     }
 }
 
@@ -172,10 +171,10 @@ impl Consumes {
         let context = SubscriberContext { subscriber, attempt: hand.attempt, deadline: task.deadline, tools };
         match self.consumer.handle(Arc::clone(&hand.delivery), context).await {
             Ok(()) => Ok(Json::null()),
-            Err(HandleError::Retry(why)) => Err(AgentError(why)),
+            Err(HandleError::Retry(why)) => Err(AgentError::new(why)),
             Err(HandleError::Reject(why)) => {
                 hand.rejected.store(true, Ordering::Release);
-                Err(AgentError(why))
+                Err(AgentError::new(why))
             }
         }
     }

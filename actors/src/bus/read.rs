@@ -10,6 +10,7 @@ use regie_core::workflow::{DecodeError, Fact, Record};
 use regie_journal::{Reader, Row, StoreError};
 
 use super::delivery::Delivery;
+use crate::own::received;
 
 /// How long a look for an event of an earlier record waits for the index.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,17 +103,6 @@ fn brought_up(incoming: &Incoming, place: (u64, u64), at: Timestamp, catalogue: 
         Ok(Cow::Owned(event)) => delivery.with(event),
         Ok(Cow::Borrowed(_)) | Err(_) => delivery,
     }
-}
-
-/// The event that a record received.
-pub(super) fn received(record: &Record, position: u64) -> Result<Option<Incoming>, StoreError> {
-    let found = record.facts.iter().find_map(|fact| match fact {
-        Fact::Received { format, raw, made_id, .. } => Some((*format, Arc::clone(raw), made_id.as_deref())),
-        _ => None,
-    });
-    let Some((format, raw, made_id)) = found else { return Ok(None) };
-    let incoming = Incoming::recover(format, raw, made_id, record.at);
-    incoming.map(Some).map_err(|error| StoreError::Damaged { why: format!("position {position}: {error}") })
 }
 
 /// The delivery of the event that the record at a position received or processed: for one that is tried again later.

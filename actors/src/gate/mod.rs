@@ -5,29 +5,28 @@
 //! and one that is stuck is left behind, replaced and counted.
 
 mod carry;
+mod entrance;
+mod places;
 mod registry;
 mod slot;
 mod view;
 
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures::FutureExt;
-use futures::future::{AbortHandle, AbortRegistration, BoxFuture};
+use futures::future::{AbortHandle, AbortRegistration, BoxFuture, LocalBoxFuture};
 use regie_core::Timestamp;
 use regie_core::limits;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::faults::FaultPoint;
 use crate::life::Life;
-use carry::{Carrier, carry};
 
+pub(crate) use entrance::Entrance;
 pub use registry::Gates;
+pub(crate) use slot::Slot;
 pub use view::{End, GateView};
 
 /// What a gate stands in front of.
@@ -46,7 +45,7 @@ pub trait Work: Unpin + 'static {
 
     /// The name that it is registered by.
     fn name(&self) -> &str;
-    /// How much of it there may be at once.
+    /// How much of it there may be at once, as it is now.
     fn bounds(&self) -> Bounds;
     /// Begins a task. Runs on the gate's arbiter, so nothing of the user's is called here.
     fn begin(&self, task: Self::Task, deadline: Timestamp) -> Begun<Self::Outcome>;
@@ -56,6 +55,23 @@ pub trait Work: Unpin + 'static {
     fn unfinished(&self, about: &Self::About, how: Unfinished) -> Self::Outcome;
     /// How an outcome counts.
     fn end(outcome: &Self::Outcome) -> End;
+    /// Whether a call that comes now would have to wait for the pace of the work, with so many waiting before it.
+    fn is_paced(&self, _ahead: u64) -> bool {
+        false
+    }
+    /// Comes back once the pace of the work lets a call begin; nothing if it has none.
+    fn pace(&self) -> Option<LocalBoxFuture<'_, ()>> {
+        None
+    }
+    /// Whether a call may begin that has its place.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    fn may_begin(&self, _: &Self::About) -> Result<(), String> {
+        Ok(())
+    }
+    /// A call has ended, or was refused; without an outcome it was given up by the one who asked.
+    fn ended(&self, _: &Self::About, _: Option<&Self::Outcome>) {}
     /// Counts more of it; without an outcome it was given up by the one who asked.
     fn count(_: &Self::View, _: &Self::About, _: Option<&Self::Outcome>) {}
 }
@@ -105,57 +121,36 @@ pub struct Call<W: Work> {
 /// The actor. Its calls end with it: what the next gate lets in is counted anew, so that one which nobody counts any more is
 /// ended, and whoever waits for it told that it was lost.
 pub struct Gate<W: Work> {
-    carrier: Rc<Carrier<W>>,
-    calls: JoinSet<()>,
+    entrance: Entrance<W>,
     life: Life,
 }
 
 impl<W: Work> Gate<W> {
     /// A gate in front of work that runs on that pool.
     pub fn new(work: W, view: Arc<W::View>, clock: Clock, pool: tokio::runtime::Handle, life: Life) -> Self {
-        Self { carrier: Rc::new(Carrier::new(work, view, clock, pool)), calls: JoinSet::new(), life }
+        Self { entrance: Entrance::new(work, view, clock, pool), life }
     }
 
     /// What it stands in front of.
     pub(crate) fn work(&self) -> &W {
-        &self.carrier.work
+        self.entrance.work()
     }
 
     /// Measures from now on, in the gate's own time.
     pub(crate) fn stopwatch(&self) -> Stopwatch {
-        self.carrier.stopwatch()
+        self.entrance.stopwatch()
     }
 
     /// Tells the one who asks that it was refused.
     pub(crate) fn refuse(&self, call: Call<W>, outcome: W::Outcome) {
-        self.carrier.count(&self.carrier.work.about(&call.task), Some(&outcome));
-        // Who does not wait any more has given the call up.
-        let _ = call.reply.send(outcome);
+        self.entrance.refuse(call, outcome);
     }
 
     /// Lets a call in, or refuses it.
     pub(crate) fn take(&mut self, call: Call<W>) {
         self.life.maybe(FaultPoint::GateCall);
-        while self.calls.try_join_next().is_some() {} // what has ended takes no more room than one call's
-        if let Some(why) = self.no_room() {
-            let about = self.carrier.work.about(&call.task);
-            let outcome = self.carrier.work.unfinished(&about, Unfinished::Refused(why));
-            return self.refuse(call, outcome);
-        }
-        let mut carried = carry(Rc::clone(&self.carrier), call).boxed_local();
-        // Begun here, so that calls are served in the order in which they came, and time runs from now.
-        if (&mut carried).now_or_never().is_none() {
-            self.calls.spawn_local(carried);
-        }
+        self.entrance.take(call);
         self.life.maybe(FaultPoint::GateBegun);
-    }
-
-    fn no_room(&self) -> Option<String> {
-        let (bounds, view) = (self.carrier.work.bounds(), self.carrier.view());
-        let running = view.running.load(Ordering::Relaxed);
-        let waiting = view.waiting.load(Ordering::Relaxed);
-        let is_full = running >= bounds.concurrency.max(1) as u64 && waiting >= bounds.queue as u64;
-        is_full.then(|| format!("{waiting} calls of '{}' are waiting already", self.carrier.work.name()))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Begun, Unfinished};
 const GRACE: Duration = Duration::from_millis(20);
 
 /// Where one call's work runs. Dropped before it has ended, it is given up.
-pub(super) enum Slot<O, P, V: AsRef<GateView>> {
+pub(crate) enum Slot<O, P, V: AsRef<GateView>> {
     /// Nothing runs.
     Empty,
     /// On the pool, which holds its place for as long as it truly runs.
@@ -31,7 +31,7 @@ where
     P: Send + 'static,
     V: AsRef<GateView> + Send + Sync + 'static,
 {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         work: Begun<O>,
         place: P,
         pool: &tokio::runtime::Handle,
@@ -48,7 +48,7 @@ where
     }
 
     /// What came of it.
-    pub(super) async fn ended(&mut self) -> Result<O, Unfinished> {
+    pub(crate) async fn ended(&mut self) -> Result<O, Unfinished> {
         let lost = || Err(Unfinished::Failed("the call was lost".into()));
         let ended = match self {
             Slot::Empty => return lost(),
@@ -67,7 +67,7 @@ where
 
     /// Gives up what still runs. It has a moment to let go of its thread: who is told of the end finds the place free,
     /// unless the work blocks.
-    pub(super) async fn let_go(mut self) {
+    pub(crate) async fn let_go(mut self) {
         if let Slot::Task(task) = &mut self {
             task.abort();
             let _ = tokio::time::timeout(GRACE, task).await;
@@ -84,7 +84,7 @@ impl<O, P, V: AsRef<GateView>> Drop for Slot<O, P, V> {
 }
 
 /// What a blocking call's thread will say. Dropped before it has, the thread is left behind and counts as stuck until it ends.
-pub(super) struct Thread<O, V: AsRef<GateView>> {
+pub(crate) struct Thread<O, V: AsRef<GateView>> {
     result: oneshot::Receiver<std::thread::Result<O>>,
     view: Arc<V>,
     is_over: bool,

@@ -44,6 +44,11 @@ pub enum End {
 }
 
 impl GateView {
+    /// Calls that run or wait.
+    pub fn under_way(&self) -> u64 {
+        self.running.load(Ordering::Relaxed) + self.waiting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count(&self, end: End) {
         let counter = match end {
             End::Done => &self.done,

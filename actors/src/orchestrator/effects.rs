@@ -11,11 +11,11 @@ use regie_core::Json;
 use regie_core::automation::{run_of, workflow_to_begin};
 use regie_core::entity::{self, Update};
 use regie_core::event::{CorrelationId, Event, Incoming, Origin, Principal, emitted_id};
-use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, EffectKey, Refusal};
+use regie_core::workflow::{Command, Effect, EffectEnd, EffectKey, Refusal};
 use tokio::sync::oneshot;
 
 use super::Shard;
-use crate::agent::{Call, abortable};
+use crate::agent::{Errand, abortable};
 use crate::busy::UnderWay;
 use crate::entry::{Answer, Entry, Until, Work};
 use crate::refused::Reason;
@@ -94,24 +94,10 @@ impl Shard {
     fn call(&mut self, out: Out, agent: &str, (task, timeout_ms): (Json, Option<u64>), ctx: &mut Context<Self>) {
         let (handle, abort) = abortable();
         self.is_out(&out, Some(handle));
-        let (reply, outcome) = oneshot::channel();
-        let timeout = timeout_ms.map(Duration::from_millis);
-        let call = Call { correlation: out.correlation.clone(), key: out.key.clone(), task, timeout, abort, reply };
-        let refused = match self.neighbours.agents.gate(agent) {
-            None => Some((call, format!("there is no agent '{agent}'"))),
-            Some(gate) => gate.try_send(call).err().map(|error| {
-                let why = format!("the gate of '{agent}' is full or gone");
-                (error.into_inner(), why)
-            }),
-        };
-        if let Some((call, why)) = refused {
-            let _ = call.reply.send(AgentOutcome::Refused(why));
-        }
-        ctx.spawn(outcome.into_actor(self).map(move |outcome, shard, ctx| {
-            // Given up with its workflow, which then owes it no more and passes this over; or else nobody would ever end it.
-            let outcome = outcome.unwrap_or_else(|_| AgentOutcome::Failed("the call was lost".into()));
-            shard.effect_ended(out, EffectEnd::Agent(outcome), ctx);
-        }));
+        let (correlation, key) = (out.correlation.clone(), out.key.clone());
+        let errand = Errand { correlation, key, task, timeout: timeout_ms.map(Duration::from_millis) };
+        let end = self.neighbours.agents.ask(agent, errand, abort, self.links.clock.now());
+        ctx.spawn(end.into_actor(self).map(move |end, shard, ctx| shard.effect_ended(out, end, ctx)));
     }
 
     /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed.

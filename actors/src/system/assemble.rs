@@ -1,18 +1,19 @@
 //! Who needs whom: all actors, started in the order in which they need each other.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use actix::prelude::*;
+use regie_core::agents::{CompiledRoute, Phase};
 use regie_core::automation::RuleSet;
 use regie_core::governance::Governor;
 use regie_journal::OpenNote;
 use tokio::sync::{Semaphore, watch};
 
-use crate::agent::Agents;
+use crate::agent::{AgentLinks, Agents};
 use crate::automation::{AutomationSources, AutomationView, RulesInForce, Submitter};
 use crate::bus::{self, Bell};
 use crate::busy::Busy;
@@ -53,6 +54,9 @@ pub(super) struct Opening {
     pub(super) governor: Governor,
     /// The rules that were recorded last.
     pub(super) recorded: Option<RuleSet>,
+    /// How the breakers of each agent stood at last.
+    pub(super) breakers: BTreeMap<String, Vec<Phase>>,
+    pub(super) routes: Vec<CompiledRoute>,
     pub(super) known: Known,
     pub(super) directories: Vec<HashSet<u64>>,
     pub(super) views: Views,
@@ -66,8 +70,21 @@ pub(super) fn assemble(
     notes: Vec<OpenNote>,
     threads: Vec<JoinHandle<()>>,
 ) -> Built {
-    let Opening { journal, index, readers, ahead, behind, pool, governor, recorded, known, directories, views } =
-        opened;
+    let Opening {
+        journal,
+        index,
+        readers,
+        ahead,
+        behind,
+        pool,
+        governor,
+        recorded,
+        breakers,
+        routes,
+        known,
+        directories,
+        views,
+    } = opened;
     let Settings {
         clock,
         policies,
@@ -85,7 +102,7 @@ pub(super) fn assemble(
         faults,
         ..
     } = settings;
-    let (busy, agents, thinkers) = (Busy::default(), Agents::default(), Reasoners::default());
+    let (busy, agents, thinkers) = (Busy::default(), Agents::with(routes), Reasoners::default());
     let nowhere = directories.len();
     let (entries, router) = watch::channel(Places::from(vec![None; nowhere]));
     let (end_shards, ends) = watch::channel(Places::from(vec![None; nowhere]));
@@ -149,9 +166,17 @@ pub(super) fn assemble(
     for subscriber in &subscribers {
         subscriber.hands.equip(readers.clone(), clock.clone(), pool.handle().clone(), catalogue.clone());
     }
+    let agent_links = AgentLinks {
+        router: router.clone(),
+        busy: busy.clone(),
+        clock: clock.clone(),
+        readers: readers.clone(),
+        pool: pool.handle().clone(),
+    };
     for spec in specs {
         let name = format!("agent {}", spec.name);
-        supervised.add(name, parts::gate(spec, clock.clone(), pool.handle().clone(), agents.clone()));
+        let phases = breakers.get(&spec.name).cloned().unwrap_or_default();
+        supervised.add(name, parts::agent(spec, phases, agent_links.clone(), agents.clone()));
     }
     for spec in reasoners {
         let name = format!("reasoner {}", spec.name);

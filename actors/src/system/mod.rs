@@ -3,7 +3,7 @@
 mod assemble;
 mod settings;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures::FutureExt;
 use futures::future::{Either, select};
+use regie_core::agents::{CompiledRoute, Phase, Route, RouteError};
 use regie_core::limits;
 use regie_core::workflow::{DecodeError, Definitions, Record, own_definitions};
 use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::agent::{AgentSpec, Agents};
+use crate::agent::{AgentSpec, Agents, phases};
 use crate::automation::{Automation, AutomationView, CurrentRules, Keep as KeepRules, RulesInForce, recorded_rules};
 use crate::bus::{self, Bus};
 use crate::busy::Busy;
@@ -233,15 +234,9 @@ impl Built {
 
 fn build(mut settings: Settings) -> Result<Built, StartError> {
     // Before anything is opened, or has threads that could not be ended from here.
-    agents_are_named_once(&settings.agents)?;
-    reasoners_are_in_order(&settings.reasoners)?;
-    projections_are_named_once(&settings.projections)?;
+    let (routes, known) = in_order(&settings)?;
     if let Some(name) = settings.definitions.extend(own_definitions()) {
         return Err(StartError::HandlerTwice(name));
-    }
-    let known = Known::of(&settings.reasoners);
-    if settings.asks {
-        known.check(&settings.policies)?;
     }
     let Opened { writer, indexer, readers, notes } = match &settings.place {
         Place::Memory => Journal::memory(),
@@ -264,14 +259,42 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
     resume_clock(&settings.clock, &mut reader)?;
     let governor = read_governor(&settings.policies, &mut reader)?;
     let recorded = recorded_rules(&mut reader)?;
+    let breakers = breakers(&settings.agents, &mut reader)?;
     let directories = directories(&mut reader, settings.shards.max(1))?;
     let start = |count| ReaderPool::start(readers.clone(), count, &views.readers, &settings.faults);
     let (readers, ahead, behind) = (start(READERS)?, start(1)?, start(1)?);
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
     let pool = pool()?;
-    let parts = Opening { journal, index, readers, ahead, behind, pool, governor, recorded, known, directories, views };
+    let parts = Opening {
+        journal,
+        index,
+        readers,
+        ahead,
+        behind,
+        pool,
+        governor,
+        recorded,
+        breakers,
+        routes,
+        known,
+        directories,
+        views,
+    };
     Ok(assemble(settings, parts, notes, threads))
+}
+
+/// The routes, and which reasoners there are, if all that is registered can be.
+fn in_order(settings: &Settings) -> Result<(Vec<CompiledRoute>, Known), StartError> {
+    agents_are_in_order(&settings.agents)?;
+    let routes = compiled(&settings.routes, &settings.agents)?;
+    reasoners_are_in_order(&settings.reasoners)?;
+    projections_are_named_once(&settings.projections)?;
+    let known = Known::of(&settings.reasoners);
+    if settings.asks {
+        known.check(&settings.policies)?;
+    }
+    Ok((routes, known))
 }
 
 fn projections_are_named_once(all: &[MakeProjection]) -> Result<(), StartError> {
@@ -280,10 +303,33 @@ fn projections_are_named_once(all: &[MakeProjection]) -> Result<(), StartError> 
     twice.map_or(Ok(()), |name| Err(StartError::ProjectionTwice(name)))
 }
 
-fn agents_are_named_once(specs: &[AgentSpec]) -> Result<(), StartError> {
+fn agents_are_in_order(specs: &[AgentSpec]) -> Result<(), StartError> {
     let mut names = HashSet::new();
-    let twice = specs.iter().find(|spec| !names.insert(spec.name.as_str()));
-    twice.map_or(Ok(()), |spec| Err(StartError::AgentTwice(spec.name.clone())))
+    for spec in specs {
+        if !names.insert(spec.name.as_str()) {
+            return Err(StartError::AgentTwice(spec.name.clone()));
+        }
+        spec.fault().map_or(Ok(()), |why| Err(StartError::Agent { name: spec.name.clone(), why }))?;
+    }
+    Ok(())
+}
+
+/// The routes, checked against the agents that there are; those of subscribers are nobody's to call.
+fn compiled(routes: &[Route], specs: &[AgentSpec]) -> Result<Vec<CompiledRoute>, RouteError> {
+    let callable = specs.iter().filter(|spec| !spec.name.starts_with("subscriber/"));
+    let agents: BTreeMap<_, _> = callable.map(|spec| (spec.name.clone(), spec.capabilities.clone())).collect();
+    let mut names: HashSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let compile = |route: &Route| route.compile(&agents);
+    if let Some(route) = routes.iter().find(|route| !names.insert(&route.name)) {
+        let why = "an agent or another route has that name".into();
+        return Err(RouteError { route: route.name.clone(), why });
+    }
+    routes.iter().map(compile).collect()
+}
+
+/// How the breakers of agents that have some stood at last. Any of them may be given one while it runs.
+fn breakers(specs: &[AgentSpec], reader: &mut Reader) -> Result<BTreeMap<String, Vec<Phase>>, StoreError> {
+    specs.iter().map(|spec| Ok((spec.name.clone(), phases(reader, &spec.name)?))).collect()
 }
 
 fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {

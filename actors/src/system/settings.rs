@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use regie_core::agents::{Route, RouteError};
 use regie_core::automation::{RuleSet, RuleSetError};
 use regie_core::event::Principal;
 use regie_core::governance::PolicySet;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub definitions: Definitions,
     /// The agents.
     pub agents: Vec<AgentSpec>,
+    /// The routes among them.
+    pub routes: Vec<Route>,
     /// Subscribers with handlers; each is among the agents too.
     pub subscribers: Vec<SubscriberSpec>,
     /// The reasoners.
@@ -92,6 +95,25 @@ pub enum StartError {
     /// Two agents of one name.
     #[error("two agents have the name '{0}'")]
     AgentTwice(String),
+    /// An agent that cannot be registered.
+    #[error("the agent '{name}': {why}")]
+    Agent {
+        /// Which.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A module that cannot be brought.
+    #[error("the module '{module}': {why}")]
+    Module {
+        /// Which.
+        module: String,
+        /// Why.
+        why: String,
+    },
+    /// A route that cannot be.
+    #[error(transparent)]
+    Route(#[from] RouteError),
     /// A subscriber's subscription is refused.
     #[error("the subscriber '{name}': {why}")]
     Subscriber {

@@ -109,9 +109,11 @@ impl Handler for RunHandler {
             return Ok(close(progress, RunNoted::Back(nth, ended)));
         }
         let Some(nth) = nth(step, ACT) else { return Ok(Reaction::none()) };
+        let in_vain = matches!(input, Input::Agent { outcome, .. } if !outcome.may_be_tried_again());
         let tries = progress.tries.get(&nth).copied().unwrap_or(0) + 1;
         if let (ActEnded::Refused(_), Some(Act::Call { .. })) = (&ended, run.acts.get(nth))
             && tries < limits::RULE_CALLS
+            && !in_vain
         {
             let wait = limits::RULE_CALL_BACKOFF * 2_u32.pow(tries - 1);
             return Ok(Reaction::none()
@@ -136,10 +138,8 @@ fn nth(step: &str, prefix: &str) -> Option<usize> {
 
 fn called(outcome: &AgentOutcome) -> ActEnded {
     match outcome {
-        AgentOutcome::Done(_) => ActEnded::Done(None),
-        AgentOutcome::Failed(why) | AgentOutcome::Refused(why) => ActEnded::Refused(why.clone()),
         AgentOutcome::TimedOut { after_ms } => ActEnded::Refused(format!("no answer within {after_ms} ms")),
-        AgentOutcome::Panicked(why) => ActEnded::Refused(format!("it panicked: {why}")),
+        other => other.failure().map_or(ActEnded::Done(None), ActEnded::Refused),
     }
 }
 

@@ -133,6 +133,8 @@ fn told(outcome: &AgentOutcome) -> String {
         AgentOutcome::Failed(why) | AgentOutcome::Refused(why) => why.clone(),
         AgentOutcome::Panicked(why) => format!("it panicked: {why}"),
         AgentOutcome::TimedOut { after_ms } => format!("it was not done within {after_ms} ms"),
+        AgentOutcome::Rejected { code: None, message, .. } => message.clone(),
+        AgentOutcome::Rejected { code: Some(code), message, .. } => format!("{message} ({code})"),
     }
 }
 

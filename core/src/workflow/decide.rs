@@ -401,7 +401,7 @@ pub(super) fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
 pub(super) fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
     let step = key.step.as_str();
     match end {
-        EffectEnd::Agent(outcome) => Input::Agent { step, outcome },
+        EffectEnd::Agent(outcome) | EffectEnd::Routed { outcome, .. } => Input::Agent { step, outcome },
         EffectEnd::TimerFired => Input::Timer { step },
         EffectEnd::Sent { position, .. } => Input::Sent { step, refused: None, position: Some(*position) },
         EffectEnd::Updated { first, events } => {

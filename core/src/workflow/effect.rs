@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::RunEnd;
 use super::operation::Operation;
+use crate::agents::Choice;
 use crate::entity::Update;
 use crate::event::{CorrelationId, LifeState};
 use crate::{Json, Timestamp};
@@ -113,6 +114,15 @@ pub enum AgentOutcome {
     Panicked(String),
     /// It was never called: no such agent, or its queue was full.
     Refused(String),
+    /// It gave an error with a code, or one after which trying again does not help.
+    Rejected {
+        /// What programs may go by.
+        code: Option<String>,
+        /// What went wrong.
+        message: String,
+        /// Whether the same task would be rejected again.
+        is_final: bool,
+    },
 }
 
 /// How an effect ended.
@@ -154,4 +164,11 @@ pub enum EffectEnd {
     },
     /// What was to be told or done to another workflow is; or it was over already.
     Told,
+    /// The call of whoever a route found.
+    Routed {
+        /// Who that was, and why.
+        choice: Box<Choice>,
+        /// How the call ended.
+        outcome: AgentOutcome,
+    },
 }

@@ -1,5 +1,6 @@
 //! Property and table tests of the rules, a module a theme.
 
+mod agents;
 mod asking;
 mod backtest;
 mod calendar;

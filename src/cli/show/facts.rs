@@ -1,5 +1,6 @@
 //! Each fact of a record, for people and for programs.
 
+use regie_core::agents::Choice;
 use regie_core::entity::Update;
 use regie_core::event::{CorrelationId, LifeState, Principal};
 use regie_core::governance::{Booking, Judgement};
@@ -62,6 +63,7 @@ pub(super) enum EndJson<'a> {
     TimedOut { after_ms: u64 },
     Panicked { error: &'a str },
     Refused { error: &'a str },
+    Rejected { error: &'a str, code: Option<&'a str>, is_final: bool },
     TimerFired {},
     Sent { position: u64, state: LifeState },
     NotSent { reason: &'a str },
@@ -69,6 +71,7 @@ pub(super) enum EndJson<'a> {
     Traced { changed: &'a Json },
     Ran { status: &'static str, output: Option<&'a Json>, error: Option<&'a str> },
     Told {},
+    Routed { choice: &'a Choice, end: Box<EndJson<'a>> },
     Other { text: String },
 }
 
@@ -154,11 +157,8 @@ impl<'a> EffectJson<'a> {
 impl<'a> EndJson<'a> {
     fn of(end: &'a EffectEnd) -> Self {
         match end {
-            EffectEnd::Agent(AgentOutcome::Done(result)) => Self::Done { result },
-            EffectEnd::Agent(AgentOutcome::Failed(error)) => Self::Failed { error },
-            EffectEnd::Agent(AgentOutcome::TimedOut { after_ms }) => Self::TimedOut { after_ms: *after_ms },
-            EffectEnd::Agent(AgentOutcome::Panicked(error)) => Self::Panicked { error },
-            EffectEnd::Agent(AgentOutcome::Refused(error)) => Self::Refused { error },
+            EffectEnd::Agent(outcome) => Self::of_outcome(outcome),
+            EffectEnd::Routed { choice, outcome } => Self::Routed { choice, end: Box::new(Self::of_outcome(outcome)) },
             EffectEnd::TimerFired => Self::TimerFired {},
             EffectEnd::Sent { position, state } => Self::Sent { position: *position, state: *state },
             EffectEnd::NotSent { reason } => Self::NotSent { reason },
@@ -169,6 +169,20 @@ impl<'a> EndJson<'a> {
                 Self::Ran { status, output, error }
             }
             EffectEnd::Told => Self::Told {},
+            other => Self::Other { text: format!("{other:?}") },
+        }
+    }
+
+    fn of_outcome(outcome: &'a AgentOutcome) -> Self {
+        match outcome {
+            AgentOutcome::Done(result) => Self::Done { result },
+            AgentOutcome::Failed(error) => Self::Failed { error },
+            AgentOutcome::TimedOut { after_ms } => Self::TimedOut { after_ms: *after_ms },
+            AgentOutcome::Panicked(error) => Self::Panicked { error },
+            AgentOutcome::Refused(error) => Self::Refused { error },
+            AgentOutcome::Rejected { code, message, is_final } => {
+                Self::Rejected { error: message, code: code.as_deref(), is_final: *is_final }
+            }
             other => Self::Other { text: format!("{other:?}") },
         }
     }
@@ -201,11 +215,11 @@ fn addressed(event: &str) -> String {
 /// How an effect ended, in a few words, and whether well.
 pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
     match end {
-        EffectEnd::Agent(AgentOutcome::Done(result)) => (format!("the agent gave {result}"), true),
-        EffectEnd::Agent(AgentOutcome::Failed(error)) => (format!("the agent failed: {error}"), false),
-        EffectEnd::Agent(AgentOutcome::TimedOut { after_ms }) => (format!("stopped after {after_ms} ms"), false),
-        EffectEnd::Agent(AgentOutcome::Panicked(error)) => (format!("the agent panicked: {error}"), false),
-        EffectEnd::Agent(AgentOutcome::Refused(error)) => (format!("never called: {error}"), false),
+        EffectEnd::Agent(outcome) => outcome_text(outcome),
+        EffectEnd::Routed { choice, outcome } => {
+            let (told, well) = outcome_text(outcome);
+            (format!("{}: {told}", choice_text(choice)), well)
+        }
         EffectEnd::TimerFired => ("the timer ran".into(), true),
         EffectEnd::Sent { position, state } => (format!("recorded at position {position}, {state}"), true),
         EffectEnd::NotSent { reason } => (format!("not sent: {reason}"), false),
@@ -219,4 +233,30 @@ pub(super) fn end_text(end: &EffectEnd) -> (String, bool) {
         EffectEnd::Told => ("told".into(), true),
         other => (format!("{other:?}"), true),
     }
+}
+
+/// How a call ended, in a few words, and whether well.
+fn outcome_text(outcome: &AgentOutcome) -> (String, bool) {
+    let told = match outcome {
+        AgentOutcome::Done(result) => return (format!("the agent gave {result}"), true),
+        AgentOutcome::Failed(error) => format!("the agent failed: {error}"),
+        AgentOutcome::TimedOut { after_ms } => format!("stopped after {after_ms} ms"),
+        AgentOutcome::Panicked(error) => format!("the agent panicked: {error}"),
+        AgentOutcome::Refused(error) => format!("never called: {error}"),
+        AgentOutcome::Rejected { is_final, .. } => {
+            let how = if *is_final { " for good" } else { "" };
+            format!("the agent rejected it{how}: {}", outcome.failure().unwrap_or_default())
+        }
+        other => format!("{other:?}"),
+    };
+    (told, false)
+}
+
+/// Who a route found, and why not the others.
+fn choice_text(choice: &Choice) -> String {
+    let Choice { route, agent, why, passed_over } = choice;
+    let who = agent.as_ref().map_or("nobody".into(), |agent| format!("agent {agent}"));
+    let others: Vec<String> = passed_over.iter().map(|it| format!("not {}: {}", it.agent, it.why)).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join("; ")) };
+    format!("route {route} found {who} ({why}{others})")
 }

@@ -84,7 +84,7 @@ fn act(
             guard.1 = Some(Left { journal, world: guard.0.clone() });
             return futures::future::pending().boxed();
         }
-        futures::future::ready(if fails { Err(AgentError("no".to_string())) } else { Ok(Json::of("ok")) }).boxed()
+        futures::future::ready(if fails { Err(AgentError::new("no")) } else { Ok(Json::of("ok")) }).boxed()
     }
 }
 

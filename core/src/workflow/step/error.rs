@@ -65,6 +65,10 @@ impl StepError {
             }
             AgentOutcome::Panicked(message) => failed(StepErrorKind::Panic, message.clone()),
             AgentOutcome::Refused(message) => failed(StepErrorKind::Refused, message.clone()),
+            AgentOutcome::Rejected { code, message, is_final } => {
+                let (kind, code, message) = (StepErrorKind::Error, code.clone(), message.clone());
+                Err(StepError { kind, code, message, is_final: *is_final })
+            }
         }
     }
 }

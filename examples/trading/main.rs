@@ -1,0 +1,83 @@
+//! A trading day as a workflow: startup, signal, rebalance, three orders, reconciliation, notification; and one that fails,
+//! whose orders are taken back and which is recovered.
+//!
+//! `cargo run --example trading [--live] [LOG]`: without a log of trades it makes do with a sample; `--live` fills orders in
+//! parts, by the market's trades, instead of on paper. `cargo run --example trading -- workflow list` and the other commands of
+//! `regie` work on what it did, with its definitions.
+
+mod day;
+mod desk;
+mod market;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regie::actors::agent::AgentLimits;
+use regie::bus::HandleError;
+use regie::prelude::*;
+use regie::runtime::Waited;
+use regie::workflows::Notification;
+use regie::{Builder, Handle};
+use serde_json::json;
+
+use desk::{Books, Cancels, Exchange, Flattens, Places, Planner, Signals};
+use market::Market;
+
+type Fault = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Fault> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let live = arguments.iter().any(|argument| argument == "--live");
+    let log = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let market = Arc::new(log.map_or_else(|| Ok(Market::sample()), |path| Market::read(path.as_ref()))?);
+    println!("{} trades, worth {} in all", market.trades.len(), market.value());
+    futures::executor::block_on(trade(market, live))
+}
+
+/// What the program defines.
+fn defined(market: Arc<Market>, live: bool) -> Result<Builder, Fault> {
+    let (exchange, limits) = (Exchange::open(Arc::clone(&market), live), AgentLimits::default());
+    let builder = builder()
+        .handler(day::trading_day()?)
+        .handler(day::recovery()?)
+        .agent("signals", Signals(market), limits)
+        .agent("planner", Planner, limits)
+        .agent("exchange", Places(exchange.clone()), limits)
+        .agent("exchange.cancel", Cancels(exchange.clone()), limits)
+        .agent("exchange.flatten", Flattens(exchange.clone()), limits)
+        .notifier("screen", tell, None);
+    Ok(builder.reconciler("book", "book.reconcile", Books(exchange), limits)?)
+}
+
+fn tell(told: Notification) -> std::future::Ready<Result<(), HandleError>> {
+    println!("  told: {}", serde_json::to_string(&told).unwrap_or_default());
+    std::future::ready(Ok(()))
+}
+
+async fn trade(market: Arc<Market>, live: bool) -> Result<(), Fault> {
+    let runtime = defined(market, live)?.start().await?;
+    let handle = runtime.handle();
+    for (day, symbols) in [("day-1", ["BTC", "ETH", "LTC"]), ("day-2", ["BTC", "ETH", "DOGE"])] {
+        println!("{day}: {}", symbols.join(", "));
+        let mode = if live { "LIVE" } else { "PAPER" };
+        let startup =
+            Event::new("trading.startup", day).id("startup").payload(json!({"mode": mode, "symbols": symbols}));
+        handle.submit(startup.build()?).await?;
+        println!("  {}", ending(&handle, day).await?);
+    }
+    println!("  recovery: {}", ending(&handle, "day-2/recovery").await?);
+    let late = Event::new("market.signal", "day-2").id("late").build()?;
+    let answer = handle.submit(late).await?;
+    println!("a late signal: {}", answer.state_transitions.last().map_or("?", |last| &last.reason));
+    handle.settle().await;
+    runtime.shutdown().await;
+    Ok(())
+}
+
+/// How a workflow ended, in a line.
+async fn ending(handle: &Handle, workflow: &str) -> Result<String, Fault> {
+    match handle.wait(&workflow.into(), Some(Duration::from_secs(30))).await? {
+        Waited::Ended { ending, .. } => Ok(format!("{ending:?}")),
+        other => Err(format!("{workflow} has not ended: {other:?}").into()),
+    }
+}
