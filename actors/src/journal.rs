@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix::{Message, Recipient};
 use regie_core::limits;
-use regie_journal::{Committed, Conflict, Placed, StoreError, Turn, Writer};
+use regie_journal::{Committed, Conflict, Placed, StoreError, Told, Turn, Writer};
 use tokio::sync::{oneshot, watch};
 
 use crate::index::IndexHandle;
@@ -26,6 +26,8 @@ pub struct Batch {
     pub id: u64,
     /// The turns.
     pub turns: Vec<Turn>,
+    /// What each of them holds.
+    pub told: Vec<Option<Told>>,
     /// Where the results go.
     pub lane: Recipient<Appended>,
 }
@@ -186,7 +188,8 @@ impl Thread {
         }
         let counts: Vec<usize> = gathered.iter().map(|batch| batch.turns.len()).collect();
         let turns: Vec<Turn> = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.turns)).collect();
-        let committed = self.append(&turns);
+        let told = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.told)).collect();
+        let committed = self.append(&turns, told);
         self.note(&committed.as_ref().map(|it| it.head.position).map_err(Clone::clone));
         let mut placed = committed.map(|it| it.placed.into_iter());
         for (batch, count) in gathered.drain(..).zip(counts) {
@@ -200,12 +203,12 @@ impl Thread {
     }
 
     /// Whoever waits for a commit is answered, even if it panics.
-    fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
+    fn append(&mut self, turns: &[Turn], told: Vec<Option<Told>>) -> Result<Committed, StoreError> {
         let latched = || StoreError::Latched { why: "the writer panicked".into() };
         if self.panicked {
             return Err(latched());
         }
-        catch_unwind(AssertUnwindSafe(|| self.writer.append(turns))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| self.writer.append_told(turns, told))).unwrap_or_else(|_| {
             self.panicked = true;
             Err(latched())
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::governance::{Ask, AskId, Ruling, Who};
-use regie_journal::{Conflict, Placed, StoreError, Turn};
+use regie_journal::{Conflict, Placed, StoreError, Told, Turn};
 use tokio::sync::oneshot;
 
 use crate::busy::UnderWay;
@@ -31,6 +31,8 @@ pub enum AppendError {
 pub struct Append {
     /// The turn.
     pub turn: Turn,
+    /// What its records hold.
+    pub told: Told,
     /// The reservation that stands or falls with it.
     pub ask: Option<AskId>,
     /// Places at concurrency limits that it frees.
@@ -155,6 +157,7 @@ pub struct Lane {
     /// What nobody was there to count.
     uncounted: Tally,
     turns: Vec<Turn>,
+    told: Vec<Option<Told>>,
     waiting: Vec<Waiting>,
     in_flight: HashMap<u64, Vec<Waiting>>,
     next_batch: u64,
@@ -194,6 +197,7 @@ impl Lane {
             life,
             shard,
             turns: Vec::new(),
+            told: Vec::new(),
             waiting: Vec::new(),
             in_flight: HashMap::new(),
             next_batch: 0,
@@ -251,9 +255,9 @@ impl Lane {
         let id = self.next_batch;
         self.next_batch += 1;
         self.in_flight.insert(id, std::mem::take(&mut self.waiting));
-        let turns = std::mem::take(&mut self.turns);
+        let (turns, told) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.told));
         let lane = ctx.address().recipient();
-        if let Err(batch) = self.journal.append(Batch { id, turns, lane }) {
+        if let Err(batch) = self.journal.append(Batch { id, turns, told, lane }) {
             let gone = StoreError::Failed { why: "the journal's thread is gone".into() };
             self.appended(Appended { id: batch.id, results: Err(gone) });
         }
@@ -315,7 +319,7 @@ impl Handler<Append> for Lane {
     type Result = ();
     fn handle(&mut self, message: Append, ctx: &mut Self::Context) {
         self.life.maybe(FaultPoint::LaneAppend);
-        let Append { turn, ask, freed, tally, reply } = message;
+        let Append { turn, told, ask, freed, tally, reply } = message;
         if let Some(ask) = ask.filter(|ask| self.void.contains(ask)) {
             self.settle(ask, None);
             self.flush_later(ctx);
@@ -325,6 +329,7 @@ impl Handler<Append> for Lane {
             return;
         }
         self.turns.push(turn);
+        self.told.push(Some(told));
         self.waiting.push(Waiting { ask, freed, tally, reply });
         self.flush_later(ctx);
     }

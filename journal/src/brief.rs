@@ -1,5 +1,7 @@
 //! What the index needs of an event, read without the rest: its payload is only skipped.
 
+use std::sync::Arc;
+
 use regie_core::Timestamp;
 use regie_core::event::{EntityRef, Event, Format, Principal, Priority};
 use serde::Deserialize;
@@ -22,6 +24,82 @@ pub(crate) struct Brief {
     pub(crate) caused: bool,
     /// Whether it is one of the runtime's own.
     pub(crate) own: bool,
+}
+
+/// An event as the index takes it: in brief, or whole where it is at hand.
+pub(crate) enum Reading {
+    Brief(Brief),
+    Whole(Arc<Event>),
+}
+
+impl Reading {
+    /// Of an event that was checked before it was recorded.
+    pub(crate) fn of(received: Received) -> Result<Self, StoreError> {
+        match received.told {
+            Some(event) => Ok(Self::Whole(event)),
+            None => Brief::of(received).map(Self::Brief),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        match self {
+            Self::Brief(brief) => &brief.kind,
+            Self::Whole(event) => &event.kind,
+        }
+    }
+
+    pub(crate) fn actor(&self) -> Option<&str> {
+        match self {
+            Self::Brief(brief) => brief.actor.as_deref(),
+            Self::Whole(event) => event.actor.as_ref().map(|actor| actor.id.as_str()),
+        }
+    }
+
+    pub(crate) fn session(&self) -> Option<&str> {
+        match self {
+            Self::Brief(brief) => brief.session.as_deref(),
+            Self::Whole(event) => event.session_key.as_deref(),
+        }
+    }
+
+    /// The thing that it is about and those that it touches.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = &EntityRef> {
+        let (brief, own, related): (&[EntityRef], _, &[EntityRef]) = match self {
+            Self::Brief(brief) => (&brief.entities, None, &[]),
+            Self::Whole(event) => (&[], event.entity.as_ref(), &event.related),
+        };
+        brief.iter().chain(own).chain(related)
+    }
+
+    /// Its time; that of its record where it came without.
+    pub(crate) fn stamped(&self, recorded_at: Timestamp) -> Timestamp {
+        match self {
+            Self::Brief(brief) => brief.stamped,
+            Self::Whole(event) if event.timestamp == Timestamp::MIN => recorded_at,
+            Self::Whole(event) => event.timestamp,
+        }
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        match self {
+            Self::Brief(brief) => brief.priority,
+            Self::Whole(event) => event.priority,
+        }
+    }
+
+    pub(crate) fn is_caused(&self) -> bool {
+        match self {
+            Self::Brief(brief) => brief.caused,
+            Self::Whole(event) => event.causation_id.is_some(),
+        }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        match self {
+            Self::Brief(brief) => brief.own,
+            Self::Whole(event) => event.correlation_id.is_own(),
+        }
+    }
 }
 
 /// Our envelope, as far as it matters here; as for the envelope, `null` is absent.

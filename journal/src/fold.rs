@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, Format, Identity, Incoming, LifeState};
+use regie_core::event::{CorrelationId, Event, Format, Identity, Incoming, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Verdict};
 use regie_core::workflow::{EncodedRecord, Fact, Record};
 
 use crate::error::StoreError;
+use crate::handed::Told;
 use crate::store::Row;
 
 /// One change of a view. Events are named by the sequence of the record that received them.
@@ -34,6 +35,8 @@ pub(crate) struct Received {
     pub(crate) identity: Identity,
     pub(crate) format: Format,
     pub(crate) raw: Arc<str>,
+    /// The event, where it is at hand.
+    pub(crate) told: Option<Arc<Event>>,
     made_id: Option<String>,
 }
 
@@ -43,7 +46,7 @@ impl Received {
     pub(crate) fn new(incoming: &Incoming, recorded_at: Timestamp) -> Self {
         let (identity, format, raw) = (incoming.identity(), incoming.format(), incoming.raw().clone());
         let made_id = incoming.made_id().map(str::to_string);
-        Self { position: 1, sequence: 1, recorded_at, identity, format, raw, made_id }
+        Self { position: 1, sequence: 1, recorded_at, identity, format, raw, told: None, made_id }
     }
 
     /// The event, understood.
@@ -59,14 +62,19 @@ pub(crate) fn changes(row: &Row, each: &mut dyn FnMut(Change) -> Result<(), Stor
     for (nth, encoded) in (0..).zip(&row.records) {
         let place = Place { position: row.first + nth, sequence: row.sequence + nth };
         let record = place.decode(encoded)?;
-        let mut about = place.sequence;
-        for fact in record.facts {
-            // A place is released by the event that has just moved.
-            if let Fact::Moved { event, .. } = &fact {
-                about = *event;
-            }
-            place.fact(fact, (about, record.at), each)?;
-        }
+        place.record(&record, None, each)?;
+    }
+    Ok(())
+}
+
+/// Hands out the changes of a row that stands from a position on, and of which it was told what it holds.
+pub(crate) fn changes_told(
+    first: u64,
+    told: &Told,
+    each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for (position, (record, event)) in (first..).zip(told.each()) {
+        Place { position, sequence: record.sequence }.record(record, event, each)?;
     }
     Ok(())
 }
@@ -79,7 +87,7 @@ pub(crate) fn decode(encoded: &EncodedRecord, position: u64, sequence: u64) -> R
 /// The event that a record received, if it received one.
 pub(crate) fn received(record: Record, position: u64) -> Result<Option<Incoming>, StoreError> {
     let place = Place { position, sequence: record.sequence };
-    let found = record.facts.into_iter().find_map(|fact| place.received(fact, record.at));
+    let found = record.facts.iter().find_map(|fact| place.received(fact, record.at, None));
     found.map(Received::incoming).transpose()
 }
 
@@ -102,38 +110,57 @@ impl Place {
         Err(self.damaged(&format!("it says that its sequence is {}", record.sequence)))
     }
 
-    fn received(&self, fact: Fact, recorded_at: Timestamp) -> Option<Received> {
-        let Fact::Received { format, raw, identity, made_id, .. } = fact else { return None };
-        let Place { position, sequence } = *self;
-        Some(Received { position, sequence, recorded_at, identity, format, raw, made_id })
-    }
-
-    fn fact(
+    fn record(
         &self,
-        fact: Fact,
-        (about, at): (u64, Timestamp),
+        record: &Record,
+        event: Option<&Arc<Event>>,
         each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        match fact {
-            Fact::Opened { correlation } => each(Change::Opened(correlation)),
-            Fact::Moved { event, to, .. } => each(Change::Moved { event, to }),
-            Fact::Judged { event, judgement } => grants(event, judgement, each),
-            Fact::Released { booking } => each(Change::Released { booking, event: about }),
-            Fact::Freed { policy, key, event } => each(Change::Freed { policy, key, event }),
-            other => self.received(other, at).map_or(Ok(()), |received| each(Change::Received(received))),
+        let mut about = self.sequence;
+        for fact in &record.facts {
+            // A place is released by the event that has just moved.
+            if let Fact::Moved { event, .. } = fact {
+                about = *event;
+            }
+            match self.received(fact, record.at, event) {
+                Some(received) => each(Change::Received(received))?,
+                None => other(fact, about, each)?,
+            }
         }
+        Ok(())
+    }
+
+    fn received(&self, fact: &Fact, recorded_at: Timestamp, event: Option<&Arc<Event>>) -> Option<Received> {
+        let Fact::Received { format, raw, identity, made_id, .. } = fact else { return None };
+        let Place { position, sequence } = *self;
+        let (raw, told, made_id) = (Arc::clone(raw), event.cloned(), made_id.clone());
+        Some(Received { position, sequence, recorded_at, identity: *identity, format: *format, raw, told, made_id })
+    }
+}
+
+/// The change of a fact that receives nothing, if it makes one.
+fn other(fact: &Fact, about: u64, each: &mut dyn FnMut(Change) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    match fact {
+        Fact::Opened { correlation } => each(Change::Opened(correlation.clone())),
+        Fact::Moved { event, to, .. } => each(Change::Moved { event: *event, to: *to }),
+        Fact::Judged { event, judgement } => grants(*event, judgement, each),
+        Fact::Released { booking } => each(Change::Released { booking: booking.clone(), event: about }),
+        Fact::Freed { policy, key, event } => {
+            each(Change::Freed { policy: policy.clone(), key: key.clone(), event: *event })
+        }
+        _ => Ok(()),
     }
 }
 
 fn grants(
     event: u64,
-    judgement: Judgement,
+    judgement: &Judgement,
     each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let waits = matches!(judgement.verdict, Verdict::Waiting { .. });
-    for decision in judgement.decisions {
-        if let Some(grant) = decision.grant {
-            each(Change::Granted { policy: decision.policy, grant, event, waits })?;
+    for decision in &judgement.decisions {
+        if let Some(grant) = &decision.grant {
+            each(Change::Granted { policy: decision.policy.clone(), grant: grant.clone(), event, waits })?;
         }
     }
     Ok(())

@@ -22,6 +22,8 @@ pub(crate) struct Known {
 /// A turn with the place that it is given.
 pub(crate) struct PlannedRow<'a> {
     pub(crate) turn: &'a Turn,
+    /// Its place among the turns of the batch.
+    pub(crate) at: usize,
     pub(crate) number: u64,
     pub(crate) first: u64,
     pub(crate) head: Digest,
@@ -77,7 +79,8 @@ impl<'a> Plan<'a> {
         self.head.digest = turn.records.iter().fold(self.head.digest, |head, record| head.chain(&record.digest.0));
         self.known.insert(&turn.correlation, (&turn.correlation, Known { number, tip, last: self.head.position }));
         self.wakes.insert(number, turn.wake);
-        self.rows.push(PlannedRow { turn, number, first, head: self.head.digest });
+        let at = self.placed.len();
+        self.rows.push(PlannedRow { turn, at, number, first, head: self.head.digest });
         Ok(Ok(Placed { first }))
     }
 }

@@ -6,6 +6,8 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
+use crate::handed::{Handed, HandedRow, Told};
+use crate::plan::Plan;
 
 /// As long as one wait takes where patience has no end.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
@@ -27,6 +29,8 @@ pub(crate) struct Progress {
     waiting: AtomicUsize,
     /// The thread that lets work for the index gather, once there is one.
     indexing: OnceLock<Thread>,
+    /// What was written, for that thread.
+    handed: Handed,
 }
 
 impl Progress {
@@ -34,7 +38,8 @@ impl Progress {
     pub(crate) fn new(written: u64, indexed: u64) -> Self {
         let (trouble, moved) = (Mutex::new(None), Condvar::new());
         let (written, indexed) = (AtomicU64::new(written), AtomicU64::new(indexed));
-        Self { written, indexed, trouble, moved, waiting: AtomicUsize::new(0), indexing: OnceLock::new() }
+        let (waiting, indexing, handed) = (AtomicUsize::new(0), OnceLock::new(), Handed::default());
+        Self { written, indexed, trouble, moved, waiting, indexing, handed }
     }
 
     /// The journal reaches to there.
@@ -43,6 +48,23 @@ impl Progress {
         if self.lag() >= GATHERED {
             self.hurry();
         }
+    }
+
+    /// Passes rows that were written on to the thread that indexes, once there is one.
+    pub(crate) fn hand_over(&self, plan: &Plan<'_>, told: Vec<Option<Told>>) {
+        if self.indexing.get().is_none() {
+            return;
+        }
+        let mut told = told;
+        self.handed.put(plan.rows.iter().map(|row| {
+            let bytes = row.turn.records.iter().map(|record| record.bytes.len()).sum();
+            (HandedRow::of(row, told.get_mut(row.at).and_then(Option::take)), bytes)
+        }));
+    }
+
+    /// What was passed on and follows a position, at most so many rows; none if the journal is to be read.
+    pub(crate) fn handed(&self, after: u64, at_most: usize) -> Vec<HandedRow> {
+        self.handed.take(after, at_most)
     }
 
     /// Lets work for the index gather: comes back once somebody waits for the index, there is much to do, or the time is

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regie_core::limits;
 
 use crate::error::StoreError;
+use crate::handed::Told;
 use crate::progress::Progress;
 use crate::sets::Trails;
 use crate::store::{Conflict, EventStore, Head, Placed, Turn};
@@ -43,25 +44,38 @@ impl Writer {
     /// None of them stands then. [`StoreError::Full`]: the same may be appended again once there is room.
     /// [`StoreError::Latched`]: it is not known whether they stand, and nothing more is taken.
     pub fn append(&mut self, turns: &[Turn]) -> Result<Committed, StoreError> {
+        self.append_told(turns, Vec::new())
+    }
+
+    /// The same of turns of which it is told, in their order, what they hold: what is told need not be read again. It saves time
+    /// alone; what is missing is made up.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn append_told(&mut self, turns: &[Turn], told: Vec<Option<Told>>) -> Result<Committed, StoreError> {
         if !turns.iter().flat_map(|turn| &turn.sets).any(|set| self.trails.differs(set)) {
-            let placed = self.store.append(turns)?;
+            let placed = self.store.append_told(turns, told)?;
             self.trails.stand(turns.iter().zip(placed.iter().map(|placed| placed.as_ref().ok())));
             return Ok(Committed { placed, head: self.store.head() });
         }
         let mut trails = self.trails;
+        let mut told = told.into_iter();
         let mut all = Vec::with_capacity(turns.len() + 2);
+        let mut all_told = Vec::with_capacity(turns.len() + 2);
         let mut ours = Vec::with_capacity(turns.len() + 2);
         for turn in turns {
             for set in &turn.sets {
                 if trails.differs(set) {
                     all.push(trails.record(set, turn.at));
+                    all_told.push(None);
                     ours.push(Some(set.kind));
                 }
             }
             all.push(turn.clone());
+            all_told.push(told.next().flatten());
             ours.push(None);
         }
-        let placed = self.store.append(&all)?;
+        let placed = self.store.append_told(&all, all_told)?;
         self.trails = trails;
         self.trails.stand(all.iter().zip(placed.iter().map(|placed| placed.as_ref().ok())));
         let mut answers = Vec::with_capacity(turns.len());

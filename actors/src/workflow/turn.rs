@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Body;
 use super::messages::{Item, Links, Outcome, Question, Report, Task};
-use super::told::{ended_in, freed_in, judged_in};
+use super::told::{ended_in, freed_in, judged_in, told};
 use super::view::view;
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
@@ -356,25 +356,21 @@ impl Taking {
         let records = std::mem::take(&mut self.records);
         let (records, encoded): (Vec<Record>, Vec<_>) =
             records.into_iter().map(|turn| (turn.record, turn.encoded)).unzip();
+        let records: Arc<[Record]> = records.into();
         self.tally.turns = 1;
+        let policies = self.in_force.record.clone().filter(|_| self.governed);
+        let sets = policies.into_iter().chain(self.watched.take()).collect();
         let turn = Turn {
             correlation: self.correlation.clone(),
             expected: before,
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            sets: self
-                .in_force
-                .record
-                .clone()
-                .filter(|_| self.governed)
-                .into_iter()
-                .chain(self.watched.take())
-                .collect(),
+            sets,
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));
-        let append = Append { turn, ask: self.ask, freed, tally, reply };
+        let append = Append { turn, told: told(&records, &self.done), ask: self.ask, freed, tally, reply };
         let placed = match self.links.lane.try_send(append) {
             Ok(()) => placed.await,
             Err(_) => return self.failed(StoreError::Failed { why: "the lane to the journal is full or gone".into() }),

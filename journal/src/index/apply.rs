@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::batch::{Batch, EventEntry};
 use super::bulk::{self, Cell, number};
-use super::dictionary::{self, Dictionary, Room};
+use super::dictionary::{Dictionary, Room};
 use super::{granted, identities, schema};
 use crate::plan::Known;
 
@@ -45,10 +45,9 @@ fn correlations(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> 
     bulk::insert(connection, "INSERT INTO correlations", &batch.opened, |(opened, name)| {
         [number(*opened), Cell::Text(name.as_bytes())]
     })?;
-    let known: Vec<_> = batch.known.iter().collect();
-    bulk::insert(connection, "INSERT OR REPLACE INTO tips", &known, |(correlation, known)| {
-        let Known { tip, last, .. } = known;
-        [number(**correlation), number(tip.sequence), Cell::Blob(&tip.digest.0), number(*last)]
+    bulk::insert(connection, "INSERT OR REPLACE INTO tips", &batch.known, |known| {
+        let Known { number: correlation, tip, last } = known;
+        [number(*correlation), number(tip.sequence), Cell::Blob(&tip.digest.0), number(*last)]
     })
 }
 
@@ -69,14 +68,14 @@ fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -
     let mut events = Vec::with_capacity(batch.events.len());
     let mut touches = Vec::with_capacity(batch.events.len());
     for entry in &batch.events {
-        let brief = &entry.brief;
+        let reading = &entry.reading;
+        let stamped = reading.stamped(entry.recorded_at).micros();
         let mut number = |room, text: &str| dictionary.number(connection, room, text);
-        let kind = number(Room::Kind, &brief.kind)?;
-        let actor = brief.actor.as_ref().map(|actor| number(Room::Actor, actor)).transpose()?;
-        let session = brief.session.as_ref().map(|key| number(Room::Session, key)).transpose()?;
-        for entity in &brief.entities {
-            let entity = number(Room::Entity, &dictionary::entity_text(entity))?;
-            touches.push((entity, brief.stamped.micros(), entry.position.cast_signed()));
+        let kind = number(Room::Kind, reading.kind())?;
+        let actor = reading.actor().map(|actor| number(Room::Actor, actor)).transpose()?;
+        let session = reading.session().map(|key| number(Room::Session, key)).transpose()?;
+        for entity in reading.entities() {
+            touches.push((dictionary.entity(connection, entity)?, stamped, entry.position.cast_signed()));
         }
         events.push((entry, Numbers { kind, actor, session }));
     }
@@ -89,21 +88,21 @@ fn events(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -
 }
 
 fn event<'a>(entry: &'a EventEntry, numbers: &Numbers) -> [Cell<'a>; 13] {
-    let brief = &entry.brief;
+    let reading = &entry.reading;
     let or_none = |number: Option<i64>| number.map_or(Cell::Null, Cell::Integer);
     [
         number(entry.position),
         number(entry.number),
         number(entry.sequence),
-        Cell::Integer(brief.stamped.micros()),
+        Cell::Integer(reading.stamped(entry.recorded_at).micros()),
         Cell::Integer(entry.recorded_at.micros()),
         Cell::Integer(numbers.kind),
         or_none(numbers.actor),
         or_none(numbers.session),
-        Cell::Integer(priority_number(brief.priority)),
+        Cell::Integer(priority_number(reading.priority())),
         Cell::Integer(state_number(entry.state)),
-        Cell::Integer(brief.caused.into()),
-        Cell::Integer(brief.own.into()),
+        Cell::Integer(reading.is_caused().into()),
+        Cell::Integer(reading.is_own().into()),
         Cell::Blob(&entry.identity.0),
     ]
 }

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Identity, LifeState};
 use regie_core::governance::{Booking, Grant};
+use regie_core::{Digest, Timestamp};
 
-use crate::brief::Brief;
+use crate::brief::Reading;
 use crate::error::StoreError;
 use crate::fold::{self, Change, Received};
+use crate::handed::HandedRow;
 use crate::plan::Known;
-use crate::store::{Head, Row, Tip};
+use crate::store::{Head, Tip};
 
 /// An event, as the index has it.
 pub(super) struct EventEntry {
@@ -20,7 +21,7 @@ pub(super) struct EventEntry {
     pub(super) recorded_at: Timestamp,
     pub(super) state: LifeState,
     pub(super) identity: Identity,
-    pub(super) brief: Brief,
+    pub(super) reading: Reading,
 }
 
 /// A row, as the index has it.
@@ -29,6 +30,15 @@ pub(super) struct TurnEntry {
     pub(super) sequence: u64,
     pub(super) position: u64,
     pub(super) records: u64,
+    pub(super) digest: Digest,
+}
+
+impl TurnEntry {
+    /// The last record.
+    fn known(&self) -> Known {
+        let tip = Tip { sequence: self.sequence + self.records - 1, digest: self.digest };
+        Known { number: self.number, tip, last: self.position + self.records - 1 }
+    }
 }
 
 /// A change of what policies have granted; their order matters.
@@ -43,54 +53,82 @@ pub(super) enum GrantEntry {
 pub(super) struct Batch {
     /// Correlations that began here, in the order of their numbers.
     pub(super) opened: Vec<(u64, CorrelationId)>,
-    /// The last record of each correlation that has one here.
-    pub(super) known: BTreeMap<u64, Known>,
+    /// The last record of each correlation that has one here, by their numbers.
+    pub(super) known: Vec<Known>,
+    /// By correlation and sequence.
     pub(super) turns: Vec<TurnEntry>,
     pub(super) events: Vec<EventEntry>,
     /// Moves of events that came in before, by correlation and event: where they are in the end.
     pub(super) moved: BTreeMap<(u64, u64), LifeState>,
     pub(super) grants: Vec<GrantEntry>,
     pub(super) head: Head,
-    /// Where each event of this batch stands in `events`.
+    /// Where each event of this batch stands in `events` whose life was not over with its row.
     places: HashMap<(u64, u64), usize>,
 }
 
 impl Batch {
-    /// Reads rows, which follow each other in position order.
-    pub(super) fn of(rows: &[Row]) -> Result<Self, StoreError> {
+    /// Understands rows, which follow each other in position order.
+    pub(super) fn of(rows: &[HandedRow]) -> Result<Self, StoreError> {
         let mut batch = Self::default();
+        batch.turns.reserve(rows.len());
+        batch.events.reserve(rows.len());
         for row in rows {
             batch.add(row)?;
         }
         batch.turns.sort_unstable_by_key(|turn| (turn.number, turn.sequence));
+        let of_one = batch.turns.chunk_by(|one, other| one.number == other.number);
+        batch.known = of_one.filter_map(<[_]>::last).map(TurnEntry::known).collect();
         Ok(batch)
     }
 
-    fn add(&mut self, row: &Row) -> Result<(), StoreError> {
-        let number = row.number;
-        fold::changes(row, &mut |change| self.change(number, change))?;
-        let records = row.records.len() as u64;
-        self.turns.push(TurnEntry { number, sequence: row.sequence, position: row.first, records });
-        let digest = row.records.last().map(|record| record.digest).unwrap_or_default();
-        let tip = Tip { sequence: row.sequence + records - 1, digest };
-        self.known.insert(number, Known { number, tip, last: row.last() });
-        self.head = Head { position: row.last(), digest: row.head };
+    /// The last record here of a correlation.
+    pub(super) fn known(&self, number: u64) -> Option<&Known> {
+        self.known.binary_search_by_key(&number, |known| known.number).ok().map(|at| &self.known[at])
+    }
+
+    fn add(&mut self, row: &HandedRow) -> Result<(), StoreError> {
+        let before = self.events.len();
+        let (turn, head) = match row {
+            HandedRow::Row(row) => {
+                fold::changes(row, &mut |change| self.change((row.number, before), change))?;
+                let digest = row.records.last().map(|record| record.digest).unwrap_or_default();
+                let (number, sequence, records) = (row.number, row.sequence, row.records.len() as u64);
+                (TurnEntry { number, sequence, position: row.first, records, digest }, row.head)
+            }
+            HandedRow::Told { first, number, tip, head, told } => {
+                fold::changes_told(*first, told, &mut |change| self.change((*number, before), change))?;
+                let records = told.each().count() as u64;
+                let (number, sequence) = (*number, tip.sequence + 1 - records);
+                (TurnEntry { number, sequence, position: *first, records, digest: tip.digest }, *head)
+            }
+        };
+        for at in before..self.events.len() {
+            let EventEntry { number, sequence, state, .. } = &self.events[at];
+            if !state.is_end() {
+                self.places.insert((*number, *sequence), at);
+            }
+        }
+        self.head = Head { position: turn.position + turn.records - 1, digest: head };
+        self.turns.push(turn);
         Ok(())
     }
 
-    fn change(&mut self, number: u64, change: Change) -> Result<(), StoreError> {
+    /// Takes a change of a row of that correlation, whose events stand in `events` from there on.
+    fn change(&mut self, (number, row): (u64, usize), change: Change) -> Result<(), StoreError> {
         match change {
             Change::Opened(correlation) => self.opened.push((number, correlation)),
             Change::Received(received) => {
                 let Received { position, sequence, recorded_at, identity, .. } = received;
-                self.places.insert((number, sequence), self.events.len());
-                let (brief, state) = (Brief::of(received)?, LifeState::Pending);
-                self.events.push(EventEntry { position, number, sequence, recorded_at, state, identity, brief });
+                let (reading, state) = (Reading::of(received)?, LifeState::Pending);
+                self.events.push(EventEntry { position, number, sequence, recorded_at, state, identity, reading });
             }
-            Change::Moved { event, to } => match self.places.get(&(number, event)) {
-                Some(place) => self.events[*place].state = to,
-                None => drop(self.moved.insert((number, event), to)),
-            },
+            Change::Moved { event, to } => {
+                let here = self.events[row..].iter().rposition(|entry| entry.sequence == event).map(|at| row + at);
+                match here.or_else(|| self.places.get(&(number, event)).copied()) {
+                    Some(place) => self.events[place].state = to,
+                    None => drop(self.moved.insert((number, event), to)),
+                }
+            }
             Change::Granted { policy, grant, event, waits } => {
                 self.grants.push(GrantEntry::Granted { policy, grant, number, event, waits });
             }

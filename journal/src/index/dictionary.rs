@@ -25,6 +25,8 @@ pub(crate) struct Dictionary {
     rooms: [HashMap<String, i64>; ROOMS],
     /// The last number given, once it is known.
     last: Option<i64>,
+    /// Room for one text.
+    text: String,
 }
 
 impl Dictionary {
@@ -43,6 +45,16 @@ impl Dictionary {
         }
         known.insert(text.to_string(), number);
         Ok(number)
+    }
+
+    /// The number of an entity.
+    pub(crate) fn entity(&mut self, connection: &Connection, entity: &EntityRef) -> rusqlite::Result<i64> {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write_entity(&mut text, entity);
+        let number = self.number(connection, Room::Entity, &text);
+        self.text = text;
+        number
     }
 
     /// Forgets everything: what was given in a transaction that did not commit must not be used.
@@ -83,8 +95,12 @@ pub(crate) fn text(connection: &Connection, number: i64) -> rusqlite::Result<Str
 /// An entity as one text. Neither of its parts holds a control character, so that no two run together.
 pub(crate) fn entity_text(entity: &EntityRef) -> String {
     let mut text = String::with_capacity(entity.kind.len() + entity.id.len() + 1);
+    write_entity(&mut text, entity);
+    text
+}
+
+fn write_entity(text: &mut String, entity: &EntityRef) {
     text.push_str(&entity.kind);
     text.push('\u{1f}');
     text.push_str(&entity.id);
-    text
 }

@@ -18,7 +18,7 @@ const EVENTS: &str = "FROM turns t CROSS JOIN events e ON e.position BETWEEN t.p
 
 /// Writes those of a batch whose turns and events are written.
 pub(super) fn write(connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-    let long = |number: &u64| batch.known.get(number).is_some_and(|known| known.tip.sequence > SHORT);
+    let long = |number: &u64| batch.known(*number).is_some_and(|known| known.tip.sequence > SHORT);
     // Turns stand by correlation and sequence: the first tells how long the correlation was before. In order, therefore.
     let of_one = batch.turns.chunk_by(|one, other| one.number == other.number).filter_map(<[_]>::first);
     let grown = of_one.filter(|turn| long(&turn.number) && turn.sequence <= SHORT + 1);

@@ -13,12 +13,13 @@ use super::batch::Batch;
 use super::dictionary::Dictionary;
 use super::{apply, kept, schema};
 use crate::error::StoreError;
+use crate::handed::HandedRow;
 use crate::kept::Kept;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 use crate::sqlite::lock::OwnerLock;
 use crate::sqlite::{connection, errors};
-use crate::store::{EventReader, Head, Row};
+use crate::store::{EventReader, Head};
 
 /// Turns that one transaction of the index takes together; large ones are cut by their bytes before. Many, because each
 /// transaction writes every page that it touches, and pages of what is keyed by correlation are touched by every one.
@@ -86,7 +87,11 @@ impl Indexer {
     fn follow(&mut self) -> Result<u64, StoreError> {
         let goal = self.source.head()?.position;
         while self.head.position < goal {
-            let rows = self.source.rows_after(self.head.position, BATCH_TURNS)?;
+            let mut rows = self.progress.handed(self.head.position, BATCH_TURNS);
+            if rows.is_empty() {
+                let read = self.source.rows_after(self.head.position, BATCH_TURNS)?;
+                rows = read.into_iter().map(HandedRow::Row).collect();
+            }
             if rows.is_empty() {
                 break;
             }
@@ -139,7 +144,7 @@ impl Indexer {
         &self.connection
     }
 
-    fn apply(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+    fn apply(&mut self, rows: &[HandedRow]) -> Result<(), StoreError> {
         let batch = Batch::of(rows)?;
         let dictionary = &mut self.dictionary;
         let mut write = |connection: &mut Connection| -> rusqlite::Result<()> {

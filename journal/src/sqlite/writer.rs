@@ -17,6 +17,7 @@ use super::reader::{self, SqliteReader};
 use super::tips::Tips;
 use super::{errors, renew, schema, soundness};
 use crate::error::StoreError;
+use crate::handed::Told;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::row;
@@ -157,6 +158,14 @@ impl SqliteStore {
 
 impl EventStore for SqliteStore {
     fn append(&mut self, turns: &[Turn]) -> Result<Vec<Result<Placed, Conflict>>, StoreError> {
+        self.append_told(turns, Vec::new())
+    }
+
+    fn append_told(
+        &mut self,
+        turns: &[Turn],
+        told: Vec<Option<Told>>,
+    ) -> Result<Vec<Result<Placed, Conflict>>, StoreError> {
         if let Some(why) = &self.latched {
             return Err(StoreError::Latched { why: why.clone() });
         }
@@ -173,6 +182,7 @@ impl EventStore for SqliteStore {
             return Err(self.failed(error));
         }
         self.head = plan.head;
+        self.progress.hand_over(&plan, told);
         self.progress.wrote(plan.head.position);
         let indexed = self.progress.indexed();
         for (correlation, known) in plan.known.values() {

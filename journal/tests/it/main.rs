@@ -7,6 +7,7 @@ mod follow;
 mod full;
 mod governors;
 mod grants;
+mod handed;
 mod helpers;
 mod index;
 mod latch;
