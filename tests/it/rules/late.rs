@@ -7,10 +7,11 @@ use super::runs;
 use crate::runtime_support::{Stage, event, within};
 
 fn task(kind: &str, task: &str, id: &str, status: &str) -> EventBuilder {
-    event(kind, task, id)
-        .entity(EntityRef::new("task", task))
-        .related(EntityRef::new("sprint", "S"))
-        .change("status", (), status)
+    event(kind, task, id).entity(EntityRef::new("task", task)).related(EntityRef::new("sprint", "S")).change(
+        "status",
+        (),
+        status,
+    )
 }
 
 #[test]
