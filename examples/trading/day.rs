@@ -12,20 +12,20 @@ use serde_json::json;
 
 /// An order of a plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
-    pub id: String,
-    pub symbol: String,
-    pub side: String,
-    pub amount: Decimal,
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) symbol: String,
+    pub(crate) side: String,
+    pub(crate) amount: Decimal,
 }
 
 /// What became of an order: its parts, as the market filled them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Filled {
-    pub order: String,
-    pub amount: Decimal,
-    pub value: Decimal,
-    pub parts: usize,
+pub(crate) struct Filled {
+    pub(crate) order: String,
+    pub(crate) amount: Decimal,
+    pub(crate) value: Decimal,
+    pub(crate) parts: usize,
 }
 
 #[derive(Default, Deserialize)]
@@ -38,7 +38,7 @@ fn plan(ended: &Ended<'_>) -> Plan {
 }
 
 /// Startup, signal, rebalance, orders, reconciliation; in the end a notification, and after a failure a recovery.
-pub fn trading_day() -> Result<Flow, FlowFaults> {
+pub(crate) fn trading_day() -> Result<Flow, FlowFaults> {
     let retry = Retry { first: Duration::from_millis(20), ..Retry::times(3) };
     let place = call("exchange").retry(retry).never_retry("MARGIN").undo("exchange.cancel").undo_retry(retry);
     let orders = |scope: &Scope<'_>| scope.variable("plan").value()["orders"].clone();
@@ -86,6 +86,6 @@ fn told(ended: &Ended<'_>) -> Notification {
 }
 
 /// What is done after a day that failed: all that is still open is closed.
-pub fn recovery() -> Result<Flow, FlowFaults> {
+pub(crate) fn recovery() -> Result<Flow, FlowFaults> {
     Flow::named("trading-recovery").starts_on("trading.recovery").task("flatten", call("exchange.flatten")).build()
 }

@@ -15,7 +15,7 @@ use crate::day::{Filled, Order};
 use crate::market::Market;
 
 /// Says whether the market rises.
-pub struct Signals(pub Arc<Market>);
+pub(crate) struct Signals(pub(crate) Arc<Market>);
 
 impl Agent for Signals {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
@@ -26,7 +26,7 @@ impl Agent for Signals {
 }
 
 /// Makes an order of each symbol.
-pub struct Planner;
+pub(crate) struct Planner;
 
 impl Agent for Planner {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
@@ -54,10 +54,10 @@ enum Ask {
 
 /// An exchange: one task owns its book. On paper it fills an order at the last price; live in parts, by the market's trades.
 #[derive(Clone)]
-pub struct Exchange(mpsc::Sender<Ask>);
+pub(crate) struct Exchange(mpsc::Sender<Ask>);
 
 impl Exchange {
-    pub fn open(market: Arc<Market>, live: bool) -> Self {
+    pub(crate) fn open(market: Arc<Market>, live: bool) -> Self {
         let (ask, mut asked) = mpsc::channel(16);
         std::thread::spawn(move || {
             futures::executor::block_on(async {
@@ -120,7 +120,7 @@ fn fill(order: &Order, market: &Market, live: bool) -> Filled {
 }
 
 /// Places orders.
-pub struct Places(pub Exchange);
+pub(crate) struct Places(pub(crate) Exchange);
 
 impl Agent for Places {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
@@ -132,7 +132,7 @@ impl Agent for Places {
 }
 
 /// Takes orders back: what it is told is the order, and what came of it.
-pub struct Cancels(pub Exchange);
+pub(crate) struct Cancels(pub(crate) Exchange);
 
 impl Agent for Cancels {
     async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
@@ -143,7 +143,7 @@ impl Agent for Cancels {
 }
 
 /// Closes all that is open.
-pub struct Flattens(pub Exchange);
+pub(crate) struct Flattens(pub(crate) Exchange);
 
 impl Agent for Flattens {
     async fn handle(&self, _: AgentTask) -> Result<Json, AgentError> {
@@ -152,7 +152,7 @@ impl Agent for Flattens {
 }
 
 /// What the day believes to have, and what the exchange's book says.
-pub struct Books(pub Exchange);
+pub(crate) struct Books(pub(crate) Exchange);
 
 impl Reconciler for Books {
     async fn expected(&self, about: &Json) -> Result<BTreeMap<String, Json>, AgentError> {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 /// One trade.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Trade {
-    pub price: Decimal,
-    pub amount: Decimal,
+pub(crate) struct Trade {
+    pub(crate) price: Decimal,
+    pub(crate) amount: Decimal,
 }
 
 /// A made-up quarter of an hour, for where there is no log.
@@ -27,19 +27,19 @@ const SAMPLE: [(&str, &str); 9] = [
     ("237.02", "0.33000000"),
 ];
 
-pub struct Market {
-    pub trades: Vec<Trade>,
+pub(crate) struct Market {
+    pub(crate) trades: Vec<Trade>,
 }
 
 impl Market {
-    pub fn sample() -> Self {
+    pub(crate) fn sample() -> Self {
         let decimal = |text: &str| text.parse().expect("a decimal of ours");
         let trade = |(price, amount): &(&str, &str)| Trade { price: decimal(price), amount: decimal(amount) };
         Self { trades: SAMPLE.iter().map(trade).collect() }
     }
 
     /// The trades of a log of events, packed or not.
-    pub fn read(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         #[derive(Deserialize)]
         struct Line {
             #[serde(rename = "type")]
@@ -60,15 +60,15 @@ impl Market {
     }
 
     /// What was traded in all, exactly.
-    pub fn value(&self) -> Decimal {
+    pub(crate) fn value(&self) -> Decimal {
         self.trades.iter().map(|trade| trade.price * trade.amount).sum()
     }
 
-    pub fn first(&self) -> Decimal {
+    pub(crate) fn first(&self) -> Decimal {
         self.trades.first().map_or(Decimal::ONE, |trade| trade.price)
     }
 
-    pub fn last(&self) -> Decimal {
+    pub(crate) fn last(&self) -> Decimal {
         self.trades.last().map_or(Decimal::ONE, |trade| trade.price)
     }
 }

@@ -1,8 +1,13 @@
-//! What the records of a turn tell others: whose lives ended, which places are free, whether anything was given up.
+//! What the records of a turn tell others: whose lives ended, which places are free, whether anything was given up, and what
+//! the index is to know.
+
+use std::sync::Arc;
 
 use regie_core::event::CorrelationId;
 use regie_core::workflow::{Fact, Record};
+use regie_journal::Told;
 
+use super::turn::Done;
 use crate::lane::FreedPlace;
 
 /// Events whose lives ended.
@@ -37,4 +42,13 @@ pub(super) fn gives_up(records: &[Record]) -> bool {
 pub(super) fn judged_in(records: &[Record]) -> Vec<u64> {
     let facts = records.iter().flat_map(|record| &record.facts);
     facts.filter_map(|fact| if let Fact::Reasoned { event, .. } = fact { Some(*event) } else { None }).collect()
+}
+
+/// What they hold, with the events that they received as those were understood.
+pub(super) fn told(records: &Arc<[Record]>, done: &[Done]) -> Told {
+    let mut events = vec![None; records.len()];
+    for (at, event) in done.iter().filter_map(Done::received) {
+        events[at] = Some(Arc::clone(event));
+    }
+    Told::new(Arc::clone(records), events)
 }

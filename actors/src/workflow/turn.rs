@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Body;
 use super::messages::{Item, Links, Outcome, Report, Task};
-use super::told::{ended_in, freed_in, gives_up, judged_in};
+use super::told::{ended_in, freed_in, gives_up, judged_in, told};
 use super::view::view;
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
@@ -358,25 +358,19 @@ impl Taking {
             records.into_iter().map(|turn| (turn.record, turn.encoded)).unzip();
         let records: Arc<[Record]> = records.into();
         self.tally.turns = 1;
+        let policies = self.in_force.record.clone().filter(|_| self.governed);
+        let sets = policies.into_iter().chain(self.watched.take()).collect();
         let turn = Turn {
             correlation: self.correlation.clone(),
             expected: before,
             at: records[0].at,
             records: encoded,
             wake: core::next_due(&self.body.state).map_or(Wake::Never, Wake::At),
-            sets: self
-                .in_force
-                .record
-                .clone()
-                .filter(|_| self.governed)
-                .into_iter()
-                .chain(self.watched.take())
-                .collect(),
+            sets,
         };
         let (reply, placed) = oneshot::channel();
         let (tally, freed) = (std::mem::take(&mut self.tally), freed_in(&self.correlation, &records));
-        let told = self.told(&records);
-        let append = Append { turn, told, ask: self.ask, freed, tally, reply };
+        let append = Append { turn, told: told(&records, &self.done), ask: self.ask, freed, tally, reply };
         let placed = match self.links.lane.try_send(append) {
             Ok(()) => placed.await,
             Err(_) => return self.failed(StoreError::Failed { why: "the lane to the journal is full or gone".into() }),
@@ -397,15 +391,6 @@ impl Taking {
             }
             Err(_) => self.failed(StoreError::Failed { why: "the lane to the journal is gone".into() }),
         }
-    }
-
-    /// What the records hold, and the events that they received as they were understood.
-    fn told(&self, records: &Arc<[Record]>) -> journal::Told {
-        let mut events = vec![None; records.len()];
-        for (at, event) in self.done.iter().filter_map(Done::received) {
-            events[at] = Some(Arc::clone(event));
-        }
-        journal::Told::new(Arc::clone(records), events)
     }
 
     /// Answers become what the records tell, now that their positions are known.
