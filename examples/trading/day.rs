@@ -63,7 +63,8 @@ pub(crate) fn trading_day() -> Result<Flow, FlowFaults> {
         .notify(told)
         .recover(|ended| {
             let error = ended.error.as_ref().map(ToString::to_string);
-            Event::new("trading.recovery", format!("{}/recovery", ended.correlation)).payload(json!({"error": error}))
+            Event::new("trading.recovery", format!("{}/recovery", ended.correlation))
+                .payload(json!({"day": ended.correlation, "error": error}))
         })
         .build()
 }
@@ -87,5 +88,6 @@ fn told(ended: &Ended<'_>) -> Notification {
 
 /// What is done after a day that failed: all that is still open is closed.
 pub(crate) fn recovery() -> Result<Flow, FlowFaults> {
-    Flow::named("trading-recovery").starts_on("trading.recovery").task("flatten", call("exchange.flatten")).build()
+    let flatten = call("exchange.flatten").with(|scope| scope.input().value()["day"].clone());
+    Flow::named("trading-recovery").starts_on("trading.recovery").task("flatten", flatten).build()
 }

@@ -11,8 +11,8 @@ use regie::workflows::Reconciler;
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::day::{Filled, Order};
-use crate::market::Market;
+use super::day::{Filled, Order};
+use super::market::Market;
 
 /// Says whether the market rises.
 pub(crate) struct Signals(pub(crate) Arc<Market>);
@@ -48,7 +48,7 @@ impl Agent for Planner {
 enum Ask {
     Place(Order, oneshot::Sender<Result<Filled, AgentError>>),
     Cancel(String, oneshot::Sender<()>),
-    Flatten(oneshot::Sender<usize>),
+    Flatten(String, oneshot::Sender<usize>),
     Book(oneshot::Sender<BTreeMap<String, Json>>),
 }
 
@@ -95,8 +95,10 @@ fn answer(ask: Ask, book: &mut BTreeMap<String, Filled>, market: &Market, live: 
             println!("    the exchange takes {order} back");
             let _ = reply.send(());
         }
-        Ask::Flatten(reply) => {
-            let _ = reply.send(std::mem::take(book).len());
+        Ask::Flatten(day, reply) => {
+            let before = book.len();
+            book.retain(|order, _| !order.starts_with(&day));
+            let _ = reply.send(before - book.len());
         }
         Ask::Book(reply) => {
             let _ = reply.send(book.iter().map(|(id, filled)| (id.clone(), Json::of(&filled.value))).collect());
@@ -142,12 +144,13 @@ impl Agent for Cancels {
     }
 }
 
-/// Closes all that is open.
+/// Closes all that is open of a day.
 pub(crate) struct Flattens(pub(crate) Exchange);
 
 impl Agent for Flattens {
-    async fn handle(&self, _: AgentTask) -> Result<Json, AgentError> {
-        Ok(json!({"closed": self.0.ask(Ask::Flatten).await?}).into())
+    async fn handle(&self, task: AgentTask) -> Result<Json, AgentError> {
+        let day = task.task.to::<String>().map_err(|error| AgentError::new(error.to_string()))?;
+        Ok(json!({"closed": self.0.ask(|reply| Ask::Flatten(format!("{day}-"), reply)).await?}).into())
     }
 }
 

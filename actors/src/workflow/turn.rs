@@ -9,7 +9,7 @@ use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Fact, Record, Refusal};
-use regie_journal::{self as journal, Placed, SetInForce, StoreError, Tip, Turn, Wake};
+use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
