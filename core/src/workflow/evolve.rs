@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::effect::{Effect, EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
-use super::operation::{self, Operation};
 use super::known::KnownEvent;
+use super::operation::{self, Operation};
 use super::record::Record;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
 use super::state::{HeldPlace, OpenEvent, State};
+use super::waiting;
 use crate::event::LifeState;
 use crate::governance::{Booking, Grant, Judgement, Verdict};
 use crate::reasoning::Reasoning;
@@ -69,6 +70,8 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Finished { end } => finished(state, end),
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
+        Fact::Awaits { event, kind, queued } => waiting::awaits(state, *event, kind, *queued),
+        Fact::Recalled { kinds } => waiting::recalled(state, kinds),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } | Fact::RuleSet { .. } => Ok(()),
     }
@@ -135,6 +138,7 @@ fn freed(state: &mut State, policy: &str, key: &str, event: u64) -> Result<(), S
 fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
     open.state = open.state.go(to).map_err(|error| error.to_string())?;
+    open.awaits = None;
     let identity = open.identity;
     if to.is_end() {
         let gone = state.open.remove(&event).map_or(0, |open| open.bytes());
@@ -230,6 +234,7 @@ fn compensating(state: &mut State, then: &RunEnd) -> Result<(), String> {
     }
     run.status = RunStatus::Compensating { then: then.clone() };
     state.owed = Default::default();
+    waiting::all_come_back(state);
     Ok(())
 }
 
@@ -254,10 +259,11 @@ fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
     run.status = RunStatus::from(end);
     (run.paused, run.parked) = (false, Vec::new());
     state.owed = Default::default();
+    waiting::all_come_back(state);
     Ok(())
 }
 
-fn running(state: &mut State) -> Result<&mut Run, String> {
+pub(super) fn running(state: &mut State) -> Result<&mut Run, String> {
     match state.run.as_deref_mut() {
         Some(run) if !run.status.is_over() => Ok(run),
         Some(_) => Err("the run is over".into()),

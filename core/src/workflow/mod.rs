@@ -19,6 +19,7 @@ mod registry;
 mod run;
 mod state;
 pub mod step;
+mod waiting;
 
 pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};
 pub use command::{Command, Context, Poison, Refusal};
@@ -35,4 +36,4 @@ pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};
 pub use registry::Definitions;
 pub use run::{Parked, Run, RunStatus};
-pub use state::{HeldPlace, OpenEvent, State};
+pub use state::{Awaits, HeldPlace, OpenEvent, State};

@@ -18,8 +18,12 @@ use crate::event::{Catalogue, Pattern};
 pub(super) trait AnyHandler: Send + Sync {
     fn initial(&self) -> Box<dyn Any + Send>;
     fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
-    fn operate(&self, state: &dyn Any, request: &Request<'_>, moment: &Moment<'_>)
-    -> Result<Reaction<Json>, HandlerError>;
+    fn operate(
+        &self,
+        state: &dyn Any,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Reaction<Json>, HandlerError>;
     fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
@@ -68,12 +72,12 @@ fn own<S: 'static>(state: &dyn Any) -> Result<&S, HandlerError> {
 
 /// A reaction with its facts as they are kept.
 fn written<F: Serialize>(reaction: Reaction<F>) -> Result<Reaction<Json>, HandlerError> {
-    let Reaction { facts, given_up, compensating, wishes, halts, end } = reaction;
+    let Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end } = reaction;
     let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
     let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
     let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
-    Ok(Reaction { facts, given_up, compensating, wishes, halts, end })
+    Ok(Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end })
 }
 
 /// What a program defines: its handlers, by name and version, and the catalogue of event types.

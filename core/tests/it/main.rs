@@ -43,3 +43,4 @@ mod signal_filter;
 mod token_bucket;
 mod toy;
 mod update_plan;
+mod waiting;
