@@ -57,6 +57,14 @@ pub const REACTION_EFFECTS: usize = 100;
 pub const PARKED: usize = 100;
 /// Steps of one workflow that can be put back: what they were to do and what they gave is kept until it is over.
 pub const UNDOABLE_STEPS: usize = 100_000;
+/// States of one machine: a picture of a tenth of them is no picture any more.
+pub const MACHINE_STATES: usize = 1_000;
+/// Transitions of one machine; all of one state are held against each other.
+pub const MACHINE_TRANSITIONS: usize = 5_000;
+/// Steps of one machine.
+pub const MACHINE_STEPS: usize = 1_000;
+/// Bytes of a step's name: what it is retried and put back under is longer, and has at most 255.
+pub const STEP_NAME_BYTES: usize = 200;
 /// Facts of its own that one reaction of a handler may note.
 pub const REACTION_FACTS: usize = 1_000;
 /// Bytes that one reaction of a handler may write: facts, tasks, events and output together.

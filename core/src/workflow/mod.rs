@@ -9,6 +9,7 @@ mod expand;
 mod fact;
 mod handler;
 mod known;
+pub mod machine;
 mod operate;
 mod operation;
 mod own;
