@@ -73,6 +73,14 @@ pub const FLOW_PATH_BYTES: usize = ID_BYTES - 20;
 pub const FLOW_TASKS: usize = 10_000;
 /// How deep tasks of a flow may be within one another.
 pub const FLOW_DEPTH: usize = 32;
+/// States of one machine: a picture of a tenth of them is no picture any more.
+pub const MACHINE_STATES: usize = 1_000;
+/// Transitions of one machine; all of one state are held against each other.
+pub const MACHINE_TRANSITIONS: usize = 5_000;
+/// Steps of one machine.
+pub const MACHINE_STEPS: usize = 1_000;
+/// Bytes of a step's name: what it is retried and put back under is longer, and has at most 255.
+pub const STEP_NAME_BYTES: usize = 200;
 /// Facts of its own that one reaction of a handler may note.
 pub const REACTION_FACTS: usize = 10_000;
 /// Bytes that one reaction of a handler may write: facts, tasks, events and output together.

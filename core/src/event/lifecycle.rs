@@ -32,6 +32,7 @@ const MOVES: &[(LifeState, LifeState, &str)] = &[
     (Deferred, Escalated, "deferred too often"),
     (Deferred, Discarded, "a limit, a person, or a later one in its place"),
     (Escalated, Processed, "a person approved it"),
+    (Escalated, Deferred, "a person approved it, and its workflow has no place for it yet"),
     (Escalated, Discarded, "a person rejected it, its time ran out, or its workflow is over"),
 ];
 

@@ -6,14 +6,15 @@ use super::command::{Command, Context, Poison, Refusal};
 use super::effect::{AgentOutcome, EffectEnd, EffectKey};
 use super::evolve::evolve;
 use super::fact::{Fact, RunEnd};
-use super::handler::{Input, Moment, Request};
+use super::handler::{Fate, Input, Moment, Request};
 use super::own;
 use super::parent::{self, AFTER_END};
-use super::react::{self, Answer, Asked};
+use super::react::{self, Answer, Answered, Asked};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
 use super::run::RunStatus;
-use super::state::State;
+use super::state::{OpenEvent, State};
+use super::waiting::{self, cut};
 use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
 use crate::governance::{Grant, Judgement, Lapse, Verdict};
 use crate::limits;
@@ -76,7 +77,11 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         Command::Submit { event, .. } if event.event().correlation_id.is_own() => false,
         Command::Submit { event, .. } => !state.skips() && state.known().get(event.identity()).is_none(),
         // Skipped or not: what it had booked is given back. One that is not deferred comes to nothing.
-        Command::Return { event } => state.open().get(event).is_some_and(|open| open.state == LifeState::Deferred),
+        // One that waited for its run has been let go on already.
+        Command::Return { event } => {
+            let is_put_off = |open: &OpenEvent| open.state == LifeState::Deferred && open.awaits.is_none();
+            state.open().get(event).is_some_and(|open| is_put_off(open))
+        }
         Command::Reasoned { event, .. } => state.open().get(event).is_some_and(|open| !open.asks.is_empty()),
         // A person's verdict stands for the policies': it spends nothing of theirs.
         Command::Resolve { .. }
@@ -128,9 +133,13 @@ impl Place<'_> {
         if open.state != LifeState::Deferred || open.until.is_some_and(|until| until > self.context.now) {
             return Err(over());
         }
+        if open.awaits.is_some() && waiting::first_recalled(self.state) != Some(sequence) {
+            return Err(over()); // or not its turn yet: it is owed as before
+        }
         let broken = |error: crate::event::EventError| Refusal::Broken { why: error.to_string() };
         let incoming = open.event().map_err(broken)?;
-        let mut facts = vec![moved(sequence, LifeState::Pending, "its time has come")];
+        let why = if open.awaits.is_some() { "its workflow may take it now" } else { "its time has come" };
+        let mut facts = vec![moved(sequence, LifeState::Pending, why)];
         facts.extend(open.booking.clone().map(|booking| Fact::Released { booking }));
         facts.extend(self.judge_and_handle(sequence, incoming.event())?);
         Ok(facts)
@@ -188,6 +197,9 @@ impl Place<'_> {
         };
         let mut facts = Vec::new();
         let handler = match (self.running()?, &self.context.poison) {
+            (Some(_), _) if waiting::first_recalled(self.state).is_some_and(|first| first < sequence) => {
+                return Ok(waiting::queued(sequence, event, approval));
+            }
             (Some(handler), _) => handler,
             // It has killed its workflow too often: nobody is asked again, and no run begins with it.
             (None, Some(poison)) => return Ok(poisoned(poison.clone())),
@@ -211,10 +223,17 @@ impl Place<'_> {
                 return Ok(facts);
             }
         };
-        let answer = self.ask(handler, Asked::Input(Input::Event(&event)), None)?;
+        let answer = self.ask_whole(handler, Asked::Input(Input::Event(&event)), None)?;
         match answer {
-            Ok(reaction) => {
-                facts.push(processed("handled"));
+            Ok(Answered { fate: Fate::Refused(reason), .. }) => {
+                return Ok(waiting::refused(sequence, &reason, approval));
+            }
+            Ok(Answered { fate, facts: reaction }) => {
+                match fate {
+                    Fate::Kept(reason) => facts.extend(waiting::kept(sequence, &event, &reason, approval)),
+                    Fate::PassedOver(reason) => facts.push(processed(cut(&reason))),
+                    Fate::Handled | Fate::Refused(_) => facts.push(processed("handled")),
+                }
                 facts.extend(reaction);
             }
             // A run that began with it stands, though it did not take it.
@@ -355,6 +374,16 @@ impl Place<'_> {
         asked: Asked<'_>,
         ended: Option<&EffectKey>,
     ) -> Result<Result<Vec<Fact>, Poison>, Refusal> {
+        Ok(self.ask_whole(handler, asked, ended)?.map(|answered| answered.facts))
+    }
+
+    /// The same, with what becomes of the event that it is asked about.
+    fn ask_whole(
+        &self,
+        handler: &dyn AnyHandler,
+        asked: Asked<'_>,
+        ended: Option<&EffectKey>,
+    ) -> Result<Result<Answered, Poison>, Refusal> {
         if let Some(poison) = &self.context.poison {
             return Ok(Err(poison.clone()));
         }
@@ -366,9 +395,9 @@ impl Place<'_> {
 }
 
 /// Who let an escalated event go on, or stopped it, and why.
-struct Approval<'a> {
-    by: Option<&'a Principal>,
-    why: &'a str,
+pub(super) struct Approval<'a> {
+    pub(super) by: Option<&'a Principal>,
+    pub(super) why: &'a str,
 }
 
 impl std::fmt::Display for Approval<'_> {
@@ -414,7 +443,7 @@ pub(super) fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> 
     }
 }
 
-fn moved(event: u64, to: LifeState, reason: &str) -> Fact {
+pub(super) fn moved(event: u64, to: LifeState, reason: &str) -> Fact {
     Fact::Moved { event, to, reason: reason.to_string(), by: None }
 }
 

@@ -11,6 +11,7 @@ use super::record::Record;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
 use super::state::{HeldPlace, OpenEvent, State};
+use super::waiting;
 use crate::event::LifeState;
 use crate::governance::{Booking, Grant, Judgement, Verdict};
 use crate::reasoning::Reasoning;
@@ -74,6 +75,8 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Finished { end } => finished(state, end),
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
+        Fact::Awaits { event, kind, queued } => waiting::awaits(state, *event, kind, *queued),
+        Fact::Recalled { kinds } => waiting::recalled(state, kinds),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } | Fact::RuleSet { .. } => Ok(()),
     }
@@ -140,6 +143,7 @@ fn freed(state: &mut State, policy: &str, key: &str, event: u64) -> Result<(), S
 fn moved(state: &mut State, event: u64, to: LifeState) -> Result<(), String> {
     let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
     open.state = open.state.go(to).map_err(|error| error.to_string())?;
+    open.awaits = None;
     let identity = open.identity;
     if to.is_end() {
         let gone = state.open.remove(&event).map_or(0, |open| open.bytes());
@@ -241,6 +245,7 @@ fn compensating(state: &mut State, then: &RunEnd) -> Result<(), String> {
     }
     run.status = RunStatus::Compensating { then: then.clone() };
     state.owed = Default::default();
+    waiting::all_come_back(state);
     Ok(())
 }
 
@@ -265,6 +270,7 @@ fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
     run.status = RunStatus::from(end);
     (run.paused, run.parked) = (false, Vec::new());
     state.owed = Default::default();
+    waiting::all_come_back(state);
     Ok(())
 }
 
@@ -272,7 +278,7 @@ fn running_or_over(state: &mut State) -> Result<&mut Run, String> {
     state.run.as_deref_mut().ok_or_else(|| "there is no run".into())
 }
 
-fn running(state: &mut State) -> Result<&mut Run, String> {
+pub(super) fn running(state: &mut State) -> Result<&mut Run, String> {
     match state.run.as_deref_mut() {
         Some(run) if !run.status.is_over() => Ok(run),
         Some(_) => Err("the run is over".into()),

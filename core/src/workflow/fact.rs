@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{Effect, EffectEnd, EffectKey};
 use super::operation::Operation;
-use crate::event::{CorrelationId, Format, Identity, LifeState, Principal};
+use crate::event::{CorrelationId, Format, Identity, LifeState, Pattern, Principal};
 use crate::governance::{Booking, Judgement};
 use crate::reasoning::Reasoning;
 use crate::{Digest, Json};
@@ -175,6 +175,20 @@ pub enum Fact {
         attempts: u32,
         /// What went wrong at last.
         error: String,
+    },
+    /// A deferred event waits for its run, and for no time: the definition has no place for it as the run stands.
+    Awaits {
+        /// Which event.
+        event: u64,
+        /// Its type.
+        kind: String,
+        /// Whether the definition has not seen it yet: it is given to it as soon as those before it were.
+        queued: bool,
+    },
+    /// Events that wait for the run are given to the definition again: those of these types, and no others.
+    Recalled {
+        /// The types.
+        kinds: Vec<Pattern>,
     },
 }
 

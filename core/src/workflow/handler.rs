@@ -164,11 +164,26 @@ pub(super) enum Wish {
     Run(Box<EventBuilder>),
 }
 
+/// What becomes of the event that a reaction is to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fate {
+    #[default]
+    Handled,
+    /// Recorded, and nothing of the definition's followed.
+    PassedOver(String),
+    /// It waits until it is recalled.
+    Kept(String),
+    Refused(String),
+}
+
 /// What follows from an input: facts noted, effects asked for, and perhaps the end.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Reaction<F> {
+    pub(super) fate: Fate,
     pub(super) facts: Vec<F>,
+    /// Types of kept events that are given to the definition again.
+    pub(super) recalled: Vec<Pattern>,
     /// Steps whose effects are given up.
     pub(super) given_up: Vec<String>,
     pub(super) compensating: Option<RunEnd>,
@@ -184,7 +199,9 @@ impl<F> Reaction<F> {
     /// Nothing follows.
     pub fn none() -> Self {
         Self {
+            fate: Fate::Handled,
             facts: Vec::new(),
+            recalled: Vec::new(),
             given_up: Vec::new(),
             compensating: None,
             wishes: Vec::new(),
@@ -197,6 +214,33 @@ impl<F> Reaction<F> {
     /// Notes a fact, which the state follows.
     pub fn note(mut self, fact: F) -> Self {
         self.facts.push(fact);
+        self
+    }
+
+    /// The event is discarded, for that reason. Nothing else that this reaction says stands, and no run begins by it.
+    /// Where the input is no event it says nothing, nor do the next two.
+    pub fn refuse(mut self, reason: impl Into<String>) -> Self {
+        self.fate = Fate::Refused(reason.into());
+        self
+    }
+
+    /// The event waits without a time, and not as one that a policy put off: until a reaction [recalls](Self::recall)
+    /// events of its type, or the run is over. Such a reaction recalls none itself.
+    pub fn keep(mut self, reason: impl Into<String>) -> Self {
+        self.fate = Fate::Kept(reason.into());
+        self
+    }
+
+    /// The event is recorded as processed, with that reason.
+    pub fn pass_over(mut self, reason: impl Into<String>) -> Self {
+        self.fate = Fate::PassedOver(reason.into());
+        self
+    }
+
+    /// Kept events of these types are given to the definition again, the oldest first and each in a turn of its own, and
+    /// events that come meanwhile after them. Others that it has kept wait on, also those that were recalled before and not given yet.
+    pub fn recall(mut self, kinds: impl IntoIterator<Item = Pattern>) -> Self {
+        self.recalled.extend(kinds);
         self
     }
 

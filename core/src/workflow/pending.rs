@@ -23,7 +23,7 @@ pub enum Owed {
         /// When.
         due: Timestamp,
     },
-    /// A deferred event comes back.
+    /// A deferred event comes back: its time has come, or its run has recalled it.
     Return {
         /// The sequence of the record that received it.
         event: u64,
@@ -84,6 +84,9 @@ pub fn pending(state: &State) -> Vec<Owed> {
 fn of_event(event: u64, open: &OpenEvent) -> Option<Owed> {
     if !open.asks.is_empty() {
         return Some(Owed::Reason { event, asks: open.asks.clone() });
+    }
+    if let Some(awaits) = &open.awaits {
+        return awaits.recalled.then_some(Owed::Return { event, due: Timestamp::MIN });
     }
     let due = open.until?;
     match open.state {

@@ -8,20 +8,26 @@ use super::command::Refusal;
 use super::effect::{Effect, EffectKey};
 use super::evolve::panic_text;
 use super::fact::{Fact, RunEnd};
-use super::handler::{HandlerError, Input, Moment, Reaction, Request, Wish};
+use super::handler::{Fate, HandlerError, Input, Moment, Reaction, Request, Wish};
 use super::parent::{AFTER_END, Parent};
 use super::registry::AnyHandler;
 use super::state::State;
 use crate::Json;
 use crate::entity::Update;
-use crate::event::{Event, EventBuilder, emitted_id};
+use crate::event::{Event, EventBuilder, Pattern, emitted_id};
 use crate::limits;
 
 /// The source of events that workflows send.
 pub(super) const WORKFLOW_SOURCE: &str = "regie:workflow";
 
-/// A handler's answer: facts, or why it can never take the input.
-pub(super) type Answer = Result<Vec<Fact>, HandlerError>;
+/// What becomes of the event that a handler was asked about, if it was one, and what else follows.
+pub(super) struct Answered {
+    pub(super) fate: Fate,
+    pub(super) facts: Vec<Fact>,
+}
+
+/// A handler's answer, or why it can never take the input.
+pub(super) type Answer = Result<Answered, HandlerError>;
 
 /// What a handler is asked.
 #[derive(Clone, Copy)]
@@ -74,6 +80,9 @@ fn facts_of(
     // What has just ended is still owed in the state, and yet its name is free again.
     let mut owed: Vec<&EffectKey> = state.owed().keys().filter(|key| Some(*key) != ended).collect();
     let mut facts: Vec<Fact> = reaction.facts.into_iter().map(|data| Fact::Noted { data }).collect();
+    if !matches!(reaction.fate, Fate::Kept(_)) {
+        facts.extend(recalled(state, reaction.recalled)); // or it would come back for ever
+    }
     for step in reaction.given_up {
         let key = owed.iter().position(|key| key.step == step).map(|at| owed.remove(at).clone());
         facts.extend(key.map(|key| Fact::GivenUp { key })); // what has just ended needs no giving up
@@ -107,7 +116,13 @@ fn facts_of(
         let limit = limits::REACTION_BYTES;
         return Err(HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken")));
     }
-    Ok(facts)
+    Ok(Answered { fate: reaction.fate, facts })
+}
+
+/// Without one that waits there is nothing to say.
+fn recalled(state: &State, kinds: Vec<Pattern>) -> Option<Fact> {
+    let one_waits = !kinds.is_empty() && state.open().values().any(|open| open.awaits.is_some());
+    one_waits.then_some(Fact::Recalled { kinds })
 }
 
 /// What a definition wants sent once its run is over.
@@ -168,6 +183,7 @@ fn bytes_of(fact: &Fact) -> usize {
             | RunEnd::Terminated { reason: text } => text.len(),
         },
         Fact::Halted { step, error, .. } => step.len() + error.len(),
+        Fact::Recalled { kinds } => kinds.iter().map(|kind| kind.as_str().len()).sum(),
         _ => 0,
     }
 }

@@ -85,12 +85,12 @@ fn own<S: 'static>(state: &dyn Any) -> Result<&S, HandlerError> {
 
 /// A reaction with its facts as they are kept.
 fn written<F: Serialize>(reaction: Reaction<F>) -> Result<Reaction<Json>, HandlerError> {
-    let Reaction { facts, given_up, compensating, wishes, halts, end, farewells } = reaction;
+    let Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end, farewells } = reaction;
     let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
     let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
     let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
-    Ok(Reaction { facts, given_up, compensating, wishes, halts, end, farewells })
+    Ok(Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end, farewells })
 }
 
 /// What a program defines: its handlers, by name and version, and the catalogue of event types.

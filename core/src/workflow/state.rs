@@ -41,6 +41,19 @@ pub struct OpenEvent {
     pub reasonings: Vec<Reasoning>,
     /// The policy that booked its last place.
     pub(super) booked_by: Option<String>,
+    /// What it waits for, if it is deferred and waits for its run.
+    pub awaits: Option<Awaits>,
+}
+
+/// That an event waits for its run: the definition had no place for it as the run stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaits {
+    /// The event's type.
+    pub kind: String,
+    /// Whether the definition has not seen it yet.
+    pub queued: bool,
+    /// Whether it is to be given to the definition, once it is the oldest of those.
+    pub recalled: bool,
 }
 
 impl OpenEvent {
@@ -68,6 +81,7 @@ impl OpenEvent {
             asks: Vec::new(),
             asked_under: None,
             reasonings: Vec::new(),
+            awaits: None,
         }
     }
 
@@ -198,7 +212,7 @@ struct SavedRun {
     last_operation: Option<String>,
 }
 
-const SAVED_VERSION: u8 = 3;
+const SAVED_VERSION: u8 = 4;
 
 impl State {
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.

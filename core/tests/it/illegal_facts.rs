@@ -45,6 +45,10 @@ fn finished() -> Fact {
     Fact::Finished { end: RunEnd::Failed { error: "test".into() } }
 }
 
+fn awaits(event: u64) -> Fact {
+    Fact::Awaits { event, kind: "plain".into(), queued: false }
+}
+
 fn booking() -> Booking {
     Booking { policy: "p".into(), key: "k".into(), slot: at(5) }
 }
@@ -119,6 +123,10 @@ fn every_fact_has_its_place() {
         (vec![], vec![finished()], "no run"),
         (vec![started(), finished()], vec![finished()], "the run is over"),
         (vec![started(), finished()], vec![noted("\"n\"")], "the run is over"),
+        (vec![received("1"), moved(1, Deferred)], vec![awaits(1)], "no run"),
+        (vec![started()], vec![awaits(1)], "event 1 is not open"),
+        (vec![started(), received("1")], vec![awaits(1)], "event 1 is pending"),
+        (vec![], vec![Fact::Recalled { kinds: vec![] }], "no run"),
     ];
     let _quiet = Quiet::new();
     rows.into_iter().for_each(|(first, second, why)| assert_illegal(first, second, why));

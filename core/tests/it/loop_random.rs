@@ -48,6 +48,9 @@ fn wanted() -> impl Strategy<Value = Do> {
         4 => step.clone().prop_map(Do::Call),
         3 => (step.clone(), 0_u64..3_000).prop_map(|(step, after)| Do::Timer(step, after)),
         2 => step.prop_map(Do::Send),
+        3 => Just(Do::Keep),
+        3 => proptest::sample::select(vec!["toy.a", "toy.>"]).prop_map(|kind| Do::Recall(kind.into())),
+        1 => prop_oneof![Just(Do::PassOver), Just(Do::Discard)],
         1 => Just(Do::Refuse),
         1 => Just(Do::Panic),
         1 => Just(Do::Bomb),
@@ -203,9 +206,11 @@ impl Bench {
                 Owed::Reason { event, .. } => {
                     facts.iter().any(|fact| matches!(fact, Fact::Reasoned { event: other, .. } if other == event))
                 }
-                Owed::Return { event, .. } | Owed::Lapse { event, .. } => facts.iter().any(
-                    |fact| matches!(fact, Fact::Moved { event: other, .. } | Fact::Kept { event: other } if other == event),
-                ),
+                Owed::Return { event, .. } | Owed::Lapse { event, .. } => facts.iter().any(|fact| match fact {
+                    Fact::Moved { event: other, .. } | Fact::Kept { event: other } => other == event,
+                    Fact::Recalled { .. } => true, // others are meant now
+                    _ => false,
+                }),
             };
             assert!(ended, "{gone:?} is gone without a fact");
         }

@@ -16,6 +16,11 @@ pub(crate) enum Do {
     Timer(String, u64),
     /// Sends an event to another correlation.
     Send(String),
+    /// Keeps the event, until events of its type are recalled.
+    Keep,
+    Recall(String),
+    PassOver,
+    Discard,
     Complete,
     Fail,
     /// Gives an error.
@@ -88,6 +93,10 @@ fn react(
         Do::Call(step) => reaction.call(&step, "agent", serde_json::json!({ "step": step })),
         Do::Timer(step, after) => reaction.timer(&step, moment.now.after(std::time::Duration::from_millis(after))),
         Do::Send(step) => reaction.send(&step, Event::new("toy.sent", "elsewhere")),
+        Do::Keep => reaction.keep("no place"),
+        Do::Recall(kind) => reaction.recall(Pattern::parse(&kind)),
+        Do::PassOver => reaction.pass_over("not for it"),
+        Do::Discard => reaction.refuse("not now"),
         Do::Complete => reaction.complete(&known.notes.len()),
         Do::Fail => reaction.fail("as asked"),
         Do::Refuse => return Err(HandlerError("no".into())),

@@ -28,6 +28,8 @@ struct Debts {
     effects: HashMap<EffectKey, Owe>,
     /// Events that come back, and whether each is deferred yet: the verdict comes before the move.
     returns: BTreeMap<u64, (Owe, bool)>,
+    /// Events that wait for the run: their types, whether it has not seen them yet, and since when they are to be given to it.
+    awaiting: BTreeMap<u64, (String, bool, Option<Owe>)>,
     /// Whether the run is paused: its effects wait then.
     paused: bool,
 }
@@ -36,11 +38,19 @@ impl Debts {
     fn first(&self) -> Option<Owe> {
         let returns = self.returns.values().filter(|(_, deferred)| *deferred).map(|(owe, _)| owe);
         let effects = self.effects.values().filter(|_| !self.paused);
-        effects.chain(returns).min().copied()
+        let recalled = self.awaiting.values().filter_map(|(_, _, recalled)| recalled.as_ref());
+        effects.chain(returns).chain(recalled).min().copied()
     }
 
     fn is_empty(&self) -> bool {
-        self.effects.is_empty() && self.returns.is_empty() && !self.paused
+        self.effects.is_empty() && self.returns.is_empty() && self.awaiting.is_empty() && !self.paused
+    }
+
+    /// Those that wait are given to the run again where their type is meant; others wait on.
+    fn recall(&mut self, owe: Owe, is_meant: impl Fn(&str) -> bool) {
+        for (kind, queued, recalled) in self.awaiting.values_mut() {
+            *recalled = (*queued || is_meant(kind)).then(|| recalled.unwrap_or(owe));
+        }
     }
 }
 
@@ -65,11 +75,21 @@ impl Owed {
                     debts.returns.remove(event);
                 }),
             },
-            Fact::Moved { event, to, .. } => self.forget(number, |debts| match (to, debts.returns.get_mut(event)) {
-                (LifeState::Deferred, Some((_, deferred))) => *deferred = true,
-                _ => {
-                    debts.returns.remove(event);
+            Fact::Moved { event, to, .. } => self.forget(number, |debts| {
+                debts.awaiting.remove(event);
+                match (to, debts.returns.get_mut(event)) {
+                    (LifeState::Deferred, Some((_, deferred))) => *deferred = true,
+                    _ => drop(debts.returns.remove(event)),
                 }
+            }),
+            Fact::Awaits { event, kind, queued } => {
+                let owe = queued.then(|| owe(Timestamp::MIN));
+                let debts = self.0.entry(number).or_default();
+                debts.returns.remove(event);
+                debts.awaiting.insert(*event, (kind.clone(), *queued, owe));
+            }
+            Fact::Recalled { kinds } => self.forget(number, |debts| {
+                debts.recall(owe(Timestamp::MIN), |kind| kinds.iter().any(|it| it.matches(kind)));
             }),
             Fact::Ended { key, .. } | Fact::GivenUp { key } => self.forget(number, |debts| {
                 debts.effects.remove(key);
@@ -77,8 +97,12 @@ impl Owed {
             Fact::Finished { .. } => self.forget(number, |debts| {
                 debts.effects.clear();
                 debts.paused = false;
+                debts.recall(owe(Timestamp::MIN), |_| true);
             }),
-            Fact::Compensating { .. } => self.forget(number, |debts| debts.effects.clear()),
+            Fact::Compensating { .. } => self.forget(number, |debts| {
+                debts.effects.clear();
+                debts.recall(owe(Timestamp::MIN), |_| true);
+            }),
             Fact::Operated { operation: Operation::Pause, .. } => self.0.entry(number).or_default().paused = true,
             Fact::Operated { operation: Operation::Resume, .. } => self.forget(number, |debts| debts.paused = false),
             _ => {}

@@ -3,7 +3,7 @@
 use regie_core::Timestamp;
 use regie_core::event::LifeState;
 use regie_core::governance::{Judgement, Verdict};
-use regie_core::workflow::{Effect, EffectEnd, EffectKey, Fact};
+use regie_core::workflow::{Effect, EffectEnd, EffectKey, Fact, RunEnd};
 use regie_journal::{
     Break, BreakKind, EventReader, Head, Journal, OpenNote, Row, StoreError, Turn, Wake, Writer, verify,
 };
@@ -93,6 +93,43 @@ fn a_wake_that_is_missing_or_late_or_of_nobody_is_named_with_the_record_that_owe
         let told = (found.kind, found.correlation.as_str(), found.sequence, found.position);
         assert_eq!(told, (BreakKind::Wake, correlation, sequence, position), "{harm}: {found}");
     }
+}
+
+fn awaits(event: u64, kind: &str, queued: bool) -> [Fact; 2] {
+    [moved(event, LifeState::Deferred), Fact::Awaits { event, kind: kind.into(), queued }]
+}
+
+/// Two events of a correlation wait for its run, and then one of these happens.
+fn waiting(then: Fact) -> Option<Break> {
+    let (place, mut story) = (Place::new(), Story::default());
+    let started = Fact::Started { definition: "order".into(), version: 1 };
+    let mut facts = vec![started];
+    facts.extend(awaits(1, "order.paid", false));
+    let turns = [
+        woken(story.receives(event("order", "e"), &[]), Wake::Never),
+        woken(story.facts("order", facts), Wake::Never),
+        woken(story.facts("order", vec![then]), Wake::Never),
+    ];
+    place.write(&turns);
+    first_break(&place)
+}
+
+#[test]
+fn an_event_that_waits_for_its_run_is_to_be_woken_once_it_is_recalled_or_the_run_is_over() {
+    let kinds = |kind: &str| vec![regie_core::event::Pattern::parse(kind).unwrap()];
+    let end = || RunEnd::Failed { error: "no".into() };
+    let rows = [
+        (Fact::Recalled { kinds: kinds("order.sent") }, false),
+        (Fact::Recalled { kinds: kinds("order.*") }, true),
+        (Fact::Compensating { then: end() }, true),
+        (Fact::Finished { end: end() }, true),
+    ];
+    for (then, is_owed) in rows {
+        let found = waiting(then.clone()).map(|found| (found.kind, found.sequence));
+        assert_eq!(found, is_owed.then_some((BreakKind::Wake, 3)), "{then:?}");
+    }
+    let [_, queued] = awaits(1, "order.paid", true);
+    assert_eq!(waiting(queued).map(|found| found.sequence), Some(3));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use regie_core::agents::Choice;
 use regie_core::entity::Update;
-use regie_core::event::{CorrelationId, LifeState, Principal};
+use regie_core::event::{CorrelationId, LifeState, Pattern, Principal};
 use regie_core::governance::{Booking, Judgement};
 use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
@@ -31,6 +31,8 @@ pub(super) enum FactJson<'a> {
     RuleSet { digest: Digest, text: &'a str, by: Option<&'a Principal> },
     Reasoned { event_sequence: u64, reasonings: &'a [Reasoning] },
     Kept { event_sequence: u64 },
+    Awaits { event_sequence: u64, event_type: &'a str, queued: bool },
+    Recalled { event_types: &'a [Pattern] },
     Operated { operation: String, id: &'a str, by: &'a Principal, why: &'a str },
     Compensating { then: &'static str, error: Option<&'a str> },
     GivenUp { step: &'a str, attempt: u32 },
@@ -91,6 +93,10 @@ impl<'a> FactJson<'a> {
             Fact::RuleSet { digest, text, by } => Self::RuleSet { digest: *digest, text, by: by.as_ref() },
             Fact::Reasoned { event, reasonings } => Self::Reasoned { event_sequence: *event, reasonings },
             Fact::Kept { event } => Self::Kept { event_sequence: *event },
+            Fact::Awaits { event, kind, queued } => {
+                Self::Awaits { event_sequence: *event, event_type: kind, queued: *queued }
+            }
+            Fact::Recalled { kinds } => Self::Recalled { event_types: kinds },
             other => Self::of_run(other),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use regie_core::event::{Event, Principal};
+use regie_core::event::{Event, Pattern, Principal};
 use regie_core::governance::{Judgement, PolicyDecision, PolicyOutcome};
 use regie_core::reasoning::{Outcome, Reasoning};
 use regie_core::workflow::{Fact, RunEnd};
@@ -121,6 +121,11 @@ impl Page<'_> {
             Fact::RuleSet { digest, text, by } => self.set("rules", digest, text, by.as_ref()),
             Fact::Reasoned { reasonings, .. } => reasonings.iter().try_for_each(|reasoning| self.reasoning(reasoning)),
             Fact::Kept { .. } => self.labelled("waits", Tone::Doubtful, "for a person, without end"),
+            Fact::Awaits { .. } => Ok(()), // its move says as much
+            Fact::Recalled { kinds } => {
+                let kinds: Vec<&str> = kinds.iter().map(Pattern::as_str).collect();
+                self.labelled("recalled", Tone::Plain, &format!("events that wait for {}", kinds.join(", ")))
+            }
             other => self.run_fact(other),
         }
     }

@@ -1,0 +1,222 @@
+//! Steps of machines: retries, results that wait, what is put back, and operations.
+
+use std::time::Duration;
+
+use regie_core::Json;
+use regie_core::workflow::machine::Machine;
+use regie_core::workflow::{AgentOutcome, Operation, Unpark};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::machine_help::{Floor, Stage};
+
+/// An order that has reserved, and whose money is being asked for.
+fn charging() -> Floor {
+    let mut floor = Floor::paid();
+    floor.done("reserve", json!("shelf 3"));
+    floor
+}
+
+#[test]
+fn a_step_is_tried_again_after_its_wait_and_then_goes_on() {
+    let mut floor = charging();
+    floor.failed("charge", "busy");
+    assert_eq!(floor.owed(), ["~again/charge#1 at 1000"]);
+    floor.wait(1_000);
+    assert_eq!(floor.owed(), ["charge#2 bank 10"]);
+    floor.done("charge", json!(1));
+    assert_eq!(floor.status(), "completed with 10");
+}
+
+#[test]
+fn a_step_that_fails_for_good_fails_the_machine_and_what_was_done_is_put_back() {
+    let mut floor = charging();
+    floor.failed("charge", "busy");
+    floor.wait(1_000);
+    floor.failed("charge", "no money");
+    assert_eq!(floor.status(), "compensating, then failed (step 'charge' failed: error: no money)");
+    assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (step 'charge' failed: error: no money)");
+}
+
+#[test]
+fn a_step_whose_outcome_nobody_knows_is_put_back_too_the_last_first() {
+    let mut floor = charging();
+    floor.ends("charge", AgentOutcome::TimedOut { after_ms: 5 });
+    floor.wait(1_000);
+    floor.ends("charge", AgentOutcome::Panicked("oh".into()));
+    assert_eq!(floor.owed(), [r#"~undo/charge#1 bank {"refund":null}"#]);
+    floor.done("~undo/charge", json!(null));
+    assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
+}
+
+#[test]
+fn a_failure_that_a_transition_takes_leads_there() {
+    let mut floor = Floor::paid();
+    floor.failed("reserve", "sold out");
+    assert_eq!((floor.stage(), floor.status().as_str()), (Stage::Lost, "failed (nothing to send)"));
+    let mut other = Floor::paid();
+    other.failed("reserve", "on fire");
+    assert_eq!(other.status(), "failed (step 'reserve' failed: error: on fire)");
+}
+
+#[test]
+fn a_result_that_cannot_be_read_is_a_failure_of_a_step_that_was_done() {
+    let mut floor = charging();
+    floor.done("charge", json!("not a number"));
+    assert_eq!(floor.owed(), [r#"~undo/charge#1 bank {"refund":"not a number"}"#]);
+    assert!(floor.status().contains("what it gave cannot be read"), "{}", floor.status());
+}
+
+#[test]
+fn a_cancel_puts_back_what_was_done_and_what_is_under_way() {
+    let mut floor = charging();
+    floor.operate(Operation::Cancel).expect("it runs");
+    assert_eq!(floor.owed(), [r#"~undo/charge#1 bank {"refund":null}"#]);
+    floor.done("~undo/charge", json!(null));
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "cancelled (as asked)");
+    assert_eq!(floor.send("order.paid", json!(1)).1, "skipped: its workflow was cancelled");
+}
+
+#[test]
+fn a_cancel_of_one_that_did_nothing_ends_at_once() {
+    let mut floor = Floor::new(super::machine_help::order().build().expect("a good machine"));
+    floor.send("order.placed", json!(10));
+    floor.operate(Operation::Cancel).expect("it runs");
+    assert_eq!(floor.status(), "cancelled (as asked)");
+}
+
+/// What cannot be put back waits for a person.
+fn stuck() -> Floor {
+    let mut floor = charging();
+    floor.operate(Operation::Cancel).expect("it runs");
+    floor.failed("~undo/charge", "closed");
+    floor.wait(1_000);
+    floor.failed("~undo/charge", "closed");
+    let parked = &floor.desk.state.run().expect("a run").parked;
+    assert_eq!((parked.len(), parked[0].what.as_str(), parked[0].attempts), (1, "charge", 2));
+    assert!(floor.owed().is_empty());
+    floor
+}
+
+#[test]
+fn what_cannot_be_put_back_waits_for_a_person_who_tries_again_passes_over_or_gives_up() {
+    let mut again = stuck();
+    again.operate(Operation::Unpark(Unpark::Retry)).expect("it waits");
+    again.done("~undo/charge", json!(null));
+    again.done("~undo/reserve", json!(null));
+    assert_eq!(again.status(), "cancelled (as asked)");
+    let mut skip = stuck();
+    skip.operate(Operation::Unpark(Unpark::Skip)).expect("it waits");
+    skip.done("~undo/reserve", json!(null));
+    assert_eq!(skip.status(), "cancelled (as asked; not put back: charge)");
+    let mut abandon = stuck();
+    abandon.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
+    assert_eq!(abandon.status(), "cancelled (as asked; not put back: charge, reserve)");
+}
+
+#[test]
+fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
+    let mut floor = Floor::paid();
+    floor.failed("reserve", "on fire");
+    floor.operate(Operation::Retry).expect("it failed");
+    assert_eq!((floor.status().as_str(), floor.owed().len()), ("running", 2));
+    floor.done("reserve", json!("shelf 4"));
+    floor.done("charge", json!(1));
+    assert_eq!(floor.status(), "completed with 10");
+}
+
+#[test]
+fn there_is_no_retry_of_what_was_put_back_or_failed_by_its_definition() {
+    let mut undone = charging();
+    undone.ends("charge", AgentOutcome::Refused("none".into()));
+    undone.wait(1_000);
+    undone.ends("charge", AgentOutcome::Refused("none".into()));
+    undone.done("~undo/reserve", json!(null));
+    let mut lost = Floor::paid();
+    lost.failed("reserve", "sold out");
+    for mut floor in [undone, lost] {
+        let refusal = floor.operate(Operation::Retry).expect_err("no way");
+        assert!(refusal.to_string().contains("begin it anew"), "{refusal}");
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Leg {
+    Start,
+    Both,
+    Second,
+    Home,
+    Lost,
+}
+
+/// Two steps at once; the second is awaited after the first.
+fn two() -> Machine<Leg, u32> {
+    let machine = Machine::<Leg, u32>::named("two", Leg::Start)
+        .starts_on("two.go")
+        .step("a", "x", |step| step)
+        .step("b", "x", |step| step.undo("y", |done| json!(done.result)))
+        .on::<Json>(Leg::Start, "two.go", |way| {
+            way.start("a", |_, _| json!(1)).start("b", |_, _| json!(2)).go(Leg::Both)
+        })
+        .on::<Json>(Leg::Both, "two.more", |way| way.start("a", |_, _| json!(3)))
+        .on::<Json>(Leg::Both, "two.drop", |way| way.give_up("a").start("a", |_, _| json!(4)))
+        .on::<Json>(Leg::Both, "two.again", |way| way.start("b", |_, _| json!(5)))
+        .on::<Json>(Leg::Both, "two.lose", |way| way.give_up("a").start("a", |_, _| json!(6)).go(Leg::Lost))
+        .on_done::<u32>(Leg::Both, "a", |way| way.act("add", |sum, one| *sum += **one).go(Leg::Second))
+        .on_done::<u32>(Leg::Second, "b", |way| way.act("add", |sum, one| *sum += **one).go(Leg::Home))
+        .after(Leg::Second, Duration::from_secs(9), |way| way.go(Leg::Home))
+        .completes(Leg::Home, |sum| json!(sum))
+        .fails(Leg::Lost, |_| "lost".into());
+    machine.build().expect("a good machine")
+}
+
+#[test]
+fn a_result_waits_for_the_state_that_takes_it() {
+    for steps in [["a", "b"], ["b", "a"]] {
+        let mut floor = Floor::new(two());
+        floor.send("two.go", json!(null));
+        steps.iter().for_each(|step| floor.done(step, json!(if *step == "a" { 1 } else { 20 })));
+        assert_eq!(floor.status(), "completed with 21", "{steps:?}");
+    }
+}
+
+#[test]
+fn what_a_step_gave_is_forgotten_once_it_starts_again() {
+    let mut floor = Floor::new(two());
+    floor.send("two.go", json!(null));
+    floor.done("b", json!(20));
+    floor.send("two.again", json!(null));
+    floor.done("a", json!(1));
+    assert_eq!(floor.status(), "running", "it waits for the second b");
+    floor.done("b", json!(30));
+    assert_eq!(floor.status(), "completed with 31");
+}
+
+#[test]
+fn a_failure_asks_for_nothing_but_what_puts_back() {
+    let mut floor = Floor::new(two());
+    floor.send("two.go", json!(null));
+    floor.done("b", json!(20));
+    floor.send("two.lose", json!(null));
+    assert_eq!(
+        (floor.owed(), floor.status()),
+        (vec!["~undo/b#1 y 20".into()], "compensating, then failed (lost)".into())
+    );
+}
+
+#[test]
+fn a_step_that_is_under_way_is_not_started_twice_and_one_given_up_may_be() {
+    let mut floor = Floor::new(two());
+    floor.send("two.go", json!(null));
+    let (state, reason) = floor.send("two.more", json!(null));
+    assert_eq!(
+        (state.as_str(), reason.contains("step 'a' is to start, and is under way")),
+        ("escalated", true),
+        "{reason}"
+    );
+    floor.send("two.drop", json!(null));
+    assert_eq!(floor.owed(), ["a#2 x 4", "b#1 x 2"]);
+}
