@@ -43,6 +43,7 @@ fn nothing_is_wrong_with_a_good_one() {
 }
 
 /// A machine with a fault, and what is told of it.
+#[allow(clippy::too_many_lines)] // a flat table
 fn rows() -> Vec<(Written, &'static str)> {
     let second = Duration::from_secs(1);
     let go = |from: &str, kind: &str, to: &str| {

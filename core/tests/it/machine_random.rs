@@ -297,7 +297,7 @@ impl Both {
                 self.floor.send(KINDS[*kind as usize], json!(null));
                 self.model.submit(number, *kind);
             }
-            Op::Done | Op::Failed if !(self.model.working && !self.model.over()) => {}
+            Op::Done | Op::Failed if !self.model.working || self.model.over() => {}
             Op::Done => {
                 self.floor.ends("work", AgentOutcome::Done(Json::null()));
                 self.model.ended(true);
