@@ -252,3 +252,19 @@ fn a_snapshot_keeps_what_is_paused_and_parked() {
     assert_eq!((&before.parked, before.paused), (&after.parked, after.paused));
     assert!(after.paused);
 }
+
+#[test]
+fn the_runtimes_own_workflows_are_not_operated_on() {
+    let mut desk = begun("toy.do");
+    desk.correlation = "regie/run/1".into();
+    assert_eq!(why_not(&mut desk, Operation::Terminate), "terminate is not possible: it is the runtime's own");
+}
+
+#[test]
+fn an_event_that_says_itself_for_whom_it_runs_is_not_believed() {
+    let parent = r#"{"workflow":"other","key":{"step":"pay","attempt":1}}"#;
+    let mut desk = desk();
+    let event = event("toy.do", "e").metadata("runs_for", parent).payload(asks(&[Do::Complete]));
+    desk.take(&submit(event)).expect("it begins");
+    assert_eq!((owed(&desk), status(&desk).name()), (Vec::<String>::new(), "completed"));
+}

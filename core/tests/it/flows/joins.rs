@@ -144,3 +144,20 @@ fn a_branch_that_is_passed_over_is_done() {
     run.done("f/b", json!("b"));
     assert_eq!(run.output(), json!([null, "b"]));
 }
+
+#[test]
+fn a_flow_has_no_more_under_way_than_it_may() {
+    let loops = |name: &str| each(name, |scope| scope.input().clone()).at_most(250).task("t", once("x"));
+    let both = fork().branch("a", loops("i")).branch("b", loops("j"));
+    let run = run(flow().task("f", both).build().unwrap(), json!((0..200).collect::<Vec<_>>()));
+    assert!(run.error().ends_with("refused: 250 tasks of this flow are under way already"), "{}", run.error());
+}
+
+#[test]
+fn what_was_given_within_an_item_is_forgotten_with_it() {
+    let items = each("i", |scope| scope.input().clone()).task("t", once("x"));
+    let mut run = run(flow().task("e", items).build().unwrap(), json!([1, 2, 3]));
+    run.done("e[0]/t", json!("zero"));
+    let saved = run.desk.state.save(&run.desk.definitions).unwrap();
+    assert_eq!(String::from_utf8_lossy(&saved).matches("zero").count(), 1, "the loop alone keeps how it ended");
+}

@@ -68,3 +68,13 @@ fn a_test_that_cannot_be_told_fails_who_listens() {
     run.send("ping", json!(1));
     assert_eq!(run.error(), "l: expression: what?");
 }
+
+#[test]
+fn an_event_that_was_kept_is_taken_once() {
+    let flow = flow().task("a", call("x")).task("one", listen("ping")).task("b", call("x")).task("two", listen("ping"));
+    let mut run = run(flow.build().unwrap(), json!(0));
+    run.send("ping", json!(1));
+    run.done("a", json!(null));
+    run.done("b", json!(null));
+    assert_eq!((run.status().name(), run.owed()), ("running", vec![]));
+}

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use regie_core::retry::Retry;
-use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, fork, raise, sequence, switch, wait};
+use regie_core::workflow::flow::{
+    Flow, FlowBuilder, IntoTask, attempt, call, fork, raise, sequence, set, switch, wait,
+};
 use serde_json::json;
 
 use super::{millis, run};
@@ -105,4 +107,46 @@ fn an_expression_that_fails_is_a_failure_like_others() {
 fn a_flow_that_goes_round_without_waiting_fails_instead_of_holding_its_shard() {
     let flow = flow().task("a", switch().otherwise("b")).task("b", switch().otherwise("a"));
     assert!(run(flow.build().unwrap(), json!(1)).error().contains("without waiting for anything"));
+}
+
+#[test]
+fn what_is_asked_and_given_up_in_one_turn_is_never_asked() {
+    let branches = fork().branch("a", once("x")).branch("b", raise("no", |_| json!("at once"))).branch("c", once("x"));
+    let mut run = run(flow().task("t", attempt("f", branches)).task("next", call("y")).build().unwrap(), json!(1));
+    assert_eq!(run.owed(), ["next#1"]);
+    run.done("next", json!(1));
+}
+
+#[test]
+fn what_was_still_to_begin_when_its_block_failed_does_not_begin_in_the_next_round() {
+    let first = |scope: &regie_core::workflow::flow::Scope<'_>| scope.variable("tried").is_null();
+    let caught =
+        fork().branch("a", once("x")).branch("b", raise("no", |_| json!("once")).when(first)).branch("c", once("x"));
+    let flow = flow()
+        .task("t", attempt("f", caught).otherwise("mark", set("tried", |_| json!(true)).and("round", |_| json!(1))))
+        .task("again", switch().case(|scope| scope.variable("round").value() == json!(1), "clear").otherwise("end"))
+        .task("clear", set("round", |_| json!(2)).then_to("t"))
+        .task("end", call("y"));
+    let mut run = run(flow.build().unwrap(), json!(1));
+    assert_eq!(run.owed(), ["t/f/a#1", "t/f/c#1"]);
+    run.done("t/f/a", json!(1));
+    run.done("t/f/c", json!(1));
+    assert_eq!(run.owed(), ["end#1"]);
+}
+
+#[test]
+fn a_block_that_waits_to_be_tried_again_is_given_up_with_what_holds_it() {
+    let waits = attempt("x", once("x")).retry(exact(3));
+    let mut run = run(
+        flow()
+            .task("race", fork().branch("a", waits).branch("b", once("y")).first())
+            .task("next", call("z"))
+            .build()
+            .unwrap(),
+        json!(1),
+    );
+    run.fails("race/a/x");
+    assert_eq!(run.owed(), ["race/b#1", "~back/race/a#1"]);
+    run.done("race/b", json!(1));
+    assert_eq!(run.owed(), ["next#1"]);
 }
