@@ -12,6 +12,7 @@ use serde_json::json;
 enum Is {
     Open,
     Packing,
+    Shipping,
     OnItsWay,
     Arrived,
 }
@@ -42,39 +43,31 @@ fn machine() -> Machine<Is, Order> {
         })
         .on::<Paid>(Is::Open, "order.paid", |way| way.act("count it", |order, paid| order.paid += paid.amount))
         .enter(Is::Packing, |deeds| deeds.start("pack", |order, at| json!([at.moment.correlation, order.paid])))
-        .on_done::<String>(Is::Packing, "pack", |way| way.start("ship", |_, box_| json!(**box_)).go(Is::OnItsWay))
+        .on_done::<String>(Is::Packing, "pack", |way| way.start("ship", |_, packed| json!(**packed)).go(Is::Shipping))
+        .on_done::<Json>(Is::Shipping, "ship", |way| way.go(Is::OnItsWay))
         .on::<Json>(Is::OnItsWay, "parcel.arrived", |way| way.go(Is::Arrived))
         .completes(Is::Arrived, |order| json!({ "paid": order.paid }));
     machine.build().unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn tell(stage: &Stage, order: &str) -> Result<(), Box<dyn std::error::Error>> {
-    println!("{order}: {:#?}", stage.handle.wait(&order.into(), None).await?);
-    Ok(())
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", machine().to_mermaid_at(&Is::Packing));
+    let warehouse = ScriptedAgent::new().answers(json!("box 1")).answers(json!("box 2")).answers(json!("unpacked"));
+    let carrier = ScriptedAgent::new().answers(json!("taken")).fails("the parcel is lost");
+    let limits = AgentLimits::default();
     futures::executor::block_on(async {
-        let carrier = ScriptedAgent::new().answers(json!("taken")).fails("the parcel is lost");
-        let stage = Stage::with(|builder| {
-            let warehouse =
-                ScriptedAgent::new().answers(json!("box 1")).answers(json!("box 2")).answers(json!("unpacked"));
-            builder.handler(machine()).agent("warehouse", warehouse, AgentLimits::default()).agent(
-                "carrier",
-                carrier,
-                AgentLimits::default(),
-            )
-        })
-        .await;
+        let agents =
+            |builder: regie::Builder| builder.agent("warehouse", warehouse, limits).agent("carrier", carrier, limits);
+        let stage = Stage::with(|builder| agents(builder.handler(machine()))).await;
         for order in ["order-1", "order-2"] {
             stage.submit(Event::new("order.placed", order).id("1").payload(json!(10))).await;
             stage.submit(Event::new("parcel.arrived", order).id("2")).await; // before its time: it waits
             stage.submit(Event::new("order.paid", order).id("3").payload(json!({ "amount": 4 }))).await;
             stage.submit(Event::new("order.paid", order).id("4").payload(json!({ "amount": 6 }))).await;
             stage.settle().await;
-            tell(&stage, order).await?;
+            println!("{order}: {:#?}", stage.handle.wait(&order.into(), None).await?);
         }
+        println!("{:#?}", stage.states().await);
         stage.close().await;
         Ok(())
     })

@@ -1,8 +1,10 @@
 //! Time from outside: driving event time, and waiting for rest.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 
 use futures::future::{Either, select};
+use regie_actors::gate::GateView;
 use regie_actors::timers::{FireNext, Look};
 use regie_core::Timestamp;
 
@@ -44,6 +46,15 @@ impl Handle {
     /// Whether nothing is under way.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.core.busy.count() == 0
+    }
+
+    /// Whether an agent or a reasoner is at a call, or has one before it.
+    pub(crate) fn has_calls_out(&self) -> bool {
+        let is_out = |view: &GateView| view.running.load(Ordering::Relaxed) + view.waiting.load(Ordering::Relaxed) > 0;
+        let agents = self.core.agents.views();
+        let mut instances = agents.iter().flat_map(|(_, view)| &view.instances);
+        instances.any(|instance| is_out(&instance.calls))
+            || self.core.reasoners.views().iter().any(|(_, view)| is_out((**view).as_ref()))
     }
 
     /// Lets everything that is due by now happen, and what rules make of it, and waits until nothing is under way.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regie_actors::clock::Clock;
 use regie_core::Timestamp;
@@ -41,6 +41,11 @@ pub fn within_at_most<T: Send + 'static>(most: Duration, work: impl Future<Outpu
         },
     }
 }
+
+/// How long time stands still for calls that are under way: most answer at once, and some never do.
+const CALLS_END_WITHIN: Duration = Duration::from_millis(50);
+/// How long it does for all else.
+const ALL_ELSE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A runtime on a manual clock, with a journal in memory unless said.
 pub struct Stage {
@@ -86,11 +91,25 @@ impl Stage {
     /// Lets the clock go on to an instant, never back, and what is due by then happen: each at its own instant, in order.
     /// While a call to an agent is under way, time jumps instead, for the call may wait for its time limit.
     pub async fn advance_to(&self, to: Timestamp) {
-        if self.handle.is_at_rest() {
+        if self.comes_to_rest() {
             self.handle.advance_to(to).await;
         }
         self.clock.advance_to(to);
         self.settle().await;
+    }
+
+    /// Whether nothing is under way any more: what was answered just now still has its end to come. Who waits for a call that
+    /// never ends, or for a handler that is held, does not wait for long.
+    fn comes_to_rest(&self) -> bool {
+        let began = Instant::now();
+        while !self.handle.is_at_rest() {
+            let patience = if self.handle.has_calls_out() { CALLS_END_WITHIN } else { ALL_ELSE_ENDS_WITHIN };
+            if began.elapsed() > patience {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+        true
     }
 
     /// Lets so much time pass, and what is due by then happen.
