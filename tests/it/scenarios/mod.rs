@@ -4,6 +4,7 @@ mod business_hours;
 mod four_ends;
 mod harmless_reasoner;
 pub(crate) mod sprint;
+mod trading;
 
 use regie::JournalConfig;
 
