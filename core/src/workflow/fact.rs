@@ -176,6 +176,13 @@ pub enum Fact {
         /// What went wrong at last.
         error: String,
     },
+    /// The run goes on under another version of its definition, from this state.
+    Migrated {
+        /// The version.
+        version: u32,
+        /// The state, as that version serialises it.
+        state: Json,
+    },
 }
 
 /// How a run ended.

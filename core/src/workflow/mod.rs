@@ -1,6 +1,7 @@
 //! The loop: what happens to a command, how state follows from facts, what is still owed.
 
 mod answer;
+mod brief;
 mod command;
 mod decide;
 mod effect;
@@ -10,6 +11,7 @@ mod fact;
 pub mod flow;
 mod handler;
 mod known;
+mod migrate;
 mod operate;
 mod operation;
 mod own;
@@ -23,6 +25,7 @@ mod state;
 pub mod step;
 
 pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};
+pub use brief::{RunBrief, RunChange, Standing};
 pub use command::{Command, Context, Poison, Refusal};
 pub use decide::{Turn, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};
@@ -31,8 +34,9 @@ pub use expand::{emitted, expand};
 pub use fact::{Fact, RunEnd};
 pub use handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 pub use known::{Known, KnownEvent};
+pub use migrate::{Migration, replay_under};
 pub use operation::{Operation, Unpark};
-pub use own::own_definitions;
+pub use own::{is_own_name, own_definitions};
 pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};
 pub use registry::Definitions;
