@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Format, Identity, Incoming, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Verdict};
-use regie_core::workflow::{EncodedRecord, Fact, Record};
+use regie_core::workflow::{EncodedRecord, Fact, Record, RunChange};
 
 use crate::error::StoreError;
 use crate::store::Row;
@@ -24,6 +24,8 @@ pub(crate) enum Change {
     Released { booking: Booking, event: u64 },
     /// A place that was held is free.
     Freed { policy: String, key: String, event: u64 },
+    /// The run of the correlation changed, by the record at a position, decided then.
+    Run { position: u64, at: Timestamp, change: RunChange },
 }
 
 /// An event as its fact has it, not yet understood: not every view has to.
@@ -59,8 +61,12 @@ pub(crate) fn changes(row: &Row, each: &mut dyn FnMut(Change) -> Result<(), Stor
     for (nth, encoded) in (0..).zip(&row.records) {
         let place = Place { position: row.first + nth, sequence: row.sequence + nth };
         let record = place.decode(encoded)?;
-        let mut about = place.sequence;
+        let (mut about, mut follows_end) = (place.sequence, false);
         for fact in record.facts {
+            if let Some(change) = RunChange::of(&fact, follows_end) {
+                each(Change::Run { position: place.position, at: record.at, change })?;
+            }
+            follows_end = matches!(fact, Fact::Ended { .. });
             // A place is released by the event that has just moved.
             if let Fact::Moved { event, .. } = &fact {
                 about = *event;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::batch::Batch;
 use super::dictionary::{self, Dictionary, Room};
-use super::{granted, identities, schema};
+use super::{granted, identities, runs, schema};
 
 /// Writes a batch; in a transaction of the caller's.
 pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch: &Batch) -> rusqlite::Result<()> {
@@ -15,6 +15,7 @@ pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch:
     identities::write(connection, batch)?;
     moves(connection, batch)?;
     granted::write(connection, &batch.grants)?;
+    runs::write(connection, dictionary, batch)?;
     schema::cover(connection, batch.head)
 }
 

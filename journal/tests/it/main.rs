@@ -15,6 +15,7 @@ mod opening;
 mod prefixes;
 mod queries;
 mod readers;
+mod runs;
 mod sets;
 mod verification;
 mod wakes;
