@@ -1,8 +1,9 @@
 //! What the records of a turn tell others: whose lives ended, which places are free, whether anything was given up.
 
 use regie_core::event::CorrelationId;
-use regie_core::workflow::{Fact, Record};
+use regie_core::workflow::{Fact, Operation, Record};
 
+use super::messages::Ends;
 use crate::lane::FreedPlace;
 
 /// Events whose lives ended.
@@ -37,4 +38,15 @@ pub(super) fn gives_up(records: &[Record]) -> bool {
 pub(super) fn judged_in(records: &[Record]) -> Vec<u64> {
     let facts = records.iter().flat_map(|record| &record.facts);
     facts.filter_map(|fact| if let Fact::Reasoned { event, .. } = fact { Some(*event) } else { None }).collect()
+}
+
+/// Whether the run ended in these records, or goes on after it had.
+pub(super) fn run_end_in(records: &[Record]) -> Ends {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let ends = facts.filter_map(|fact| match fact {
+        Fact::Finished { .. } => Some(Ends::Over),
+        Fact::Operated { operation: Operation::Retry, .. } => Some(Ends::GoesOn),
+        _ => None,
+    });
+    ends.last().unwrap_or(Ends::No)
 }
