@@ -49,3 +49,4 @@ mod testing;
 mod tidy;
 mod updates;
 mod watchdog;
+mod workflows;
