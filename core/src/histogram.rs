@@ -113,7 +113,7 @@ mod tests {
         ) {
             let mut histogram = Histogram::default();
             micros.iter().for_each(|it| histogram.add(Duration::from_micros(*it)));
-            let mut sorted = micros.clone();
+            let mut sorted = micros;
             sorted.sort_unstable();
             for of_a_hundred in [1, 50, 95, 100] {
                 let exact = sorted[(sorted.len() * of_a_hundred).div_ceil(100) - 1];

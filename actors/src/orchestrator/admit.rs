@@ -50,8 +50,6 @@ impl Shard {
             return self.wake(correlation, ctx);
         };
         slot.touched = std::time::Instant::now();
-        // Where events go on coming to one that is over, each would have to read it anew.
-        slot.leaves &= !held.is_external();
         // What the runtime itself sends, it sends again: a workflow's mailbox has room for all that its shard holds.
         let limit = if held.is_external() { limits::QUEUED_PER_WORKFLOW } else { 4 * limits::QUEUED_PER_WORKFLOW };
         if slot.held() >= limit {

@@ -91,7 +91,8 @@ pub(super) struct Slot {
     pub(super) in_ring: bool,
     /// Whether it is about to go because its state is stale: that is no death.
     pub(super) stale: bool,
-    /// Whether it leaves as soon as nothing of it is under way: its run is over.
+    /// Whether it leaves as soon as nothing of it is under way: its run ended in this life, or was looked at. One that an event
+    /// wakes later stays for a while: events that go on coming would each have to read it anew.
     pub(super) leaves: bool,
     pub(super) deaths: Option<Box<Deaths>>,
 }
