@@ -197,6 +197,14 @@ impl Handler<Count> for Metrics {
 pub struct ShardView {
     /// Workflows in memory now.
     pub live: AtomicU64,
+    /// Workflows and events whose ends somebody waits for now.
+    pub waiters: AtomicU64,
+    /// Workflows that have something out now: calls, sends, questions.
+    pub out: AtomicU64,
+    /// Results in memory now.
+    pub results: AtomicU64,
+    /// Their bytes.
+    pub result_bytes: AtomicU64,
     /// Workflows that were started in memory: new ones, and those read from the journal.
     pub woken: AtomicU64,
     /// Workflows that left memory.

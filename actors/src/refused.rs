@@ -134,6 +134,8 @@ impl Reason {
             Reason::Workflow(Refusal::TooManyOpen { .. } | Refusal::OpenTooLarge { .. }) => "too_many_open",
             Reason::Workflow(Refusal::NotEscalated { .. }) => "not_escalated",
             Reason::Workflow(Refusal::Unsigned { .. }) => "unsigned",
+            Reason::Workflow(Refusal::NoRun { .. }) => "no_run",
+            Reason::Workflow(Refusal::NotNow { .. }) => "not_now",
             Reason::Workflow(Refusal::Panicked { .. }) => "panicked",
             Reason::Workflow(Refusal::Broken { .. }) => "broken",
             Reason::Workflow(_) => "over",

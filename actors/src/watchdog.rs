@@ -3,31 +3,53 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dashmap::DashMap;
 use regie_core::event::CorrelationId;
+use regie_core::histogram::Histogram;
 use regie_core::limits;
 use tokio::sync::watch;
 
 use crate::metrics::ShardView;
 
-/// Who is deciding on one shard now, and since when. A view: nothing is decided by it.
+/// Who is deciding on one shard now, and since when, and how long definitions took to decide so far. A view: nothing is
+/// decided by it.
 #[derive(Clone, Debug)]
-pub struct Holder(Arc<watch::Sender<Option<(CorrelationId, Instant)>>>);
+pub struct Holder(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    now: watch::Sender<Option<(CorrelationId, Instant)>>,
+    /// By definition; written by one shard alone.
+    times: DashMap<String, Histogram>,
+}
 
 impl Default for Holder {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self(Arc::new(Held { now: watch::Sender::new(None), times: DashMap::new() }))
     }
 }
 
 impl Holder {
     /// This one decides from now on.
-    pub fn takes(&self, correlation: &CorrelationId) {
-        self.0.send_replace(Some((correlation.clone(), Instant::now())));
+    pub fn takes(&self, correlation: &CorrelationId) -> Instant {
+        let now = Instant::now();
+        self.0.now.send_replace(Some((correlation.clone(), now)));
+        now
     }
 
-    /// It has decided.
-    pub fn is_free(&self) {
-        self.0.send_replace(None);
+    /// It has decided, by that definition, if it runs one.
+    pub fn has_decided(&self, began: Instant, definition: Option<&str>) {
+        self.0.now.send_replace(None);
+        let Some(definition) = definition else { return };
+        match self.0.times.get_mut(definition) {
+            Some(mut times) => times.add(began.elapsed()),
+            None => self.0.times.entry(definition.to_string()).or_default().add(began.elapsed()),
+        }
+    }
+
+    /// How long definitions took to decide so far, by their names.
+    pub fn times(&self) -> Vec<(String, Histogram)> {
+        self.0.times.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect()
     }
 
     /// The one that holds the shard for longer than it should, and for how long.
@@ -36,7 +58,7 @@ impl Holder {
     }
 
     fn since(&self) -> Option<(CorrelationId, Instant)> {
-        self.0.borrow().clone()
+        self.0.now.borrow().clone()
     }
 }
 

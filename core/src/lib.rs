@@ -25,6 +25,7 @@ pub mod event;
 pub mod expr;
 mod fault;
 pub mod governance;
+pub mod histogram;
 pub mod json;
 pub mod limits;
 pub mod near;

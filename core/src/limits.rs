@@ -55,6 +55,12 @@ pub const OWED_EFFECTS: usize = 1_000;
 pub const REACTION_EFFECTS: usize = 600;
 /// Ends of effects of one workflow that its definition could not take and that wait for a person; at so many it fails.
 pub const PARKED: usize = 100;
+/// Bytes of why a run ended that lists of workflows tell; the journal has it whole.
+pub const RUN_ERROR_BYTES: usize = 300;
+/// How long the ends of workflows are kept in memory; the journal has them for ever.
+pub const RESULT_TTL: Duration = Duration::from_secs(600);
+/// Bytes of those ends that one shard keeps; the oldest go first.
+pub const RESULT_BYTES: usize = 16 * 1024 * 1024;
 /// Steps of one workflow that can be put back: what they were to do and what they gave is kept until it is over.
 pub const UNDOABLE_STEPS: usize = 100_000;
 /// Moves that a flow makes in one turn before it waits for something.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, Format, Identity, Incoming, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Verdict};
-use regie_core::workflow::{EncodedRecord, Fact, Record};
+use regie_core::workflow::{EncodedRecord, Fact, Record, RunChange};
 
 use crate::error::StoreError;
 use crate::handed::Told;
@@ -25,6 +25,8 @@ pub(crate) enum Change {
     Released { booking: Booking, event: u64 },
     /// A place that was held is free.
     Freed { policy: String, key: String, event: u64 },
+    /// The run of the correlation changed, by the record at a position, decided then.
+    Run { position: u64, at: Timestamp, change: RunChange },
 }
 
 /// An event as its fact has it, not yet understood: not every view has to.
@@ -116,8 +118,12 @@ impl Place {
         event: Option<&Arc<Event>>,
         each: &mut dyn FnMut(Change) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut about = self.sequence;
+        let (mut about, mut follows_end) = (self.sequence, false);
         for fact in &record.facts {
+            if let Some(change) = RunChange::of(fact, follows_end) {
+                each(Change::Run { position: self.position, at: record.at, change })?;
+            }
+            follows_end = matches!(fact, Fact::Ended { .. });
             // A place is released by the event that has just moved.
             if let Fact::Moved { event, .. } = fact {
                 about = *event;

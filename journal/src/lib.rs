@@ -62,6 +62,6 @@ pub use readers::Readers;
 pub use sets::{POLICIES, RULES, Trails};
 pub use snapshot::Snapshot;
 pub use store::{BadRow, Conflict, EventReader, EventStore, Head, Placed, Row, SetInForce, SetKind, Tip, Turn, Wake};
-pub use stored::{StoredEvent, StoredRecord};
+pub use stored::{StoredEvent, StoredRecord, StoredRun};
 pub use verify::{Break, BreakKind, VerifyReport, verify};
 pub use writer::{Committed, Writer};

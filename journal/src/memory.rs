@@ -183,7 +183,8 @@ impl Contents {
 impl View {
     fn change(&mut self, number: u64, name: &CorrelationId, change: Change) {
         match change {
-            Change::Opened(_) => {}
+            // An index of its own tells of runs.
+            Change::Opened(_) | Change::Run { .. } => {}
             Change::Received(Received { position, sequence, identity, .. }) => {
                 self.identities.entry((number, identity)).or_insert(position);
                 self.events.insert((number, sequence), (position, LifeState::Pending));

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EntityRef, Identity, LifeState};
-use regie_core::query::{Filter, Stats};
+use regie_core::query::{Filter, RunFilter, RunStats, Stats};
 use regie_core::workflow::{Fact, Record};
 use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::fold;
 use crate::grants::{Booked, Grants, Taken};
-use crate::index::{Indexer, kept, lookup, open, query, stats};
+use crate::index::{Indexer, kept, lookup, open, query, runs, stats};
 use crate::kept::Kept;
 use crate::listing;
 use crate::memory::MemoryStore;
@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 use crate::sqlite::errors;
 use crate::store::{EventReader, Head, Row, Tip};
-use crate::stored::{StoredEvent, StoredRecord};
+use crate::stored::{StoredEvent, StoredRecord, StoredRun};
 
 /// How long a name may be on its way to the index.
 const NAME_PATIENCE: Duration = Duration::from_secs(10);
@@ -324,6 +324,29 @@ impl Reader {
     /// Counts over the events that a filter means; its limit and order have no say.
     pub fn stats(&mut self, filter: &Filter) -> Result<Stats, StoreError> {
         stats::stats(self.side.index()?, filter)
+    }
+
+    /// The runs of workflows that a filter means, the oldest first.
+    pub fn runs(&mut self, filter: &RunFilter) -> Result<Vec<StoredRun>, StoreError> {
+        runs::list(self.side.index()?, filter)
+    }
+
+    /// The run of a correlation, if it has one.
+    pub fn run(&mut self, correlation: &str) -> Result<Option<StoredRun>, StoreError> {
+        let index = self.side.index()?;
+        let Some(known) = lookup::known(index, correlation)? else { return Ok(None) };
+        runs::run_of(index, correlation, known.number)
+    }
+
+    /// Correlations with a run whose names begin so, in the order of their names, at most so many; the runtime's own have no
+    /// part in it.
+    pub fn runs_named(&mut self, beginning: &str, limit: usize) -> Result<Vec<CorrelationId>, StoreError> {
+        runs::named(self.side.index()?, beginning, limit)
+    }
+
+    /// Counts over the runs that a filter means, as of an instant; its limit and cursor have no say.
+    pub fn run_stats(&mut self, filter: &RunFilter, now: Timestamp) -> Result<RunStats, StoreError> {
+        runs::stats(self.side.index()?, filter, now)
     }
 
     /// The events after a position that are about an entity or touch it, by timestamp and then position. Those before are

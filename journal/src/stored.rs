@@ -1,7 +1,8 @@
 //! What readers hand out.
 
 use regie_core::event::{CorrelationId, Incoming, LifeState};
-use regie_core::workflow::Record;
+use regie_core::query::RunCursor;
+use regie_core::workflow::{Record, RunBrief};
 use regie_core::{Digest, Timestamp};
 
 /// A record with its place.
@@ -30,4 +31,24 @@ pub struct StoredEvent {
     pub state: LifeState,
     /// When that record was decided.
     pub recorded_at: Timestamp,
+}
+
+/// A workflow's run in brief, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Its correlation.
+    pub correlation: CorrelationId,
+    /// The number of that.
+    pub number: u64,
+    /// The position of the record that changed it last.
+    pub position: u64,
+    /// The run.
+    pub run: RunBrief,
+}
+
+impl StoredRun {
+    /// Its place in the list of runs, by which the next page is asked for.
+    pub fn cursor(&self) -> RunCursor {
+        RunCursor { started_at: self.run.started_at, number: self.number }
+    }
 }

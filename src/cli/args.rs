@@ -11,6 +11,7 @@ use super::letters::LettersArgs;
 use super::policy::args::PolicyCommand;
 use super::rules::RulesArgs;
 use super::update::UpdateArgs;
+use super::workflow::{StatusArgs, WorkflowArgs};
 use crate::config::{Clock, Layer};
 use regie_journal::Durability;
 
@@ -39,6 +40,10 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Counts events
     Stats(StatsArgs),
+    /// Tells how all workflows stand, and the process that runs them
+    Status(StatusArgs),
+    /// Lists workflows, shows one, begins one, and does something to one
+    Workflow(WorkflowArgs),
     /// Checks every chain of the journal from its first record
     Verify(PlainArgs),
     /// Prints the journal's last position and digest
@@ -302,7 +307,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
 }
 
-fn limit(text: &str) -> Result<usize, String> {
+pub(super) fn limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("that would list nothing; leave it out to list all, or take --count to count them".into()),
         Ok(limit) => Ok(limit),

@@ -12,6 +12,7 @@ use crate::config::{Clock, Settings};
 #[cfg(unix)]
 use crate::control::{self, Unheard};
 use crate::control::{Answer, Ask, perform};
+use crate::runtime::Live;
 use crate::{Builder, ClockKind, StartError};
 
 /// How long an owner is looked for that cannot be reached: it may be starting or ending just now.
@@ -61,6 +62,14 @@ fn by_ourselves(settings: &Settings, builder: Builder, ask: &Ask) -> Result<Answ
     })
 }
 
+/// What the owner tells of itself; nothing where there is none, or it cannot be asked.
+pub(in crate::cli) fn live(settings: &Settings) -> Option<Live> {
+    match by_owner(settings, &Ask::Live) {
+        Ok(Ok(Answer::Live(live))) => Some(*live),
+        _ => None,
+    }
+}
+
 /// What the owner says, or why nobody was asked.
 #[cfg(unix)]
 fn by_owner(settings: &Settings, ask: &Ask) -> Result<Result<Answer, String>, Failure> {
@@ -94,6 +103,19 @@ fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
                 "to ask again is safe, for a run is put back once, and that tells whether it was".to_string(),
             )
         }
+        Ask::Operate(asked) => {
+            let safe = "to ask again is safe: what cannot be done twice is refused".to_string();
+            ("operation", asked.correlation_id.clone(), safe)
+        }
+        Ask::Start { start } => {
+            let safe = "to ask again is safe: where it runs already, that is told".to_string();
+            ("start", start.correlation_id.clone(), safe)
+        }
+        Ask::Send { send } => {
+            let id = send.id.as_deref().unwrap_or_default();
+            ("event", send.correlation_id.clone(), format!("to send it again with --event-id '{id}' is safe"))
+        }
+        Ask::Live => ("status", "CORRELATION".to_string(), "to ask again is safe".to_string()),
     };
     Failure::Unknown(format!(
         "the process that owns {} was asked, and gave no answer ({why}): it is not known whether the {what} was \

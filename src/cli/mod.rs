@@ -26,9 +26,11 @@ mod screen;
 mod show;
 mod state;
 mod stats;
+mod status;
 mod table;
 mod update;
 mod verify;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,8 @@ fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
         Command::Show(args) => show::show(&args),
         Command::Query(args) => query::query(&args),
         Command::Stats(args) => stats::stats(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Workflow(args) => workflow::workflow(&args, builder),
         Command::Verify(args) => verify::verify(&args),
         Command::Head(args) => head::head(&args),
         Command::State(args) => state::state(&args, &builder),

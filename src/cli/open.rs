@@ -2,13 +2,17 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use regie_journal::{Journal, Reader};
+use regie_journal::{Journal, Reader, StoreError};
 
 use super::args::CommonArgs;
 use super::exit::Failure;
 use super::screen::plain;
 use crate::config::{Faults, Settings};
+
+/// How long the index of an owner may take to cover what it has answered: milliseconds, as a rule.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A journal that is open for reading.
 pub(super) struct ReadOnly {
@@ -24,6 +28,17 @@ pub(super) fn read_only(common: &CommonArgs) -> Result<ReadOnly, Failure> {
         tell(&format!("regie: note: {note}"));
     }
     Ok(ReadOnly { reader: readers.open()?, path })
+}
+
+/// The same, once the index covers what the journal holds now: who asks right after something was done finds it. Where the index
+/// does not follow, for nobody owns the journal, what it has is told.
+pub(super) fn read_fresh(common: &CommonArgs) -> Result<ReadOnly, Failure> {
+    let mut journal = read_only(common)?;
+    let head = journal.reader.head()?;
+    match journal.reader.caught_up(head.position, PATIENCE) {
+        Ok(()) | Err(StoreError::Behind { .. }) => Ok(journal),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The settings of a command that takes none but the common flags.

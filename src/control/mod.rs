@@ -11,6 +11,7 @@ mod place;
 mod protocol;
 #[cfg(unix)]
 mod server;
+mod workflow;
 
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use client::{Unheard, ask};
@@ -20,3 +21,5 @@ pub(crate) use perform::perform;
 pub(crate) use protocol::{Answer, Ask, Decision, UndoAsked};
 #[cfg(unix)]
 pub(crate) use server::Control;
+#[cfg(any(feature = "cli", test))]
+pub(crate) use workflow::{Operate, Operating};

@@ -5,6 +5,7 @@ use regie_core::workflow::Fact;
 use regie_journal::StoredRecord;
 
 use super::protocol::{Answer, Ask, Decision, UndoAsked};
+use super::workflow;
 use crate::runtime::UndoError;
 use crate::{Handle, Reason};
 
@@ -15,6 +16,10 @@ pub(crate) async fn perform(handle: &Handle, ask: Ask) -> Answer {
         Ask::Update { update } => {
             handle.update(*update).await.map(|result| Answer::Updated(Box::new(result))).map_err(told)
         }
+        Ask::Operate(asked) => workflow::operate(handle, asked).await,
+        Ask::Start { start } => workflow::start(handle, *start).await,
+        Ask::Send { send } => workflow::send(handle, *send).await,
+        Ask::Live => Ok(Answer::Live(Box::new(handle.live().await))),
         Ask::Undo(UndoAsked { run, by, why, force }) => {
             let undone = handle.undo(&run, by, &why, force).await;
             return undone.map_or_else(|error| not_undone(&error), Answer::Undone);

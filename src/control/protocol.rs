@@ -5,7 +5,8 @@ use regie_core::entity::Update;
 use regie_core::event::{ErrorInfo, EventResult, Principal};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::{UndoneRun, UpdateResult};
+use super::workflow::Operate;
+use crate::runtime::{Live, SendTo, Start, UndoneRun, UpdateResult, WorkflowReport};
 
 /// The version of these words. What is added, and may be left out, does not change it.
 const VERSION: u32 = 1;
@@ -23,6 +24,20 @@ pub(crate) enum Ask {
     },
     /// What a rule's run changed is to be put back. Answered with the compensating events.
     Undo(UndoAsked),
+    /// Something is to be done to a workflow. Answered with how it stands then.
+    Operate(Operate),
+    /// A workflow is to be begun. Answered with what became of its event.
+    Start {
+        /// Which, where, with what.
+        start: Box<Start>,
+    },
+    /// A workflow is to be told something. Answered with what became of the event.
+    Send {
+        /// Which, and what.
+        send: Box<SendTo>,
+    },
+    /// What the owner tells of itself.
+    Live,
 }
 
 /// A person's decision over an event that waits for one.
@@ -66,6 +81,10 @@ pub(crate) enum Answer {
     Updated(Box<UpdateResult>),
     /// A run was put back.
     Undone(UndoneRun),
+    /// How a workflow stands after what was done to it.
+    Workflow(Box<WorkflowReport>),
+    /// What the owner tells of itself.
+    Live(Box<Live>),
     /// It was not.
     Refused(ErrorInfo),
     /// A run was not put back, because of these.
@@ -81,6 +100,16 @@ struct Version {
 #[derive(Deserialize)]
 struct Updating {
     update: Box<Update>,
+}
+
+#[derive(Deserialize)]
+struct Starting {
+    start: Box<Start>,
+}
+
+#[derive(Deserialize)]
+struct Sending {
+    send: Box<SendTo>,
 }
 
 #[derive(Serialize)]
@@ -99,6 +128,10 @@ struct Reply {
     update: Option<UpdateResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     undone: Option<UndoneRun>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workflow: Option<WorkflowReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    live: Option<Live>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -121,11 +154,21 @@ impl Ask {
             return Err(ErrorInfo::new("version", why));
         }
         // Values that keep their digits can be read directly alone, and not from behind a tag.
-        if command.as_deref() == Some("update") {
-            let Updating { update } = serde_json::from_slice(line).map_err(bad)?;
-            return Ok(Ask::Update { update });
+        match command.as_deref() {
+            Some("update") => {
+                let Updating { update } = serde_json::from_slice(line).map_err(bad)?;
+                Ok(Ask::Update { update })
+            }
+            Some("start") => {
+                let Starting { start } = serde_json::from_slice(line).map_err(bad)?;
+                Ok(Ask::Start { start })
+            }
+            Some("send") => {
+                let Sending { send } = serde_json::from_slice(line).map_err(bad)?;
+                Ok(Ask::Send { send })
+            }
+            _ => serde_json::from_slice(line).map_err(bad),
         }
-        serde_json::from_slice(line).map_err(bad)
     }
 }
 
@@ -136,6 +179,8 @@ impl Answer {
             Answer::Done(result) => Reply { result: Some(*result), ..Reply::default() },
             Answer::Updated(update) => Reply { update: Some(*update), ..Reply::default() },
             Answer::Undone(undone) => Reply { undone: Some(undone), ..Reply::default() },
+            Answer::Workflow(workflow) => Reply { workflow: Some(*workflow), ..Reply::default() },
+            Answer::Live(live) => Reply { live: Some(*live), ..Reply::default() },
             Answer::Refused(error) => Reply { error: Some(error), ..Reply::default() },
             Answer::NotUndone(error, later) => Reply { error: Some(error), later, ..Reply::default() },
         })
@@ -144,21 +189,37 @@ impl Answer {
     /// From a line; nothing if it is none of ours.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        let reply: Reply = serde_json::from_slice(line).ok()?;
-        match (reply.result, reply.update, reply.undone, reply.error) {
-            (Some(result), None, None, None) => Some(Answer::Done(Box::new(result))),
-            (None, Some(update), None, None) => Some(Answer::Updated(Box::new(update))),
-            (None, None, Some(undone), None) => Some(Answer::Undone(undone)),
-            (None, None, None, Some(error)) if reply.later.is_empty() => Some(Answer::Refused(error)),
-            (None, None, None, Some(error)) => Some(Answer::NotUndone(error, reply.later)),
-            _ => None,
-        }
+        let Reply { result, update, undone, workflow, live, error, later, .. } = serde_json::from_slice(line).ok()?;
+        let refused = error.map(|error| match later.is_empty() {
+            true => Answer::Refused(error),
+            false => Answer::NotUndone(error, later),
+        });
+        let all = [
+            result.map(|result| Answer::Done(Box::new(result))),
+            update.map(|update| Answer::Updated(Box::new(update))),
+            undone.map(Answer::Undone),
+            workflow.map(|workflow| Answer::Workflow(Box::new(workflow))),
+            live.map(|live| Answer::Live(Box::new(live))),
+            refused,
+        ];
+        let mut said = all.into_iter().flatten();
+        let answer = said.next()?;
+        said.next().is_none().then_some(answer) // several at once are none of ours
     }
 }
 
 impl Default for Reply {
     fn default() -> Self {
-        Self { regie: VERSION, result: None, update: None, undone: None, error: None, later: Vec::new() }
+        Self {
+            regie: VERSION,
+            result: None,
+            update: None,
+            undone: None,
+            workflow: None,
+            live: None,
+            error: None,
+            later: Vec::new(),
+        }
     }
 }
 
@@ -204,6 +265,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_workflows_is_read_again_with_every_digit() {
+        let by = Principal::user("ana");
+        let input = regie_core::Json::parse("1.10000000000000000000001").ok();
+        let start = Start {
+            workflow: "order".into(),
+            correlation_id: "o-1".into(),
+            kind: None,
+            input: input.clone(),
+            by: by.clone(),
+            why: "asked".into(),
+        };
+        let (kind, why) = ("order.paid".into(), "asked".to_string());
+        let send =
+            SendTo { correlation_id: "o-1".into(), kind, payload: input, id: None, by: by.clone(), why: why.clone() };
+        let operation = crate::control::Operating::UnparkSkip;
+        let operate = Operate { correlation_id: "o-1".into(), operation, to: None, by, why };
+        let asks = [
+            Ask::Start { start: Box::new(start) },
+            Ask::Send { send: Box::new(send) },
+            Ask::Operate(operate),
+            Ask::Live,
+        ];
+        for ask in asks {
+            let line = ask.to_line();
+            assert_eq!(Ask::read(line.as_bytes()), Ok(ask), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_none_of_ours_is_refused_by_its_kind() {
         let code = |line: &str| Ask::read(line.as_bytes()).unwrap_err().code;
         let newer = decision().to_line().replace("\"regie\":1", "\"regie\":2");
@@ -219,7 +309,8 @@ mod tests {
     fn an_answer_is_read_again_and_half_a_one_is_none() {
         let refused = Answer::Refused(ErrorInfo::new("no_event", "no event stands there"));
         assert_eq!(Answer::read(refused.clone().into_line().as_bytes()), Some(refused));
-        for bad in ["", "{\"regie\":1}", "{\"regie\":1,\"result\":{}}"] {
+        let twice = r#"{"regie":1,"undone":{"position":1,"events":[]},"error":{"code":"a","message":"b"}}"#;
+        for bad in ["", "{\"regie\":1}", "{\"regie\":1,\"result\":{}}", twice] {
             assert_eq!(Answer::read(bad.as_bytes()), None, "{bad}");
         }
     }

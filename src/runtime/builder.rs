@@ -297,6 +297,15 @@ impl Builder {
         self
     }
 
+    /// What this program defines, with the runtime's own.
+    #[cfg(feature = "cli")]
+    pub(crate) fn definitions(&self) -> Definitions {
+        let mut definitions = self.definitions.clone();
+        // A name of the runtime's own that was taken is told at the start.
+        let _ = definitions.extend(regie_core::workflow::own_definitions());
+        definitions
+    }
+
     /// The event types that are known, if they are said.
     #[cfg(feature = "cli")]
     pub(crate) fn event_types(&self) -> Option<Catalogue> {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use regie_actors::metrics::{Count, Lives};
 use regie_actors::reasoner::ModeCounts;
+use regie_actors::timers::Look;
 use regie_actors::watchdog::Holder;
 use regie_core::event::LifeState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::handle::Handle;
 
@@ -148,6 +149,16 @@ pub struct Metrics {
     pub parked: u64,
     /// Workflows in memory now.
     pub live: u64,
+    /// Workflows and events whose ends somebody waits for now.
+    pub waiters: u64,
+    /// Workflows that have something out now: calls, sends, questions.
+    pub workflows_out: u64,
+    /// Timers in memory now.
+    pub timers: u64,
+    /// Ends of workflows that are in memory still.
+    pub results: u64,
+    /// Their bytes.
+    pub result_bytes: u64,
     /// Times that a workflow came into memory.
     pub woken: u64,
     /// Times that one left it for being idle.
@@ -178,7 +189,7 @@ fn policy([passed, discarded, deferred, escalated]: [u64; 4]) -> PolicyMetrics {
 }
 
 /// One part of the runtime, and what ails it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Which part.
     pub name: String,
@@ -187,7 +198,7 @@ pub struct Part {
 }
 
 /// How the runtime is, part by part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Whether it takes events now.
     pub ready: bool,
@@ -218,6 +229,7 @@ impl Handle {
         let mut events = TypeMetrics::default();
         metrics.by_type.values().for_each(|lives| events.add(lives));
         metrics.events = events;
+        metrics.timers = self.core.timers.ask(Look).await.unwrap_or_default().count as u64;
         self.count_shards(&mut metrics);
         self.count_journal(&mut metrics);
         metrics
@@ -226,6 +238,10 @@ impl Handle {
     fn count_shards(&self, metrics: &mut Metrics) {
         for view in &self.core.views {
             metrics.live += read(&view.live);
+            metrics.waiters += read(&view.waiters);
+            metrics.workflows_out += read(&view.out);
+            metrics.results += read(&view.results);
+            metrics.result_bytes += read(&view.result_bytes);
             metrics.woken += read(&view.woken);
             metrics.passivated += read(&view.passivated);
             metrics.restarts += read(&view.restarts);

@@ -14,9 +14,12 @@ mod policies;
 mod projections;
 mod queries;
 mod rules;
+mod status;
 mod time;
 mod update;
+mod versions;
 mod wait;
+mod workflows;
 
 pub use agents::{AgentStatus, InstanceStatus, NoAgent};
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
@@ -32,6 +35,13 @@ pub use module::{Brought, Module, ModuleError};
 #[cfg(feature = "cli")]
 pub(crate) use rules::undone_in;
 pub use rules::{AutomationView, RunReport, RunState, UndoError, Undone, UndoneRun, runs};
+pub use status::{Live, Status, status};
 pub use time::Drained;
 pub use update::{UpdateResult, UpdateStatus};
+#[cfg(feature = "cli")]
+pub(crate) use versions::has_version;
+pub use versions::{MigrationCheck, Misfit, check_migration};
 pub use wait::{Ending, StepOutput, Waited};
+#[cfg(feature = "cli")]
+pub(crate) use workflows::owed_steps;
+pub use workflows::{ParkedReport, SendTo, Start, WorkflowError, WorkflowLine, WorkflowReport, workflow_of};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{Either, select};
 use regie_actors::entry::shard_of;
-use regie_actors::orchestrator::AwaitEnd;
+use regie_actors::orchestrator::{AwaitEnd, Wanted};
 use regie_actors::workflow::WorkflowView;
 use regie_core::event::CorrelationId;
 use regie_core::workflow::{AgentOutcome, EffectEnd, Fact, RunEnd, RunStatus};
@@ -28,6 +28,19 @@ pub enum Ending {
     Cancelled(String),
     /// It was ended at once, and nothing was put back.
     Terminated(String),
+}
+
+impl Ending {
+    /// Of a run that stands like that; nothing where it is not over.
+    pub(super) fn of(status: &RunStatus) -> Option<Self> {
+        Some(match status {
+            RunStatus::Failed { error } => Ending::Failed(error.clone()),
+            RunStatus::Completed { output } => Ending::Completed(output.clone()),
+            RunStatus::Cancelled { reason } => Ending::Cancelled(reason.clone()),
+            RunStatus::Terminated { reason } => Ending::Terminated(reason.clone()),
+            _ => return None,
+        })
+    }
 }
 
 /// What a step gave.
@@ -65,7 +78,7 @@ impl Handle {
     /// # Errors
     /// If the journal cannot be read, or the runtime is shutting down.
     pub async fn wait(&self, correlation: &CorrelationId, timeout: Option<Duration>) -> Result<Waited, StoreError> {
-        let ended = self.ask_shard(correlation, false);
+        let ended = self.ask_shard(correlation, Wanted::End);
         // On a thread of ours: the caller's executor may not know of time.
         let asleep = self.core.pool.spawn(self.core.clock.sleep(timeout.unwrap_or(limits::WAIT)));
         match select(ended.boxed(), asleep).await {
@@ -88,26 +101,21 @@ impl Handle {
     /// # Errors
     /// If it cannot be read, or the runtime is shutting down.
     pub async fn look(&self, correlation: &CorrelationId) -> Result<WorkflowView, StoreError> {
-        let view = self.ask_shard(correlation, true).await;
+        let view = self.ask_shard(correlation, Wanted::Look).await;
         view.ok_or_else(|| StoreError::Failed { why: format!("'{correlation}' cannot be told now") })
     }
 
-    async fn ask_shard(&self, correlation: &CorrelationId, just_look: bool) -> Option<WorkflowView> {
+    pub(super) async fn ask_shard(&self, correlation: &CorrelationId, wanted: Wanted) -> Option<WorkflowView> {
         let shards = self.core.ends.borrow().clone();
         let (reply, answer) = oneshot::channel();
-        let message = AwaitEnd { correlation: correlation.clone(), just_look, reply };
+        let message = AwaitEnd { correlation: correlation.clone(), wanted, reply };
         shards.get(shard_of(correlation, shards.len()))?.as_ref()?.try_send(message).ok()?;
         answer.await.ok()
     }
 
     async fn ending(&self, correlation: &CorrelationId, view: &WorkflowView) -> Result<Waited, StoreError> {
-        let ending = match view.run.as_ref().map(|run| &run.status) {
-            Some(RunStatus::Failed { error }) => Ending::Failed(error.clone()),
-            Some(RunStatus::Completed { output }) => Ending::Completed(output.clone()),
-            Some(RunStatus::Cancelled { reason }) => Ending::Cancelled(reason.clone()),
-            Some(RunStatus::Terminated { reason }) => Ending::Terminated(reason.clone()),
-            _ => Ending::Completed(Json::null()),
-        };
+        let ending = view.run.as_ref().and_then(|run| Ending::of(&run.status));
+        let ending = ending.unwrap_or_else(|| Ending::Completed(Json::null()));
         let records = self.records(correlation).await?;
         let took = match (records.first(), records.last()) {
             (Some(first), Some(last)) => last.record.at.since(first.record.at),

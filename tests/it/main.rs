@@ -31,6 +31,7 @@ mod governance;
 mod governed;
 mod handlers;
 mod kill;
+mod operators;
 mod otel;
 mod overload;
 mod panics;

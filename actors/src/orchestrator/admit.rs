@@ -5,7 +5,7 @@ use regie_core::event::CorrelationId;
 use regie_core::limits;
 
 use super::slot::{Asker, Held, Phase, Slot};
-use super::{AwaitEnd, Shard};
+use super::{AwaitEnd, Shard, Wanted};
 use crate::entry::Entry;
 use crate::metrics::ShardView;
 use crate::refused::Reason;
@@ -18,8 +18,25 @@ impl Shard {
     }
 
     pub(super) fn await_end(&mut self, message: AwaitEnd, ctx: &mut Context<Self>) {
-        let AwaitEnd { correlation, just_look, reply } = message;
-        self.admit(&correlation, Asker::Look { just_look, reply }, ctx);
+        let AwaitEnd { correlation, wanted, reply } = message;
+        let now = self.links.clock.now();
+        let kept = match wanted {
+            Wanted::Forget => self.results.forget(&correlation),
+            Wanted::Kept => self.results.get(&correlation, now).cloned(),
+            // One in memory knows better.
+            Wanted::End if !self.slots.contains_key(&correlation) => self.results.get(&correlation, now).cloned(),
+            Wanted::End | Wanted::Look => None,
+        };
+        match (kept, wanted) {
+            // Who does not wait any more does not care.
+            (Some(view), _) => drop(reply.send(view)),
+            (None, Wanted::Kept | Wanted::Forget) => {} // dropping the reply tells it
+            (None, Wanted::End | Wanted::Look) => {
+                let just_look = wanted == Wanted::Look;
+                self.admit(&correlation, Asker::Look { just_look, reply }, ctx);
+            }
+        }
+        self.show();
     }
 
     fn admit(&mut self, correlation: &CorrelationId, asker: Asker, ctx: &mut Context<Self>) {

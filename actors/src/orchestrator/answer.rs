@@ -130,6 +130,12 @@ impl Shard {
         reply: tokio::sync::oneshot::Sender<WorkflowView>,
         view: WorkflowView,
     ) {
+        // Read for this look, or in memory anyway: one that is over has nothing to stay for.
+        if view.run.as_ref().is_some_and(|run| run.status.is_over())
+            && let Some(slot) = self.slots.get_mut(correlation)
+        {
+            slot.leaves = true;
+        }
         if just_look || view.ended {
             // Who does not wait any more does not care.
             let _ = reply.send(view);

@@ -121,6 +121,8 @@ impl Shard {
                 self.out.remove(correlation);
             }
         }
+        self.leave_if_over(correlation);
+        self.show();
     }
 
     /// Sends an event to another correlation. Sent twice is once: its id comes from its key.

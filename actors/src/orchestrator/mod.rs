@@ -8,6 +8,7 @@ mod answer;
 mod effects;
 mod idle;
 mod reason;
+mod results;
 mod revive;
 mod root;
 mod shard_part;
@@ -36,6 +37,7 @@ use crate::post::Post;
 use crate::reasoner::Reasoners;
 use crate::timers::Timers;
 use crate::workflow::{Gone, Links, Report, Reported, WorkflowView};
+use results::Results;
 pub use root::{Part, Raise, Reins, Root};
 pub use shard_part::{ShardSpec, Told};
 use slot::Slot;
@@ -55,14 +57,27 @@ impl Default for Keep {
     }
 }
 
-/// Waits for a workflow's end.
+/// What somebody wants to know of a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// How it ends, once it does.
+    End,
+    /// How it stands now.
+    Look,
+    /// How it ended, if that is in memory still.
+    Kept,
+    /// The same, and that is forgotten.
+    Forget,
+}
+
+/// Asks for a workflow's end, or how it stands.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct AwaitEnd {
     /// Whose.
     pub correlation: CorrelationId,
-    /// Whether only to tell how it stands now.
-    pub just_look: bool,
+    /// What is wanted of it.
+    pub wanted: Wanted,
     /// Where the answer goes; dropped if it cannot be told.
     pub reply: oneshot::Sender<WorkflowView>,
 }
@@ -116,6 +131,8 @@ pub struct Shard {
     left: HashMap<CorrelationId, u64>,
     /// Live ones, in the order in which they will be looked at when there are too many.
     ring: VecDeque<CorrelationId>,
+    /// How many in the ring have left already.
+    left_ring: usize,
     to_wake: VecDeque<CorrelationId>,
     waking: usize,
     /// Workflows that could not be read, for another reason than one that passes.
@@ -130,6 +147,8 @@ pub struct Shard {
     event_ends: HashMap<CorrelationId, HashMap<u64, Vec<Entry>>>,
     /// Who waits for the end of a workflow.
     work_ends: HashMap<CorrelationId, Vec<oneshot::Sender<WorkflowView>>>,
+    /// How workflows ended that are over.
+    results: Results,
     /// Numbers for lives and for tasks.
     next_epoch: u64,
     next_ticket: u64,
@@ -156,6 +175,7 @@ impl Shard {
             directory,
             left: HashMap::new(),
             ring: VecDeque::new(),
+            left_ring: 0,
             to_wake: VecDeque::new(),
             waking: 0,
             unreadable: 0,
@@ -164,6 +184,7 @@ impl Shard {
             judgements: HashMap::new(),
             event_ends: HashMap::new(),
             work_ends: HashMap::new(),
+            results: Results::default(),
             next_epoch: 1,
             next_ticket: 1,
             life,
@@ -201,9 +222,10 @@ impl Handler<Reported> for Shard {
             return; // of an earlier life: what it committed is found in the journal
         }
         match report {
-            Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over } => {
+            Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over, run_end } => {
                 // Timers are set and effects let out before anybody is answered: who then waits for rest finds them.
                 self.advance(&correlation, position, due);
+                self.run_ended(&correlation, run_end, over.as_deref());
                 if let Some(still_owed) = still_owed {
                     self.give_up_calls(&correlation, &still_owed);
                 }
@@ -216,6 +238,7 @@ impl Handler<Reported> for Shard {
                 if let Some(view) = over {
                     self.tell_over(&correlation, &view);
                 }
+                self.leave_if_over(&correlation);
             }
             Report::Failed { outcomes } => {
                 self.outcomes(&correlation, outcomes, ctx);
@@ -229,6 +252,7 @@ impl Handler<Reported> for Shard {
                 }
             }
         }
+        self.show();
     }
 }
 

@@ -50,7 +50,7 @@ impl Held {
                 Work::Command(command) => (Task::Command(command.clone()), entry.as_of),
                 Work::Due => (Task::Due, entry.as_of),
             },
-            Asker::Look { .. } => (Task::Look, None),
+            Asker::Look { just_look, .. } => (Task::Look { whole: *just_look }, None),
         };
         let poison = (self.attempts >= limits::POISON_ATTEMPTS)
             .then(|| Poison { attempts: self.attempts, error: last_error.unwrap_or("its workflow died").to_string() });
@@ -91,6 +91,9 @@ pub(super) struct Slot {
     pub(super) in_ring: bool,
     /// Whether it is about to go because its state is stale: that is no death.
     pub(super) stale: bool,
+    /// Whether it leaves as soon as nothing of it is under way: its run ended in this life, or was looked at. One that an event
+    /// wakes later stays for a while: events that go on coming would each have to read it anew.
+    pub(super) leaves: bool,
     pub(super) deaths: Option<Box<Deaths>>,
 }
 
@@ -106,6 +109,7 @@ impl Slot {
             touched: Instant::now(),
             in_ring: false,
             stale: false,
+            leaves: false,
             deaths: None,
         }
     }

@@ -161,16 +161,14 @@ impl Taking {
         let (workflow, entity) = (workflow.as_ref(), entity.as_ref());
         let seen = Seen { event: &event, now, workflow, entity, said: &[], answered: subject.answered, may_defer };
         let just_said = subject.just_said;
-        if set.has_code() {
-            self.links.holder.takes(&self.correlation);
-        }
+        let began = set.has_code().then(|| self.links.holder.takes(&self.correlation));
         let asked = catch_unwind(AssertUnwindSafe(|| {
             let said = if just_said { set.sift(&seen, said) } else { said };
             let preliminary = set.judge(&Seen { said: &said, ..seen });
             (said, preliminary)
         }));
-        if set.has_code() {
-            self.links.holder.is_free();
+        if let Some(began) = began {
+            self.links.holder.has_decided(began, None);
         }
         Ok(asked.ok().map(|(said, preliminary)| (just_said.then_some(said), preliminary)))
     }

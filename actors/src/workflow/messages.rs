@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
-use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, EventResult, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::reasoning::Ask;
 use regie_core::workflow::{Command, Definitions, Effect, EffectKey, Parked, Poison, RunStatus};
+use regie_core::{Json, Timestamp};
 
 use crate::automation::CurrentRules;
 use crate::clock::Clock;
@@ -79,8 +79,11 @@ pub enum Task {
     Command(Arc<Command>),
     /// Take what is due, and let go out again what is owed and not under way.
     Due,
-    /// Tell how it stands.
-    Look,
+    /// Tell how it stands, with the handler's own state if it is to be whole.
+    Look {
+        /// Whether it is.
+        whole: bool,
+    },
 }
 
 /// A task with the shard's number for it.
@@ -164,6 +167,19 @@ pub struct RunView {
     pub paused: bool,
     /// What of it waits for a person, since longest first.
     pub parked: Vec<Parked>,
+    /// The handler's own state, where it was asked for and this program has the definition.
+    pub state: Option<Json>,
+}
+
+/// What the records of a turn mean for whoever waits for the run's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Nothing.
+    No,
+    /// It is over now.
+    Over,
+    /// It goes on after it was over.
+    GoesOn,
 }
 
 /// An event whose life is not over.
@@ -211,6 +227,8 @@ pub enum Report {
         still_owed: Option<BTreeSet<EffectKey>>,
         /// How the workflow stands, if its piece of work is over now.
         over: Option<Box<WorkflowView>>,
+        /// Whether its run ended in it, or goes on after that.
+        run_end: Ends,
     },
     /// Nothing of it stands, and the state is to be read anew; the tasks are answered.
     Failed {

@@ -26,10 +26,11 @@ use crate::faults::FaultPoint;
 
 use messages::Lifeline;
 pub use messages::{
-    Deliver, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,
+    Deliver, Ends, Gone, Item, Leave, Links, OpenView, Outcome, Question, Report, Reported, RunView, Task, WorkflowView,
 };
 use turn::Finished;
 pub(crate) use view::view;
+pub use view::whole_view;
 
 /// What a workflow has in memory.
 #[derive(Debug)]

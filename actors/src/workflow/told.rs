@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use regie_core::event::CorrelationId;
-use regie_core::workflow::{Fact, Record};
+use regie_core::workflow::{Fact, Operation, Record};
 use regie_journal::Told;
 
+use super::messages::Ends;
 use super::turn::Done;
 use crate::lane::FreedPlace;
 
@@ -51,4 +52,15 @@ pub(super) fn told(records: &Arc<[Record]>, done: &[Done]) -> Told {
         events[at] = Some(Arc::clone(event));
     }
     Told::new(Arc::clone(records), events)
+}
+
+/// Whether the run ended in these records, or goes on after it had.
+pub(super) fn run_end_in(records: &[Record]) -> Ends {
+    let facts = records.iter().flat_map(|record| &record.facts);
+    let ends = facts.filter_map(|fact| match fact {
+        Fact::Finished { .. } => Some(Ends::Over),
+        Fact::Operated { operation: Operation::Retry, .. } => Some(Ends::GoesOn),
+        _ => None,
+    });
+    ends.last().unwrap_or(Ends::No)
 }

@@ -13,9 +13,9 @@ use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
-use super::messages::{Item, Links, Outcome, Report, Task};
-use super::told::{ended_in, freed_in, gives_up, judged_in, told};
-use super::view::view;
+use super::messages::{Ends, Item, Links, Outcome, Report, Task};
+use super::told::{ended_in, freed_in, gives_up, judged_in, run_end_in, told};
+use super::view::{view, whole_view};
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
 use crate::lane::{Append, AppendError};
@@ -145,7 +145,11 @@ impl Taking {
     /// Takes one task; says no where it must wait for the next turn.
     async fn take(&mut self, item: &mut Item) -> Result<bool, Stop> {
         match item.task.clone() {
-            Task::Look => self.tell(item, Outcome::View(Box::new(view(&self.body.state)))),
+            Task::Look { whole } => {
+                let state = &self.body.state;
+                let view = if whole { whole_view(state, &self.links.definitions) } else { view(state) };
+                self.tell(item, Outcome::View(Box::new(view)));
+            }
             Task::Due => self.spread(item),
             Task::Command(command) => match &*command {
                 Command::Update(update) => return self.update(item, update).await,
@@ -219,12 +223,11 @@ impl Taking {
             Some(Arc::new(Command::Reasoned { event, reasonings }))
         });
         let command = stamped.as_ref().or(sifted.as_ref()).unwrap_or(command);
-        if foreign {
-            self.links.holder.takes(&self.correlation);
-        }
+        let began = foreign.then(|| self.links.holder.takes(&self.correlation));
         let taken = core::take(&mut self.body.state, &self.correlation, command, &context);
-        if foreign {
-            self.links.holder.is_free();
+        if let Some(began) = began {
+            let definition = self.body.state.run().map(|run| run.definition.as_str());
+            self.links.holder.has_decided(began, definition);
         }
         match taken {
             Ok(turn) => self.taken(item, command, turn, before),
@@ -407,7 +410,8 @@ impl Taking {
         let last = first + records.len() as u64 - 1;
         let still = gives_up(records).then(|| self.body.state.owed().keys().cloned().collect());
         let mut finished = self.stands(before, last);
-        if let Report::Turn { ended, judged, still_owed, .. } = &mut finished.report {
+        if let Report::Turn { ended, judged, still_owed, run_end, .. } = &mut finished.report {
+            *run_end = run_end_in(records);
             *ended = ended_in(records);
             *judged = judged_in(records);
             *still_owed = still;
@@ -422,7 +426,9 @@ impl Taking {
         let state = &self.body.state;
         let over = (position > 0 && state.has_ended()).then(|| Box::new(view(state)));
         let (ended, judged, still_owed) = (Vec::new(), Vec::new(), None);
-        let report = Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over };
+        let run_end = Ends::No;
+        let report =
+            Report::Turn { outcomes, effects, questions, due, position, ended, judged, still_owed, over, run_end };
         Finished { body: Some(self.body), report, rest: self.rest }
     }
 

@@ -12,6 +12,7 @@ pub(crate) fn view(state: &core::State) -> WorkflowView {
         status: run.status.clone(),
         paused: run.paused,
         parked: run.parked.clone(),
+        state: None,
     });
     let open = state.open().iter().map(|(sequence, open)| OpenView {
         sequence: *sequence,
@@ -25,4 +26,13 @@ pub(crate) fn view(state: &core::State) -> WorkflowView {
         open: open.collect(),
         owed: state.owed().keys().cloned().collect(),
     }
+}
+
+/// The same with the handler's own state, where this program has the definition.
+pub fn whole_view(state: &core::State, definitions: &core::Definitions) -> WorkflowView {
+    let mut whole = view(state);
+    if let Some(run) = &mut whole.run {
+        run.state = state.told(definitions);
+    }
+    whole
 }

@@ -1,6 +1,7 @@
 //! Whatever reaches a workflow, and why it may be refused.
 
 use super::effect::{EffectEnd, EffectKey};
+use super::migrate::Migration;
 use super::operation::Operation;
 use super::registry::Definitions;
 use crate::Timestamp;
@@ -70,6 +71,8 @@ pub enum Command {
         /// Why.
         why: String,
     },
+    /// The run is to go on under another version of its definition.
+    Migrate(Box<Migration>),
 }
 
 impl Command {
@@ -79,7 +82,11 @@ impl Command {
         match self {
             Command::Return { event } | Command::Lapse { event } => Some(*event),
             Command::Resolve { event, .. } | Command::Reasoned { event, .. } => Some(*event),
-            Command::Submit { .. } | Command::EffectEnded { .. } | Command::Update(_) | Command::Operate { .. } => None,
+            Command::Submit { .. }
+            | Command::EffectEnded { .. }
+            | Command::Update(_)
+            | Command::Operate { .. }
+            | Command::Migrate(_) => None,
         }
     }
 }

@@ -63,6 +63,7 @@ pub fn decide(
         Command::Lapse { event } => at.lapse(*event),
         Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
         Command::Operate { operation, id, by, why } => at.operate(&Request { operation: *operation, by, why }, id),
+        Command::Migrate(migration) => at.migrate(migration),
         Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
     }?;
     at.free_places(&mut facts);
@@ -88,7 +89,8 @@ pub fn is_governed(state: &State, command: &Command) -> bool {
         | Command::Lapse { .. }
         | Command::EffectEnded { .. }
         | Command::Update(_)
-        | Command::Operate { .. } => false,
+        | Command::Operate { .. }
+        | Command::Migrate(_) => false,
     }
 }
 

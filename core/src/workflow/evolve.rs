@@ -72,6 +72,7 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
             Ok(())
         }
         Fact::Halted { step, attempts, error } => park(state, step.clone(), *attempts, error, None),
+        Fact::Migrated { version, state: told } => migrated(state, *version, told, definitions),
         Fact::Finished { end } => finished(state, end),
         Fact::Reasoned { event, reasonings } => reasoned(state, *event, reasonings),
         Fact::Kept { event } => kept(state, *event),
@@ -233,8 +234,18 @@ fn operated(state: &mut State, operation: Operation, id: &str) -> Result<(), Str
         Operation::Resume => run.paused = false,
         Operation::Retry => run.status = RunStatus::Running,
         Operation::Unpark(_) => drop(run.parked.remove(0)),
-        Operation::Cancel | Operation::Terminate => {}
+        Operation::Cancel | Operation::Terminate | Operation::Migrate { .. } => {}
     }
+    Ok(())
+}
+
+fn migrated(state: &mut State, version: u32, told: &crate::Json, definitions: &Definitions) -> Result<(), String> {
+    let run = running(state)?;
+    run.version = version;
+    run.data = match definitions.get(&run.definition, version) {
+        Some(handler) => Some(handler.load(told.text()).ok_or("its state cannot be read under that version")?),
+        None => None,
+    };
     Ok(())
 }
 

@@ -190,6 +190,13 @@ pub enum Fact {
         /// The types.
         kinds: Vec<Pattern>,
     },
+    /// The run goes on under another version of its definition, from this state.
+    Migrated {
+        /// The version.
+        version: u32,
+        /// The state, as that version serialises it.
+        state: Json,
+    },
 }
 
 /// How a run ended.

@@ -1,6 +1,7 @@
 //! The loop: what happens to a command, how state follows from facts, what is still owed.
 
 mod answer;
+mod brief;
 mod command;
 mod decide;
 mod effect;
@@ -11,6 +12,7 @@ pub mod flow;
 mod handler;
 mod known;
 pub mod machine;
+mod migrate;
 mod notification;
 mod operate;
 mod operation;
@@ -26,6 +28,7 @@ pub mod step;
 mod waiting;
 
 pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};
+pub use brief::{RunBrief, RunChange, Standing};
 pub use command::{Command, Context, Poison, Refusal};
 pub use decide::{Turn, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};
@@ -34,9 +37,10 @@ pub use expand::{emitted, expand};
 pub use fact::{Fact, RunEnd};
 pub use handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 pub use known::{Known, KnownEvent};
+pub use migrate::{Migration, replay_under};
 pub use notification::{NOTIFICATION, Notification, NotificationError};
 pub use operation::{Operation, Unpark};
-pub use own::own_definitions;
+pub use own::{is_own_name, own_definitions};
 pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};
 pub use registry::Definitions;

@@ -26,6 +26,10 @@ impl Place<'_> {
         let mut facts = vec![Fact::Operated { operation, id: id.to_string(), by, why }];
         match operation {
             Operation::Pause | Operation::Resume => {}
+            Operation::Migrate { .. } => {
+                let why = "its records must be read under that version first".to_string();
+                return Err(Refusal::NotNow { operation, why });
+            }
             Operation::Terminate => {
                 let reason = request.why.to_string();
                 facts.push(Fact::Finished { end: RunEnd::Terminated { reason } });

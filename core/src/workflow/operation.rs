@@ -23,6 +23,12 @@ pub enum Operation {
     Unpark(Unpark),
     /// It ends now. Nothing is put back.
     Terminate,
+    /// It goes on under another version of its definition. Asked for by [`Command::Migrate`](super::Command::Migrate) alone,
+    /// which brings the state that its records give there.
+    Migrate {
+        /// The version.
+        to: u32,
+    },
 }
 
 /// How what waits for a person is taken on.
@@ -47,6 +53,7 @@ pub(super) fn check(operation: Operation, run: &Run) -> Result<(), Refusal> {
         (Op::Retry, Is::Running | Is::Compensating { .. }) => cannot("it has not failed"),
         (_, status) if status.is_over() => cannot(&format!("it is over: {status}")),
         (Op::Cancel, Is::Compensating { .. }) => cannot("what it did is being put back already"),
+        (Op::Migrate { to }, _) if run.version == to => cannot("it has that version already"),
         (Op::Pause, _) if run.paused => cannot("it is paused already"),
         (Op::Resume, _) if !run.paused => cannot("it is not paused"),
         (Op::Unpark(_), _) if run.parked.is_empty() => cannot("nothing of it waits for a person"),
@@ -65,6 +72,7 @@ impl fmt::Display for Operation {
             Operation::Unpark(Unpark::Skip) => "unpark --skip",
             Operation::Unpark(Unpark::Abandon) => "unpark --abandon",
             Operation::Terminate => "terminate",
+            Operation::Migrate { to } => return write!(f, "migrate to version {to}"),
         })
     }
 }

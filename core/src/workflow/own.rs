@@ -11,7 +11,7 @@ use crate::event::Event;
 const OWN: &str = "regie.";
 
 /// Whether a handler of that name is the runtime's own.
-pub(super) fn is_own_name(name: &str) -> bool {
+pub fn is_own_name(name: &str) -> bool {
     name.starts_with(OWN)
 }
 

@@ -168,6 +168,30 @@ impl Definitions {
         }
     }
 
+    /// On which events the newest version of a workflow begins; nothing where there is none of that name.
+    pub fn begins_on(&self, name: &str) -> Option<&Pattern> {
+        self.handlers.get(name)?.values().next_back().map(|definition| &definition.starts_on)
+    }
+
+    /// Whether there is that version of a definition.
+    pub fn has(&self, name: &str, version: u32) -> bool {
+        self.get(name, version).is_some()
+    }
+
+    /// Whether a version of a definition can read a state that was serialised.
+    pub fn reads(&self, name: &str, version: u32, state: &Json) -> bool {
+        self.get(name, version).is_some_and(|handler| handler.load(state.text()).is_some())
+    }
+
+    /// The same, but that one version of a definition stands in for another; nothing where there is no such one.
+    pub(super) fn standing_in(&self, name: &str, this: u32, that: u32) -> Option<Self> {
+        let mut all = self.clone();
+        let versions = all.handlers.get_mut(name)?;
+        let stands_in = versions.get(&this)?.clone();
+        versions.insert(that, stands_in);
+        Some(all)
+    }
+
     /// Whether there is none but the runtime's own.
     pub fn is_empty(&self) -> bool {
         self.handlers.keys().all(|name| is_own_name(name))

@@ -13,7 +13,7 @@ use super::run::{Parked, Run, RunStatus};
 use crate::event::{EventError, Format, Identity, Incoming, LifeState};
 use crate::governance::{Booking, Lapse};
 use crate::reasoning::{self, Reasoning};
-use crate::{Digest, Timestamp};
+use crate::{Digest, Json, Timestamp};
 
 /// An event whose life is not over: kept whole, for it will be judged or handled again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,6 +215,13 @@ struct SavedRun {
 const SAVED_VERSION: u8 = 4;
 
 impl State {
+    /// The handler's own state, as it serialises it; nothing where there is no run, or this program lacks its definition.
+    pub fn told(&self, definitions: &Definitions) -> Option<Json> {
+        let run = self.run()?;
+        let text = definitions.get(&run.definition, run.version)?.save(run.data.as_deref()?)?;
+        Json::parse(&text).ok()
+    }
+
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.
     pub fn save(&self, definitions: &Definitions) -> Option<Vec<u8>> {
         let run = match &self.run {

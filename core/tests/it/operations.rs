@@ -13,7 +13,7 @@ use super::toy::{Do, asks, toys};
 
 /// Cares for its own way back: a cancel has `undo` called, and whatever ends after that ends the run. An agent's error halts
 /// it; a refused one it cannot take.
-struct Careful;
+pub(crate) struct Careful;
 
 impl Handler for Careful {
     type State = bool;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::batch::{Batch, EventEntry};
 use super::bulk::{self, Cell, number};
 use super::dictionary::{Dictionary, Room};
-use super::{granted, identities, schema};
+use super::{granted, identities, runs, schema};
 use crate::plan::Known;
 
 /// Writes a batch; in a transaction of the caller's.
@@ -17,6 +17,7 @@ pub(super) fn write(connection: &Connection, dictionary: &mut Dictionary, batch:
     identities::write(connection, batch)?;
     moves(connection, batch)?;
     granted::write(connection, &batch.grants)?;
+    runs::write(connection, dictionary, batch)?;
     schema::cover(connection, batch.head)
 }
 

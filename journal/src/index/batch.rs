@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use regie_core::event::{CorrelationId, Identity, LifeState};
 use regie_core::governance::{Booking, Grant};
+use regie_core::workflow::RunChange;
 use regie_core::{Digest, Timestamp};
 
 use crate::brief::Reading;
@@ -48,6 +49,13 @@ pub(super) enum GrantEntry {
     Freed { policy: String, key: String, number: u64, event: u64 },
 }
 
+/// A change of a run, and where and when it was decided.
+pub(super) struct RunEntry {
+    pub(super) position: u64,
+    pub(super) at: Timestamp,
+    pub(super) change: RunChange,
+}
+
 /// Rows of the journal, understood.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -61,6 +69,8 @@ pub(super) struct Batch {
     /// Moves of events that came in before, by correlation and event: where they are in the end.
     pub(super) moved: BTreeMap<(u64, u64), LifeState>,
     pub(super) grants: Vec<GrantEntry>,
+    /// Changes of runs, in order, by correlation.
+    pub(super) runs: BTreeMap<u64, Vec<RunEntry>>,
     pub(super) head: Head,
     /// Where each event of this batch stands in `events` whose life was not over with its row.
     places: HashMap<(u64, u64), usize>,
@@ -133,6 +143,9 @@ impl Batch {
                 self.grants.push(GrantEntry::Granted { policy, grant, number, event, waits });
             }
             Change::Released { booking, event } => self.grants.push(GrantEntry::Released { booking, number, event }),
+            Change::Run { position, at, change } => {
+                self.runs.entry(number).or_default().push(RunEntry { position, at, change });
+            }
             Change::Freed { policy, key, event } => self.grants.push(GrantEntry::Freed { policy, key, number, event }),
         }
         Ok(())

@@ -15,9 +15,10 @@ pub(crate) enum Room {
     Actor = 2,
     Session = 3,
     Entity = 4,
+    Definition = 5,
 }
 
-const ROOMS: usize = 5;
+const ROOMS: usize = 6;
 
 /// The numbers of texts, for the one that writes them.
 #[derive(Default)]

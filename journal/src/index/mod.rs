@@ -11,6 +11,7 @@ pub(crate) mod kept;
 pub(crate) mod lookup;
 pub(crate) mod open;
 pub(crate) mod query;
+pub(crate) mod runs;
 mod schema;
 pub(crate) mod stats;
 pub(crate) mod witness;

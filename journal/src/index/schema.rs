@@ -53,6 +53,10 @@ CREATE TABLE bursts (policy TEXT NOT NULL, key TEXT NOT NULL, first INTEGER NOT 
     standing INTEGER NOT NULL, PRIMARY KEY (policy, key, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE held (policy TEXT NOT NULL, key TEXT NOT NULL, correlation INTEGER NOT NULL, event INTEGER NOT NULL,
     PRIMARY KEY (policy, key, correlation, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE runs (correlation INTEGER PRIMARY KEY, definition INTEGER NOT NULL, version INTEGER NOT NULL,
+    status INTEGER NOT NULL, paused INTEGER NOT NULL, parked INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER,
+    error TEXT, position INTEGER NOT NULL, own INTEGER NOT NULL) STRICT;
+CREATE INDEX runs_open ON runs (started) WHERE status < 2;
 CREATE TABLE kept (name TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, body BLOB NOT NULL)
     STRICT;
 ";

@@ -16,6 +16,7 @@ mod opening;
 mod prefixes;
 mod queries;
 mod readers;
+mod runs;
 mod sets;
 mod verification;
 mod wakes;

@@ -32,9 +32,7 @@ pub(super) fn decide(args: &DecideArgs, approved: bool, builder: Builder) -> Res
     match ask::ask(&settings, &builder, &ask)? {
         Answer::Done(result) => done(args, &result),
         Answer::Refused(error) => refused(args, &one, error),
-        Answer::Updated(_) | Answer::Undone(_) | Answer::NotUndone(..) => {
-            Err(Failure::Unreachable("the owner answered another question".into()))
-        }
+        _ => Err(Failure::Unreachable("the owner answered another question".into())),
     }
 }
 

@@ -79,9 +79,7 @@ fn tell(args: &ResolveArgs, one: &DeadLetter, answer: Answer) -> io::Result<()> 
     let (result, error) = match answer {
         Answer::Done(result) => (Some(*result), None),
         Answer::Refused(error) => (None, Some(error)),
-        Answer::Updated(_) | Answer::Undone(_) | Answer::NotUndone(..) => {
-            (None, Some(ErrorInfo::new("bad_answer", "another answer came than was asked for")))
-        }
+        _ => (None, Some(ErrorInfo::new("bad_answer", "another answer came than was asked for"))),
     };
     let mut screen = Screen::stdout();
     if args.common.json {

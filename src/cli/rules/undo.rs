@@ -42,7 +42,7 @@ pub(super) fn undo(args: &UndoArgs, builder: Builder) -> Result<Exit, Failure> {
         Answer::Undone(undone) => done(args, &undone),
         Answer::Refused(error) => refused(args, &error, &[]),
         Answer::NotUndone(error, later) => refused(args, &error, &later),
-        Answer::Done(_) | Answer::Updated(_) => Err(Failure::Unreachable("the owner answered another question".into())),
+        _ => Err(Failure::Unreachable("the owner answered another question".into())),
     }
 }
 

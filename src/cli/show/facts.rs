@@ -38,6 +38,7 @@ pub(super) enum FactJson<'a> {
     GivenUp { step: &'a str, attempt: u32 },
     RunsFor { workflow: &'a CorrelationId, step: &'a str, attempt: u32 },
     Halted { step: &'a str, attempts: u32, error: &'a str },
+    Migrated { version: u32, state: &'a Json },
     Other { text: String },
 }
 
@@ -128,6 +129,7 @@ impl<'a> FactJson<'a> {
                 Self::RunsFor { workflow, step, attempt: *attempt }
             }
             Fact::Halted { step, attempts, error } => Self::Halted { step, attempts: *attempts, error },
+            Fact::Migrated { version, state } => Self::Migrated { version: *version, state },
             other => Self::Other { text: format!("{other:?}") },
         }
     }

@@ -7,12 +7,20 @@ pub(in crate::cli) mod story;
 
 use std::io::{self, Write};
 
+use regie_journal::StoredRecord;
+
 use super::args::ShowArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::Screen;
 use crate::runtime::undone_in;
 use story::Story;
+
+/// Prints the last of a correlation's records.
+pub(super) fn print_last(screen: &mut Screen, records: &[StoredRecord], many: usize) -> io::Result<()> {
+    let look = screen.look;
+    Story::of(records).map_or(Ok(()), |story| render::print_last(screen, look, &story, many))
+}
 
 /// Prints the story of a correlation, record by record.
 pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {

@@ -28,6 +28,17 @@ pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>, undone: 
     Ok(())
 }
 
+/// Prints the last records alone.
+pub(super) fn print_last(out: &mut dyn Write, look: Look, story: &Story<'_>, many: usize) -> io::Result<()> {
+    let mut page = Page { out, look, width: look.readable() };
+    let before = story.records.len().saturating_sub(many);
+    if before > 0 && many > 0 {
+        let told = format!("\n{} before these: 'regie show' tells all", counted(before as u64, "record"));
+        writeln!(page.out, "{}", page.look.paint(Tone::Faint, &told))?;
+    }
+    story.records[before..].iter().try_for_each(|stored| page.record(story, stored))
+}
+
 struct Page<'a> {
     out: &'a mut dyn Write,
     look: Look,
@@ -166,6 +177,9 @@ impl Page<'_> {
             }
             Fact::Operated { operation, by, why, .. } => {
                 self.labelled("operated", Tone::Strong, &format!("{operation} by {by}: {why}"))
+            }
+            Fact::Migrated { version, state } => {
+                self.labelled("migrated", Tone::Strong, &format!("to version {version}, from {}", short(state)))
             }
             other => self.labelled("fact", Tone::Plain, &format!("{other:?}")),
         }

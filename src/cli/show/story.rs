@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regie_core::event::{CorrelationId, Incoming, LifeState, Move};
 use regie_core::governance::{PolicyDecision, Verdict};
-use regie_core::workflow::{Fact, Record, RunEnd};
+use regie_core::workflow::{Fact, Operation, Record, RunEnd};
 use regie_core::{Digest, Timestamp};
 use regie_journal::StoredRecord;
 
@@ -89,14 +89,19 @@ impl<'a> Story<'a> {
                     event.until = None;
                 }
             }
-            Fact::Started { definition, version } => {
-                self.run = Some(RunStory { definition: definition.clone(), version: *version, end: None });
-            }
-            Fact::Finished { end } => {
-                if let Some(run) = &mut self.run {
-                    run.end = Some(end.clone());
-                }
-            }
+            other => self.of_run(other),
+        }
+    }
+
+    fn of_run(&mut self, fact: &Fact) {
+        if let Fact::Started { definition, version } = fact {
+            self.run = Some(RunStory { definition: definition.clone(), version: *version, end: None });
+        }
+        let Some(run) = &mut self.run else { return };
+        match fact {
+            Fact::Operated { operation: Operation::Retry, .. } => run.end = None,
+            Fact::Migrated { version, .. } => run.version = *version,
+            Fact::Finished { end } => run.end = Some(end.clone()),
             _ => {}
         }
     }

@@ -25,9 +25,7 @@ pub(super) fn update(args: &UpdateArgs, builder: Builder) -> Result<Exit, Failur
     match ask::ask(&settings, &builder, &ask)? {
         Answer::Updated(result) => done(args, &result),
         Answer::Refused(error) => refused(&error),
-        Answer::Done(_) | Answer::Undone(_) | Answer::NotUndone(..) => {
-            Err(Failure::Unreachable("the owner answered another question".into()))
-        }
+        _ => Err(Failure::Unreachable("the owner answered another question".into())),
     }
 }
 
