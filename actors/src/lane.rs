@@ -13,8 +13,9 @@ use crate::busy::UnderWay;
 use crate::faults::FaultPoint;
 use crate::journal::{Appended, Batch, JournalHandle};
 use crate::life::{Life, Twin};
-use crate::metrics::{Counted, Metrics, Tally};
+use crate::metrics::{Counted, Metrics};
 use crate::post::Post;
+use crate::tally::Tally;
 
 /// Why a turn was not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,7 @@ pub mod projections;
 pub mod reasoner;
 pub mod refused;
 pub mod system;
+pub mod tally;
 pub mod timers;
 pub mod traced;
 pub mod updated;

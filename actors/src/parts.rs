@@ -17,12 +17,13 @@ use crate::clock::Clock;
 use crate::entry::Router;
 use crate::gate::{Gate, Gates, Work};
 use crate::lane::ToPolicy;
-use crate::metrics::{Metrics, Tally};
+use crate::metrics::Metrics;
 use crate::orchestrator::Raise;
 use crate::policy::{Check, Enact, Policy, Sources};
 use crate::pool::ReaderPool;
 use crate::post::Seat;
 use crate::projections::{ProjectionSources, Projections};
+use crate::tally::Tally;
 use crate::timers::Timers;
 
 /// The metrics go on with what the dead had counted.

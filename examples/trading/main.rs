@@ -9,6 +9,8 @@ mod day;
 mod desk;
 mod market;
 
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use regie::bus::HandleError;
 use regie::prelude::*;
 use regie::runtime::Waited;
 use regie::workflows::Notification;
-use regie::{Builder, Handle};
+use regie::{Builder, Handle, JournalConfig};
 use serde_json::json;
 
 use desk::{Books, Cancels, Exchange, Flattens, Places, Planner, Signals};
@@ -25,13 +27,43 @@ use market::Market;
 
 type Fault = Box<dyn std::error::Error>;
 
-fn main() -> Result<(), Fault> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_day = |argument: &String| argument == "--live" || Path::new(argument).is_file();
+    match arguments.first() {
+        Some(first) if !is_day(first) => command(),
+        _ => match day(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                eprintln!("{fault}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// The commands of `regie`, with these definitions.
+fn command() -> ExitCode {
+    match defined(Arc::new(Market::sample()), false) {
+        Ok(builder) => regie::cli::main(builder),
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn day(arguments: &[String]) -> Result<(), Fault> {
     let live = arguments.iter().any(|argument| argument == "--live");
     let log = arguments.iter().find(|argument| !argument.starts_with("--"));
     let market = Arc::new(log.map_or_else(|| Ok(Market::sample()), |path| Market::read(path.as_ref()))?);
     println!("{} trades, worth {} in all", market.trades.len(), market.value());
-    futures::executor::block_on(trade(market, live))
+    let folder = std::env::temp_dir().join(format!("regie-trading-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let journal = folder.join("trading.db");
+    futures::executor::block_on(trade(market, live, &journal))?;
+    println!("look at it: cargo run --example trading -- workflow list --db {}", journal.display());
+    Ok(())
 }
 
 /// What the program defines.
@@ -54,8 +86,8 @@ fn tell(told: Notification) -> std::future::Ready<Result<(), HandleError>> {
     std::future::ready(Ok(()))
 }
 
-async fn trade(market: Arc<Market>, live: bool) -> Result<(), Fault> {
-    let runtime = defined(market, live)?.start().await?;
+async fn trade(market: Arc<Market>, live: bool, journal: &Path) -> Result<(), Fault> {
+    let runtime = defined(market, live)?.journal(JournalConfig::sqlite(journal)).start().await?;
     let handle = runtime.handle();
     for (day, symbols) in [("day-1", ["BTC", "ETH", "LTC"]), ("day-2", ["BTC", "ETH", "DOGE"])] {
         println!("{day}: {}", symbols.join(", "));

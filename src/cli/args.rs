@@ -124,6 +124,9 @@ pub(super) struct ShowArgs {
     /// The correlation
     #[arg(value_name = "CORRELATION")]
     pub(super) correlation: String,
+    /// Its workflow as a Mermaid diagram, with where it stands, instead: by the program that carries the definition
+    #[arg(long, conflicts_with = "json")]
+    pub(super) diagram: bool,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }

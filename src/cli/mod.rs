@@ -68,7 +68,7 @@ pub fn main(builder: Builder) -> ExitCode {
 fn perform(command: Command, builder: Builder) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args, builder),
-        Command::Show(args) => show::show(&args),
+        Command::Show(args) => show::show(&args, &builder),
         Command::Query(args) => query::query(&args),
         Command::Stats(args) => stats::stats(&args),
         Command::Status(args) => status::status(&args),

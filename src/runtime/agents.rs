@@ -8,7 +8,7 @@ use regie_core::agents::{Phase, Route};
 
 use super::builder::Builder;
 use super::handle::Handle;
-use super::metrics::AgentMetrics;
+use super::metrics::{AgentMetrics, AgentTimes};
 
 /// How an agent is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,10 @@ impl Handle {
         let trouble = shown.trouble(self.now());
         let (limits, breaker, health) = (shown.limits, shown.breaker, shown.health);
         InstanceStatus { limits, breaker, health, trouble, calls: AgentMetrics::of_instance(view) }
+    }
+
+    pub(super) fn agent_times(&self) -> BTreeMap<String, AgentTimes> {
+        self.core.agents.views().into_iter().map(|(name, view)| (name, AgentTimes::from(&*view))).collect()
     }
 
     pub(super) fn agent_counts(&self) -> BTreeMap<String, AgentMetrics> {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod builder;
+mod diagrams;
 mod entering;
 mod escalations;
 mod foresee;
@@ -23,6 +24,7 @@ mod workflows;
 
 pub use agents::{AgentStatus, InstanceStatus, NoAgent};
 pub use builder::{Builder, ClockKind, JournalConfig, Runtime, Setup};
+pub use diagrams::{NoDiagram, diagram_of};
 #[cfg(feature = "cli")]
 pub(crate) use entering::{Whence, may_enter};
 pub use escalations::{Escalation, escalations};
@@ -30,7 +32,9 @@ pub use foresee::Foreseen;
 #[cfg(feature = "cli")]
 pub(crate) use foresee::{Prospect, prospect};
 pub use handle::{Answer, Handle};
-pub use metrics::{AgentMetrics, Health, Metrics, Part, PolicyMetrics, TypeMetrics};
+pub use metrics::{
+    AgentMetrics, AgentTimes, Health, Metrics, Part, PolicyMetrics, ReasonerMetrics, TypeMetrics, WorkflowMetrics,
+};
 pub use module::{Brought, Module, ModuleError};
 #[cfg(feature = "cli")]
 pub(crate) use rules::undone_in;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regie_core::Timestamp;
-use regie_core::histogram::{Histogram, Spread};
+use regie_core::histogram::Spread;
 use regie_core::query::{RunCondition, RunFilter, RunStats};
 use regie_core::workflow::Standing;
 use regie_journal::{Reader, StoreError};
@@ -66,11 +66,8 @@ impl Handle {
     /// What this process tells of itself.
     pub(crate) async fn live(&self) -> Live {
         let metrics = self.metrics().await;
-        let mut times: BTreeMap<String, Histogram> = BTreeMap::new();
-        for (definition, histogram) in self.core.holders.iter().flat_map(regie_actors::watchdog::Holder::times) {
-            times.entry(definition).or_default().merge(&histogram);
-        }
-        let spreads = times.into_iter().filter_map(|(definition, times)| Some((definition, times.spread()?)));
+        let spreads =
+            self.decision_times().into_iter().filter_map(|(definition, times)| Some((definition, times.spread()?)));
         Live {
             health: self.health(),
             handlers: spreads.collect(),

@@ -12,7 +12,7 @@ use regie_core::limits;
 
 use super::places::{Places, Taken};
 use super::slot::Slot;
-use super::view::{Counted, End, GateView};
+use super::view::{Counted, End, GateView, Timed};
 use super::{Call, Unfinished, Work};
 use crate::clock::{Clock, Stopwatch, TimeLimit};
 
@@ -110,6 +110,7 @@ impl<W: Work> Carrier<W> {
 
     async fn place(&self, held: &Cell<Option<Arc<Taken>>>) -> Place<W::View> {
         let _waiting = Counted::new(&self.view, |view| &view.waiting);
+        let waited = Timed::new(&self.view, |view| &view.waited, self.stopwatch());
         let pace = async {
             if let Some(pace) = self.work.pace() {
                 pace.await;
@@ -117,6 +118,7 @@ impl<W: Work> Carrier<W> {
         };
         let taken = Arc::new(self.places.take(pace).await);
         held.set(Some(Arc::clone(&taken)));
+        drop(waited);
         Place { _running: Counted::new(&self.view, |view| &view.running), _taken: taken }
     }
 
@@ -132,6 +134,7 @@ impl<W: Work> Carrier<W> {
         }
         self.work.may_begin(carried.about).map_err(Unfinished::Refused)?;
         *slot = Slot::begin(self.work.begin(task, deadline), place, &self.pool, &self.view)?;
+        let _took = Timed::new(&self.view, |view| &view.took, self.stopwatch());
         slot.ended().await
     }
 }

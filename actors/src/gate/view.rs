@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use regie_core::histogram::Histogram;
+use tokio::sync::watch;
+
+use crate::clock::Stopwatch;
 
 /// What may be seen of a gate. Only its bounds rest on it: what runs and what waits.
 #[derive(Debug, Default)]
@@ -24,6 +30,25 @@ pub struct GateView {
     pub cancelled: AtomicU64,
     /// Threads that were left behind, and are stuck still.
     pub stuck: AtomicU64,
+    /// How long calls waited until they began, or were given up before.
+    pub waited: Durations,
+    /// How long calls took from when they began, however they ended.
+    pub took: Durations,
+}
+
+/// How durations are spread, for whoever looks.
+#[derive(Debug, Default)]
+pub struct Durations(watch::Sender<Histogram>);
+
+impl Durations {
+    fn add(&self, duration: Duration) {
+        self.0.send_modify(|histogram| histogram.add(duration));
+    }
+
+    /// Those until now.
+    pub fn until_now(&self) -> Histogram {
+        self.0.borrow().clone()
+    }
 }
 
 /// How a call counts.
@@ -65,6 +90,25 @@ impl GateView {
 impl AsRef<GateView> for GateView {
     fn as_ref(&self) -> &GateView {
         self
+    }
+}
+
+/// Measures until it is dropped, however that comes about.
+pub(super) struct Timed<V: AsRef<GateView>> {
+    view: Arc<V>,
+    of: fn(&GateView) -> &Durations,
+    stopwatch: Stopwatch,
+}
+
+impl<V: AsRef<GateView>> Timed<V> {
+    pub(super) fn new(view: &Arc<V>, of: fn(&GateView) -> &Durations, stopwatch: Stopwatch) -> Self {
+        Self { view: Arc::clone(view), of, stopwatch }
+    }
+}
+
+impl<V: AsRef<GateView>> Drop for Timed<V> {
+    fn drop(&mut self) {
+        (self.of)(self.view.as_ref().as_ref()).add(self.stopwatch.elapsed());
     }
 }
 

@@ -19,8 +19,8 @@ use super::view::{view, whole_view};
 use crate::faults::FaultPoint;
 use crate::in_force::InForce;
 use crate::lane::{Append, AppendError};
-use crate::metrics::Tally;
 use crate::refused::Reason;
+use crate::tally::Tally;
 
 /// What a command moves, before it is taken: its event's type and state, and the event if it came in earlier.
 type Before = (Option<(Arc<str>, LifeState)>, Option<Incoming>);
@@ -249,6 +249,9 @@ impl Taking {
                 Some(event) if event != sequence => None,
                 _ => before.clone(),
             });
+            if let Some(run) = self.body.state.run().filter(|run| !core::is_own_name(&run.definition)) {
+                self.tally.count_run(&turn.record, run);
+            }
         }
         self.bytes += turn.encoded.bytes.len();
         let (at, now) = (self.records.len(), turn.record.at);

@@ -187,7 +187,7 @@ fn started(state: &mut State, definition: &str, version: u32, definitions: &Defi
         Some(handler) => Some(guarded(|| Ok(handler.initial()))?),
         None => None,
     };
-    state.run = Some(Box::new(Run::new(definition, version, data)));
+    state.run = Some(Box::new(Run::new((definition, version), state.last_at, data)));
     Ok(())
 }
 

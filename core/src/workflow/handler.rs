@@ -50,6 +50,12 @@ pub trait Handler: Send + Sync + 'static {
         1
     }
 
+    /// The definition as a Mermaid diagram, with where the run stands if a state is given; nothing unless it can be drawn.
+    /// `regie show ID --diagram` prints it.
+    fn diagram(&self, _state: Option<&Self::State>) -> Option<String> {
+        None
+    }
+
     /// The events that begin a run in a correlation that has none. All later events of it come to the same run.
     fn starts_on(&self) -> Pattern;
 

@@ -4,6 +4,7 @@ mod answer;
 mod brief;
 mod command;
 mod decide;
+mod drawn;
 mod effect;
 mod evolve;
 mod expand;

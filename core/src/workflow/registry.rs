@@ -30,6 +30,8 @@ pub(super) trait AnyHandler: Send + Sync {
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
+    /// One that panics is none.
+    fn diagram(&self, state: Option<&dyn Any>) -> Option<String>;
 }
 
 impl<H: Handler> AnyHandler for H {
@@ -76,6 +78,11 @@ impl<H: Handler> AnyHandler for H {
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>> {
         let state: Option<H::State> = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
         Some(Box::new(state?))
+    }
+
+    fn diagram(&self, state: Option<&dyn Any>) -> Option<String> {
+        let state = state.and_then(|state| state.downcast_ref::<H::State>());
+        catch_unwind(AssertUnwindSafe(|| Handler::diagram(self, state))).ok().flatten()
     }
 }
 
@@ -171,6 +178,11 @@ impl Definitions {
     /// On which events the newest version of a workflow begins; nothing where there is none of that name.
     pub fn begins_on(&self, name: &str) -> Option<&Pattern> {
         self.handlers.get(name)?.values().next_back().map(|definition| &definition.starts_on)
+    }
+
+    /// A version of a definition as a Mermaid diagram; nothing where there is no such one, or it cannot be drawn.
+    pub fn diagram(&self, name: &str, version: u32) -> Option<String> {
+        self.get(name, version)?.diagram(None)
     }
 
     /// Whether there is that version of a definition.

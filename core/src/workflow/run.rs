@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::effect::{EffectEnd, EffectKey};
 use super::fact::RunEnd;
 use super::parent::Parent;
-use crate::Json;
+use crate::{Json, Timestamp};
 
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,8 @@ pub struct Run {
     pub definition: String,
     /// The version that the run keeps.
     pub version: u32,
+    /// When it began.
+    pub started_at: Timestamp,
     /// How it stands.
     pub status: RunStatus,
     /// Whether nothing of it goes out for now.
@@ -128,10 +130,15 @@ pub struct Run {
 
 impl Run {
     /// A run that begins.
-    pub(super) fn new(definition: &str, version: u32, data: Option<Box<dyn Any + Send>>) -> Self {
+    pub(super) fn new(
+        (definition, version): (&str, u32),
+        started_at: Timestamp,
+        data: Option<Box<dyn Any + Send>>,
+    ) -> Self {
         Self {
             definition: definition.to_string(),
             version,
+            started_at,
             status: RunStatus::Running,
             paused: false,
             parked: Vec::new(),

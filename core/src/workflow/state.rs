@@ -203,6 +203,7 @@ struct Saved {
 struct SavedRun {
     definition: String,
     version: u32,
+    started_at: Timestamp,
     status: RunStatus,
     paused: bool,
     parked: Vec<Parked>,
@@ -212,7 +213,7 @@ struct SavedRun {
     last_operation: Option<String>,
 }
 
-const SAVED_VERSION: u8 = 4;
+const SAVED_VERSION: u8 = 5;
 
 impl State {
     /// The handler's own state, as it serialises it; nothing where there is no run, or this program lacks its definition.
@@ -222,6 +223,13 @@ impl State {
         Json::parse(&text).ok()
     }
 
+    /// The definition as a Mermaid diagram, with where its run stands; nothing where there is no run, this program lacks its
+    /// definition, or that cannot be drawn.
+    pub fn diagram(&self, definitions: &Definitions) -> Option<String> {
+        let run = self.run()?;
+        definitions.get(&run.definition, run.version)?.diagram(Some(run.data.as_deref()?))
+    }
+
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.
     pub fn save(&self, definitions: &Definitions) -> Option<Vec<u8>> {
         let run = match &self.run {
@@ -229,6 +237,7 @@ impl State {
             Some(run) => Some(SavedRun {
                 definition: run.definition.clone(),
                 version: run.version,
+                started_at: run.started_at,
                 status: run.status.clone(),
                 data: definitions.get(&run.definition, run.version)?.save(run.data.as_deref()?)?,
                 paused: run.paused,
@@ -254,18 +263,18 @@ impl State {
             None => None,
             Some(run) => {
                 let data = Some(definitions.get(&run.definition, run.version)?.load(&run.data)?);
-                let SavedRun { definition, version, status, paused, parked, attempts, parent, last_operation, .. } =
-                    run;
+                let SavedRun { definition, version, started_at, status, paused, parked, attempts, parent, .. } = run;
                 Some(Box::new(Run {
                     definition,
                     version,
+                    started_at,
                     status,
                     paused,
                     parked,
                     data,
                     attempts,
                     parent,
-                    last_operation,
+                    last_operation: run.last_operation,
                 }))
             }
         };

@@ -13,7 +13,8 @@ use super::args::ShowArgs;
 use super::exit::{Exit, Failure};
 use super::open;
 use super::screen::Screen;
-use crate::runtime::undone_in;
+use crate::Builder;
+use crate::runtime::{NoDiagram, diagram_of, undone_in};
 use story::Story;
 
 /// Prints the last of a correlation's records.
@@ -23,7 +24,10 @@ pub(super) fn print_last(screen: &mut Screen, records: &[StoredRecord], many: us
 }
 
 /// Prints the story of a correlation, record by record.
-pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {
+pub(super) fn show(args: &ShowArgs, builder: &Builder) -> Result<Exit, Failure> {
+    if args.diagram {
+        return diagram(args, builder);
+    }
     let mut journal = open::read_only(&args.common)?;
     let records = journal.reader.load(&args.correlation, 0)?;
     let mut screen = Screen::stdout();
@@ -46,4 +50,22 @@ pub(super) fn show(args: &ShowArgs) -> Result<Exit, Failure> {
     }
     screen.finish()?;
     Ok(Exit::Done)
+}
+
+/// Prints the workflow of a correlation as a diagram.
+fn diagram(args: &ShowArgs, builder: &Builder) -> Result<Exit, Failure> {
+    let mut journal = open::read_fresh(&args.common)?;
+    match diagram_of(&mut journal.reader, &args.correlation.as_str().into(), &builder.definitions()) {
+        Ok(diagram) => {
+            let mut screen = Screen::stdout();
+            write!(screen, "{diagram}")?;
+            screen.finish()?;
+            Ok(Exit::Done)
+        }
+        Err(NoDiagram::Store(error)) => Err(error.into()),
+        Err(none) => {
+            open::tell(&format!("regie: {none}"));
+            Ok(Exit::Nothing)
+        }
+    }
 }

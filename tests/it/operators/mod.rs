@@ -2,8 +2,10 @@
 
 mod cli;
 mod cli_owned;
+mod counted;
 mod leaving;
 mod listing;
+mod pictures;
 mod results;
 mod versions;
 

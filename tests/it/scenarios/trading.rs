@@ -19,9 +19,10 @@ use regie::actors::agent::{Agent, AgentError, AgentLimits, AgentTask};
 use regie::bus::{HandleError, LetterFilter, Retry, Subscribe};
 use regie::core::Json;
 use regie::core::event::{LifeState, Principal};
+use regie::core::limits::RESULT_TTL;
 use regie::core::query::Filter;
-use regie::core::workflow::RunStatus;
-use regie::runtime::{Ending, Waited};
+use regie::core::workflow::{RunStatus, Standing};
+use regie::runtime::{Ending, Metrics, Waited};
 use regie::workflows::{NOTIFICATION, Notification, Reconciled};
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -38,8 +39,15 @@ struct Screen {
 }
 
 impl Screen {
-    fn told(&self) -> Vec<Notification> {
-        self.told.lock().unwrap().clone()
+    /// What was told, once that is so much: nobody's rest waits for subscribers.
+    fn told(&self, many: usize) -> Vec<Notification> {
+        loop {
+            let told = self.told.lock().unwrap().clone();
+            if told.len() >= many {
+                return told;
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -106,7 +114,7 @@ fn a_good_day_places_three_orders_and_finds_no_difference() {
         assert_eq!((reconciled.compared, reconciled.differences.len()), (3, 0));
         assert_eq!(results["signals"]["direction"], "up");
         assert_eq!(results["plan"]["orders"].as_array().unwrap().len(), 3);
-        let told = screen.told();
+        let told = screen.told(1);
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].outcome.as_str(), told[0].mode.as_deref()), ("completed", Some("PAPER")));
         assert_eq!((told[0].counts["placed"], told[0].counts["succeeded"]), (3, 3));
@@ -124,7 +132,7 @@ fn a_bad_day_takes_back_its_orders_and_is_recovered() {
         begin(&stage, "day", ["BTC", "ETH", "DOGE"]).await;
         assert!(matches!(ending(&stage, "day").await, Ending::Failed(why) if why.contains("no margin")));
         assert_eq!(*taken_back.lock().unwrap(), ["day-2", "day-1"]);
-        let told = &screen.told()[0];
+        let told = &screen.told(1)[0];
         let error = told.error.as_ref().unwrap();
         assert_eq!((told.subject.as_deref(), error.code.as_deref()), (Some("DOGE"), Some("MARGIN")));
         assert!(error.text.contains("no margin for 3.75 DOGE"));
@@ -147,16 +155,45 @@ fn what_cannot_be_told_is_a_dead_letter_and_the_outcome_stands() {
         let stage = desk(&screen, &Arc::default()).await;
         begin(&stage, "day", ["BTC", "ETH", "LTC"]).await;
         assert!(matches!(ending(&stage, "day").await, Ending::Completed(_)));
-        let letters = stage.handle.dead_letters(LetterFilter::default()).await.unwrap();
-        assert_eq!((letters.len(), screen.told().len()), (1, 0));
+        while stage.handle.dead_letters(LetterFilter::default()).await.unwrap().len() != 1 {}
+        assert!(screen.told(0).is_empty());
         screen.is_down.store(false, Ordering::Relaxed);
         let (by, why) = (Principal::user("ada"), "it is on again");
         stage.handle.retry_dead_letters(LetterFilter::default(), by, why).await.unwrap();
-        stage.settle().await;
-        assert_eq!(screen.told().len(), 1);
-        assert!(stage.handle.dead_letters(LetterFilter::default()).await.unwrap().is_empty());
+        assert_eq!(screen.told(1).len(), 1);
+        while !stage.handle.dead_letters(LetterFilter::default()).await.unwrap().is_empty() {}
         stage.close().await;
     });
+}
+
+#[test]
+fn the_status_counts_days_and_after_its_time_the_journal_alone_tells_one() {
+    within(async {
+        let stage = desk(&Screen::default(), &Arc::default()).await;
+        begin(&stage, "good", ["BTC", "ETH", "LTC"]).await;
+        begin(&stage, "bad", ["BTC", "ETH", "DOGE"]).await;
+        let status = stage.handle.status().await.unwrap();
+        let days = &status.counts.by_definition["trading-day"];
+        assert_eq!((days.by_status[&Standing::Completed], days.by_status[&Standing::Failed]), (1, 1));
+        assert_eq!(days.success_rate, Some(0.5));
+        stage.advance(RESULT_TTL).await;
+        stage.settle().await;
+        let metrics = rests(&stage).await;
+        assert_eq!((metrics.waiters, metrics.timers, metrics.workflows_out), (0, 0, 0));
+        let shown = stage.handle.workflow(&"bad".into()).await.unwrap().unwrap();
+        assert_eq!((shown.status, shown.error.unwrap().contains("no margin")), (Standing::Failed, true));
+        stage.close().await;
+    });
+}
+
+/// Comes back once no end is in memory any more: that is shown a moment after the last answer.
+async fn rests(stage: &Stage) -> Metrics {
+    loop {
+        let metrics = stage.handle.metrics().await;
+        if metrics.results == 0 {
+            return metrics;
+        }
+    }
 }
 
 #[test]

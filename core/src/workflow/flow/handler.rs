@@ -30,6 +30,10 @@ impl Handler for Flow {
         self.version
     }
 
+    fn diagram(&self, state: Option<&FlowState>) -> Option<String> {
+        Some(state.map_or_else(|| self.to_mermaid(), |state| self.to_mermaid_at(state)))
+    }
+
     fn starts_on(&self) -> Pattern {
         self.starts_on.clone()
     }

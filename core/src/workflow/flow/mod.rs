@@ -15,6 +15,7 @@
 //! | `join` | when a fork or a loop is over |
 //! | `listen` | which event a task was waiting for |
 //! | `handler` | inputs and operations |
+//! | `mermaid` | a flow as a picture |
 
 mod builder;
 mod cells;
@@ -25,6 +26,7 @@ mod handler;
 mod join;
 mod leave;
 mod listen;
+mod mermaid;
 mod model;
 mod rules;
 mod scope;

@@ -24,6 +24,11 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         self.table.version
     }
 
+    fn diagram(&self, stand: Option<&Standing<S, D>>) -> Option<String> {
+        let state = stand.and_then(|stand| stand.state.as_ref());
+        Some(state.map_or_else(|| self.to_mermaid(), |state| self.to_mermaid_at(state)))
+    }
+
     fn starts_on(&self) -> Pattern {
         self.table.starts_on.clone()
     }

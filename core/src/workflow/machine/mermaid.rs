@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::Machine;
 use super::model::{Deed, End, MachineData, MachineState, StatePlan, Table, Transition, name_of};
+use crate::workflow::drawn::escaped;
 
 impl<S: MachineState, D: MachineData> Machine<S, D> {
     /// The machine as a Mermaid state diagram (`stateDiagram-v2`), with guards in brackets, what is done after a slash, waits,
@@ -92,17 +93,4 @@ fn by_whom<S, D>(table: &Table<S, D>, step: &str) -> String {
     let Some(plan) = table.steps.get(step) else { return String::new() };
     let undo = plan.undo.as_ref().map(|undo| format!(", undone by {}", escaped(&undo.agent)));
     format!(" (by {}{})", escaped(&plan.agent), undo.unwrap_or_default())
-}
-
-/// A name as Mermaid shows it: what may mean something to it, or to us, is written by its number.
-fn escaped(name: &str) -> String {
-    let mut told = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            ' ' | '.' | '_' | '-' | '*' => told.push(letter),
-            letter if letter.is_alphanumeric() => told.push(letter),
-            letter => drop(write!(told, "#{};", u32::from(letter))),
-        }
-    }
-    told
 }

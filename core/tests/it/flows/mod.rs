@@ -1,5 +1,6 @@
 //! Flows, on a bench where agents answer when they are told to.
 
+mod drawn;
 mod faults;
 mod joins;
 mod listening;
@@ -107,6 +108,11 @@ impl Bench {
         self.events += 1;
         let (id, by, why) = (format!("o{}", self.events), Principal::user("ada"), "because".into());
         self.desk.take(&Command::Operate { operation, id, by, why }).map(drop)
+    }
+
+    /// It as a picture.
+    pub(super) fn diagram(&self) -> String {
+        self.desk.state.diagram(&self.desk.definitions).expect("it can be drawn")
     }
 
     pub(super) fn status(&self) -> &RunStatus {

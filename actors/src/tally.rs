@@ -1,0 +1,224 @@
+//! What committed turns are counted as, fact by fact.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regie_core::event::LifeState;
+use regie_core::governance::{Judgement, PolicyOutcome};
+use regie_core::histogram::Histogram;
+use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, Fact, Operation, Record, Run, RunEnd};
+
+/// How many events of a type came in, and how many are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lives {
+    /// Came in since the start.
+    pub received: u64,
+    /// In each state now, in the order of [`LifeState::ALL`]; of those that came in before the start only what moved since.
+    pub states: [i64; 5],
+}
+
+impl Lives {
+    /// How many are in a state.
+    pub fn in_state(&self, state: LifeState) -> i64 {
+        self.states[place(state)]
+    }
+
+    fn add(&mut self, other: &Lives) {
+        self.received += other.received;
+        self.states.iter_mut().zip(other.states).for_each(|(mine, theirs)| *mine += theirs);
+    }
+}
+
+fn place(state: LifeState) -> usize {
+    LifeState::ALL.iter().position(|other| *other == state).unwrap_or(0)
+}
+
+/// What the runs of one definition came to since the start, and what was asked for by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunLives {
+    /// Began.
+    pub started: u64,
+    /// Ended, by how: completed, failed, cancelled, terminated.
+    pub ended: [u64; 4],
+    /// Went on after a failure.
+    pub retried: u64,
+    /// Began to put back what they had done.
+    pub compensated: u64,
+    /// Calls of agents: steps, each attempt for itself.
+    pub calls: u64,
+    /// Calls that gave a result.
+    pub calls_done: u64,
+    /// Calls that ended otherwise.
+    pub calls_failed: u64,
+    /// What came to wait for a person.
+    pub parked: u64,
+    /// How long those took that ended.
+    pub took: Histogram,
+}
+
+impl RunLives {
+    fn count(&mut self, fact: &Fact, took: std::time::Duration) {
+        match fact {
+            Fact::Started { .. } => self.started += 1,
+            Fact::Finished { end } => {
+                self.ended[end_place(end)] += 1;
+                self.took.add(took);
+            }
+            Fact::Operated { operation: Operation::Retry, .. } => self.retried += 1,
+            Fact::Compensating { .. } => self.compensated += 1,
+            Fact::Owes { effect: Effect::Call { .. }, .. } => self.calls += 1,
+            Fact::Ended { end: EffectEnd::Agent(AgentOutcome::Done(_)), .. } => self.calls_done += 1,
+            Fact::Ended { end: EffectEnd::Agent(_), .. } => self.calls_failed += 1,
+            Fact::Parked { .. } | Fact::Halted { .. } => self.parked += 1,
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, other: &RunLives) {
+        self.ended.iter_mut().zip(other.ended).for_each(|(mine, theirs)| *mine += theirs);
+        self.started += other.started;
+        self.retried += other.retried;
+        self.compensated += other.compensated;
+        self.calls += other.calls;
+        self.calls_done += other.calls_done;
+        self.calls_failed += other.calls_failed;
+        self.parked += other.parked;
+        self.took.merge(&other.took);
+    }
+}
+
+fn end_place(end: &RunEnd) -> usize {
+    match end {
+        RunEnd::Completed { .. } => 0,
+        RunEnd::Failed { .. } => 1,
+        RunEnd::Cancelled { .. } => 2,
+        _ => 3,
+    }
+}
+
+/// What some turns are to be counted as, once they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By event type.
+    pub types: BTreeMap<Arc<str>, Lives>,
+    /// What each policy has said, by its name, in the order of passed, discarded, deferred, escalated.
+    pub policies: BTreeMap<Arc<str>, [u64; 4]>,
+    /// Runs, by their definition; the runtime's own outside.
+    pub workflows: BTreeMap<Arc<str>, RunLives>,
+    /// Turns: rows of the journal.
+    pub turns: u64,
+    /// Records.
+    pub records: u64,
+    /// Correlations that began.
+    pub opened: u64,
+    /// Runs of handlers that began.
+    pub started: u64,
+    /// Runs that ended.
+    pub finished: u64,
+    /// Inputs that were parked.
+    pub parked: u64,
+}
+
+impl Tally {
+    /// Counts a record. `kind_of` tells the type of an event, and the state that it was in, by its record's sequence.
+    pub fn count(&mut self, record: &Record, kind_of: impl Fn(u64) -> Option<(Arc<str>, LifeState)>) {
+        self.records += 1;
+        let mut states: BTreeMap<u64, (Arc<str>, LifeState)> = BTreeMap::new();
+        for fact in &record.facts {
+            match fact {
+                Fact::Opened { .. } => self.opened += 1,
+                Fact::Started { .. } => self.started += 1,
+                Fact::Finished { .. } => self.finished += 1,
+                Fact::Parked { .. } => self.parked += 1,
+                Fact::Judged { judgement, .. } => self.judged(judgement),
+                Fact::Received { .. } => {
+                    let Some((kind, _)) = kind_of(record.sequence) else { continue };
+                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    lives.received += 1;
+                    lives.states[place(LifeState::Pending)] += 1;
+                    states.insert(record.sequence, (kind, LifeState::Pending));
+                }
+                Fact::Moved { event, to, .. } => {
+                    let known = states.get(event).cloned().or_else(|| kind_of(*event));
+                    let Some((kind, from)) = known else { continue };
+                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    lives.states[place(from)] -= 1;
+                    lives.states[place(*to)] += 1;
+                    states.insert(*event, (kind, *to));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Counts what a record means for the run of its correlation, which stands like that after it.
+    pub fn count_run(&mut self, record: &Record, run: &Run) {
+        let tells = |fact: &&Fact| {
+            matches!(
+                fact,
+                Fact::Started { .. }
+                    | Fact::Finished { .. }
+                    | Fact::Operated { .. }
+                    | Fact::Compensating { .. }
+                    | Fact::Owes { effect: Effect::Call { .. }, .. }
+                    | Fact::Ended { end: EffectEnd::Agent(_), .. }
+                    | Fact::Parked { .. }
+                    | Fact::Halted { .. }
+            )
+        };
+        let mut facts = record.facts.iter().filter(tells).peekable();
+        if facts.peek().is_none() {
+            return;
+        }
+        let took = record.at.max(run.started_at).since(run.started_at);
+        let lives = match self.workflows.get_mut(run.definition.as_str()) {
+            Some(lives) => lives,
+            None => self.workflows.entry(run.definition.as_str().into()).or_default(),
+        };
+        facts.for_each(|fact| lives.count(fact, took));
+    }
+
+    fn judged(&mut self, judgement: &Judgement) {
+        for decision in &judgement.decisions {
+            let place = match decision.outcome {
+                PolicyOutcome::Discarded => 1,
+                PolicyOutcome::Deferred => 2,
+                PolicyOutcome::Escalated => 3,
+                _ => 0,
+            };
+            match self.policies.get_mut(decision.policy.as_str()) {
+                Some(said) => said[place] += 1,
+                None => {
+                    let mut said = [0; 4];
+                    said[place] = 1;
+                    self.policies.insert(decision.policy.as_str().into(), said);
+                }
+            }
+        }
+    }
+
+    /// Whether there is nothing to count.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Takes another's counts.
+    pub fn add(&mut self, other: Tally) {
+        for (kind, lives) in other.types {
+            self.types.entry(kind).or_default().add(&lives);
+        }
+        for (policy, said) in other.policies {
+            let mine = self.policies.entry(policy).or_default();
+            mine.iter_mut().zip(said).for_each(|(mine, theirs)| *mine += theirs);
+        }
+        for (definition, lives) in other.workflows {
+            self.workflows.entry(definition).or_default().add(&lives);
+        }
+        self.turns += other.turns;
+        self.records += other.records;
+        self.opened += other.opened;
+        self.started += other.started;
+        self.finished += other.finished;
+        self.parked += other.parked;
+    }
+}
