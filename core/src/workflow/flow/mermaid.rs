@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::handler::Flow;
-use super::model::{Call, Join, Kind, Node, Then, Tree};
+use super::model::{Call, Dot, Join, Kind, Node, Then, Tree};
 use super::state::FlowState;
 use crate::workflow::drawn::escaped;
 
@@ -95,23 +95,7 @@ impl Picture<'_> {
                 let what = format!("for each {variable}, {at_most} at once");
                 self.several((at, &[*child]), *join, &what)
             }
-            Kind::Steps(dots) => {
-                self.shape(at, node);
-                let join = self.join(at, "all");
-                for dot in dots {
-                    if dot.after.is_empty() {
-                        self.arrow(&id(at), &self.entry(dot.node), None);
-                    }
-                    let ends = self.task(dot.node);
-                    for next in &dot.before {
-                        self.arrows(ends.clone(), &self.entry(dots[*next].node));
-                    }
-                    if dot.before.is_empty() {
-                        self.arrows(ends, &join);
-                    }
-                }
-                vec![(join, None)]
-            }
+            Kind::Steps(dots) => self.graph(at, dots),
             Kind::Choose(cases) => {
                 self.shape(at, node);
                 let mut ends = Vec::new();
@@ -133,6 +117,25 @@ impl Picture<'_> {
                 vec![(id(at), None)]
             }
         }
+    }
+
+    /// Children that wait for one another.
+    fn graph(&mut self, at: usize, dots: &[Dot]) -> Vec<Loose> {
+        self.shape(at, &self.tree.nodes[at]);
+        let join = self.join(at, "all");
+        for dot in dots {
+            if dot.after.is_empty() {
+                self.arrow(&id(at), &self.entry(dot.node), None);
+            }
+            let ends = self.task(dot.node);
+            for next in &dot.before {
+                self.arrows(ends.clone(), &self.entry(dots[*next].node));
+            }
+            if dot.before.is_empty() {
+                self.arrows(ends, &join);
+            }
+        }
+        vec![(join, None)]
     }
 
     fn sequence(&mut self, at: usize, children: &[usize]) -> Vec<Loose> {
