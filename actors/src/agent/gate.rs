@@ -13,29 +13,14 @@ use tokio::task::JoinSet;
 use super::call::{Asked, Call};
 use super::instance::{Instance, Served};
 use super::kept::Keeper;
+use super::links::AgentLinks;
 use super::spec::Level;
 use super::store::InJournal;
 use super::teller::Teller;
 use super::{AgentSpec, AgentView, ResultStore, health};
-use crate::busy::Busy;
-use crate::clock::Clock;
-use crate::entry::Router;
 use crate::faults::FaultPoint;
 use crate::gate::{self, Entrance};
 use crate::life::Life;
-use crate::pool::ReaderPool;
-
-/// What gates need of the rest of the system.
-#[derive(Clone)]
-pub(crate) struct AgentLinks {
-    /// The way to the correlations in which the journal is told of agents.
-    pub(crate) router: Router,
-    pub(crate) busy: Busy,
-    pub(crate) clock: Clock,
-    pub(crate) readers: ReaderPool,
-    /// Where agents work.
-    pub(crate) pool: tokio::runtime::Handle,
-}
 
 /// A gate in front of an agent. Its calls end with it.
 pub struct AgentGate {

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::ask::{Errand, Held, lost};
-use super::gate::{AgentGate, AgentLinks, Uncached};
+use super::gate::{AgentGate, Uncached};
+use super::links::AgentLinks;
 use super::store::ResultStore;
 use super::{AgentView, Call, abortable};
 

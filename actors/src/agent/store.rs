@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use regie_core::Digest;
 use regie_core::agents::{Kept, ResultTold, kept_correlation};
 
-use super::gate::AgentLinks;
+use super::links::AgentLinks;
 use crate::own;
 
 /// Keeps agents' results, so that other processes and later lives of this one find them. It runs on the pool that agents run on.

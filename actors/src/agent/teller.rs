@@ -9,7 +9,7 @@ use regie_core::agents::{BreakerTold, Phase, agent_correlation};
 use regie_core::event::EventBuilder;
 use regie_journal::{Reader, StoreError};
 
-use super::gate::AgentLinks;
+use super::links::AgentLinks;
 use crate::busy::UnderWay;
 use crate::own;
 

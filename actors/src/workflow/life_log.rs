@@ -6,7 +6,8 @@ use std::sync::Arc;
 use regie_core::event::Event;
 use regie_core::workflow::{Fact, Record};
 
-use super::turn::{Done, Taking};
+use super::done::Done;
+use super::turn::Taking;
 
 impl Taking {
     /// One line for each move in the life of an event.

@@ -3,6 +3,7 @@
 //! It takes what it is handed in turns; one append is under way at a time, and what arrives meanwhile is decided together
 //! next. Its state moves into the turn's future and back, so that nobody else can touch it in between.
 
+mod done;
 mod govern;
 mod life_log;
 mod messages;

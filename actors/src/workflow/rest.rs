@@ -3,8 +3,9 @@
 use regie_core::Timestamp;
 use regie_core::workflow::{self as core, Effect, EffectKey, Owed};
 
+use super::done::{Done, Told};
 use super::messages::{Outcome, Question};
-use super::turn::{Done, Taking, Told};
+use super::turn::Taking;
 use crate::refused::Reason;
 
 impl Taking {

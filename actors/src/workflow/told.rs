@@ -7,8 +7,8 @@ use regie_core::event::CorrelationId;
 use regie_core::workflow::{Fact, Operation, Record};
 use regie_journal::Told;
 
+use super::done::Done;
 use super::messages::Ends;
-use super::turn::Done;
 use crate::lane::FreedPlace;
 
 /// Events whose lives ended.

@@ -13,6 +13,7 @@ use regie_journal::{Placed, SetInForce, StoreError, Tip, Turn, Wake};
 use tokio::sync::oneshot;
 
 use super::Body;
+use super::done::{Done, Told};
 use super::messages::{Ends, Item, Links, Outcome, Report, Task};
 use super::told::{ended_in, freed_in, gives_up, judged_in, run_end_in, told};
 use super::view::{view, whole_view};
@@ -61,32 +62,6 @@ pub(super) async fn run(links: Rc<Links>, correlation: CorrelationId, body: Body
         Err(Stop::Died(ticket, error)) => taking.died(ticket, error),
         Err(Stop::Failed(error)) => taking.failed(error),
     }
-}
-
-/// A task that was taken, and what there is to tell of it once the turn stands.
-pub(super) struct Done {
-    pub(super) ticket: u64,
-    pub(super) told: Told,
-}
-
-impl Done {
-    /// The event that it received, and the place of its record in the turn.
-    pub(super) fn received(&self) -> Option<(usize, &Arc<Event>)> {
-        match &self.told {
-            Told::Recorded(event, at) | Told::Part(event, at) => Some((*at, event)),
-            _ => None,
-        }
-    }
-}
-
-pub(super) enum Told {
-    /// The event received by the record at this place of the turn.
-    Recorded(Arc<Event>, usize),
-    /// The same, of a task that consists of several, and is answered with the last of them.
-    Part(Arc<Event>, usize),
-    /// Received by the record of this sequence of this very turn: its position is not known yet.
-    KnownHere(u64),
-    Outcome(Outcome),
 }
 
 pub(super) struct Taking {

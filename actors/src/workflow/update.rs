@@ -10,9 +10,10 @@ use regie_core::event::{EntityRef, Identity, Incoming, LifeState};
 use regie_core::workflow::{Command, emitted, expand};
 use regie_core::{Timestamp, limits};
 
+use super::done::{Done, Told};
 use super::govern::PATIENCE;
 use super::messages::{Item, Outcome};
-use super::turn::{Done, Stop, Taking, Told};
+use super::turn::{Stop, Taking};
 use crate::entities::{Folded, Planned};
 use crate::refused::Reason;
 use crate::updated::received;
