@@ -41,6 +41,7 @@ pub mod index;
 pub mod journal;
 pub mod lane;
 pub mod life;
+pub mod meter;
 pub mod metrics;
 pub mod orchestrator;
 mod own;

@@ -200,6 +200,10 @@ pub const REASON_TEXT_BYTES: usize = 1024;
 pub const MODE_BYTES: usize = 64;
 /// Modes that are counted apart for one reasoner; further ones are counted together.
 pub const MODES_COUNTED: usize = 64;
+/// Names of a kind that users meter by; what is metered under others is counted together.
+pub const METERS: usize = 1_000;
+/// Bytes of such a name.
+pub const METER_NAME_BYTES: usize = 255;
 /// Bytes of a chat model's answer that are read at most.
 pub const CHAT_ANSWER_BYTES: usize = 512 * 1024;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use regie_actors::agent::{Agent, AgentLimits, AgentSpec, BlockingAgent};
 use regie_actors::clock::Clock;
 use regie_actors::faults::Faults;
+use regie_actors::meter::Meter;
 use regie_actors::orchestrator::Keep;
 use regie_actors::projections::MakeProjection;
 use regie_actors::reasoner::{BlockingReasoner, Reasoner, ReasonerLimits, ReasonerSpec};
@@ -116,6 +117,7 @@ pub struct Builder {
     control: bool,
     asks: bool,
     rules_as_recorded: bool,
+    meter: Meter,
     faults: Faults,
 }
 
@@ -145,6 +147,7 @@ impl Builder {
             control: true,
             asks: true,
             rules_as_recorded: false,
+            meter: Meter::default(),
             faults: Faults::default(),
         }
     }
@@ -207,6 +210,11 @@ impl Builder {
     pub fn rules_by(mut self, who: Principal) -> Self {
         self.rules_by = Some(who);
         self
+    }
+
+    /// Counts of your own, for agents, subscribers and handlers to hold a clone of: [`Metrics`](crate::Metrics) tells them.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
     }
 
     /// A workflow in code.
@@ -406,6 +414,7 @@ impl Builder {
             admission: admission.unwrap_or(limits::ADMISSION).clamp(1, limits::ADMISSION),
             keep: self.keep,
             grace: self.grace,
+            meter: self.meter,
             faults: self.faults,
         })
     }

@@ -99,6 +99,7 @@ pub(super) fn assemble(
         asks,
         admission,
         keep,
+        meter,
         faults,
         ..
     } = settings;
@@ -277,6 +278,7 @@ pub(super) fn assemble(
         looked_through,
         rules,
         enact_rules: Arc::new(enact_rules),
+        meter,
         pool: pool.handle().clone(),
         started: Instant::now(),
     };

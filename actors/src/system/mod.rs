@@ -30,6 +30,7 @@ use crate::in_force::Current;
 use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::life::PartView;
+use crate::meter::Meter;
 use crate::metrics::{Metrics, ShardView};
 use crate::orchestrator::{AwaitEnd, Root};
 use crate::policy::{Check, Enact, read_governor};
@@ -106,6 +107,8 @@ pub struct Core {
     pub rules: CurrentRules,
     /// Puts others in force.
     pub enact_rules: Arc<watch::Sender<Arc<RulesInForce>>>,
+    /// What users count.
+    pub meter: Meter,
     /// Threads for what takes time.
     pub pool: tokio::runtime::Handle,
     /// When it started.

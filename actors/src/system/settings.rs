@@ -14,6 +14,7 @@ use crate::agent::AgentSpec;
 use crate::bus::{SubscribeError, SubscriberSpec};
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::meter::Meter;
 use crate::orchestrator::Keep;
 use crate::projections::MakeProjection;
 use crate::reasoner::{ReasonerSpec, Unaskable};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub keep: Keep,
     /// How long shutdown waits for what is under way outside.
     pub grace: Duration,
+    /// What users count.
+    pub meter: Meter,
     /// Faults on purpose, for tests.
     pub faults: Faults,
 }

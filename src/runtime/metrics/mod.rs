@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use regie_actors::meter::{Meter, Readings};
 use regie_actors::metrics::Count;
 use regie_actors::timers::Look;
 use regie_actors::watchdog::Holder;
@@ -87,6 +88,8 @@ pub struct Metrics {
     pub agent_times: BTreeMap<String, AgentTimes>,
     /// By reasoner.
     pub reasoners: BTreeMap<String, ReasonerMetrics>,
+    /// What you count yourself, by [`Handle::meter`].
+    pub own: Readings,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -110,6 +113,7 @@ impl Handle {
             workflows: tally.workflows.iter().map(|(name, lives)| (name.to_string(), lives.into())).collect(),
             reasoners: self.reasoners(),
             part_deaths: self.core.parts.iter().map(|part| (part.name().into(), part.deaths())).collect(),
+            own: self.core.meter.readings(),
             uptime: self.core.started.elapsed(),
             ..Metrics::default()
         };
@@ -123,6 +127,11 @@ impl Handle {
         self.count_shards(&mut metrics);
         self.count_journal(&mut metrics);
         metrics
+    }
+
+    /// Counts, levels and durations of your own, told with these.
+    pub fn meter(&self) -> Meter {
+        self.core.meter.clone()
     }
 
     /// How long definitions took to decide so far.
