@@ -3,4 +3,5 @@
 mod changed;
 mod crash;
 mod flows;
+mod late;
 mod operated;
