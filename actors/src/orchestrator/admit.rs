@@ -3,13 +3,15 @@
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
+use regie_core::workflow::State;
 
 use super::slot::{Asker, Held, Phase, Slot};
-use super::{AwaitEnd, Shard, Wanted};
-use crate::entry::Entry;
+use super::{AwaitEnd, Directory, Shard, Wanted};
+use crate::entry::{Entry, hash_of};
 use crate::metrics::ShardView;
 use crate::refused::Reason;
 use crate::workflow::Deliver;
+use crate::workflow::view;
 
 impl Shard {
     pub(super) fn enter(&mut self, entry: Entry, ctx: &mut Context<Self>) {
@@ -31,12 +33,20 @@ impl Shard {
             // Who does not wait any more does not care.
             (Some(view), _) => drop(reply.send(view)),
             (None, Wanted::Kept | Wanted::Forget) => {} // dropping the reply tells it
+            // Nobody is made for a look at one that does not exist.
+            (None, Wanted::Look) if self.is_unheard_of(&correlation) => drop(reply.send(view(&State::default()))),
             (None, Wanted::End | Wanted::Look) => {
                 let just_look = wanted == Wanted::Look;
                 self.admit(&correlation, Asker::Look { just_look, reply }, ctx);
             }
         }
         self.show();
+    }
+
+    /// Whether the journal certainly does not know it.
+    fn is_unheard_of(&self, correlation: &CorrelationId) -> bool {
+        matches!(&self.directory, Directory::Known(known) if !known.contains(&hash_of(correlation)))
+            && !self.slots.contains_key(correlation)
     }
 
     fn admit(&mut self, correlation: &CorrelationId, asker: Asker, ctx: &mut Context<Self>) {

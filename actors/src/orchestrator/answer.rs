@@ -144,7 +144,9 @@ impl Shard {
         if self.work_ends.len() < limits::WAITERS {
             let waiting = self.work_ends.entry(correlation.clone()).or_default();
             waiting.retain(|reply| !reply.is_closed());
-            waiting.push(reply);
+            if waiting.len() < limits::WAITERS {
+                waiting.push(reply);
+            }
         }
     }
 
@@ -164,8 +166,8 @@ impl Shard {
         // What became due at the very instant that has just fired is set again; but not after a turn that took nothing, or
         // what nobody here can take would fire for ever.
         let again = position > 0 && due.is_some_and(|due| due <= self.links.clock.now());
-        if slot.due != due || again {
-            slot.due = due;
+        if slot.due != Some(due) || again {
+            slot.due = Some(due);
             set_timer(&mut self.neighbours.timers, Set { correlation: correlation.clone(), due });
         }
     }

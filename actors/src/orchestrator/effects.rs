@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use futures::future::AbortHandle;
+use futures::future::{AbortHandle, AbortRegistration};
 use regie_core::Json;
 use regie_core::automation::{run_of, workflow_to_begin};
 use regie_core::entity::{self, Update};
@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Out {
     correlation: CorrelationId,
     key: EffectKey,
+    /// Aborted once its workflow has given it up.
+    given_up: AbortHandle,
     /// Counts it as under way until its end is taken.
     _under_way: UnderWay,
 }
@@ -49,27 +51,16 @@ impl Shard {
                 continue;
             }
             let under_way = self.neighbours.busy.begin();
-            let out = Out { correlation: correlation.clone(), key, _under_way: under_way };
+            let (given_up, abort) = abortable();
+            self.out.entry(correlation.clone()).or_default().insert(key.clone(), given_up.clone());
+            let out = Out { correlation: correlation.clone(), key, given_up, _under_way: under_way };
             match effect {
-                Effect::Call { agent, task, timeout_ms } => self.call(out, &agent, (task, timeout_ms), ctx),
-                Effect::Send { event } => {
-                    self.is_out(&out, None);
-                    self.send(out, event, ctx);
-                }
-                Effect::Update(update) => {
-                    self.is_out(&out, None);
-                    self.update(out, update, ctx);
-                }
-                Effect::Trace => {
-                    self.is_out(&out, None);
-                    self.trace(out, ctx);
-                }
-                Effect::Run { event } => {
-                    self.is_out(&out, None);
-                    self.run_other(out, event, ctx);
-                }
+                Effect::Call { agent, task, timeout_ms } => self.call((out, abort), &agent, (task, timeout_ms), ctx),
+                Effect::Send { event } => self.send(out, event, ctx),
+                Effect::Update(update) => self.update(out, update, ctx),
+                Effect::Trace => self.trace(out, ctx),
+                Effect::Run { event } => self.run_other(out, event, ctx),
                 Effect::Report { to, key, end } => {
-                    self.is_out(&out, None);
                     let end = match end {
                         Ok(end) => EffectEnd::Ran { end },
                         Err(reason) => EffectEnd::NotSent { reason },
@@ -77,7 +68,6 @@ impl Shard {
                     self.command_other(out, to, Arc::new(Command::EffectEnded { key, end }), ctx);
                 }
                 Effect::Operate { on, operation, why } => {
-                    self.is_out(&out, None);
                     let id = emitted_id(&out.correlation, &out.key.step, out.key.attempt);
                     let by = Principal { kind: "workflow".into(), id: out.correlation.to_string() };
                     self.command_other(out, on, Arc::new(Command::Operate { operation, id, by, why }), ctx);
@@ -87,13 +77,13 @@ impl Shard {
         }
     }
 
-    fn is_out(&mut self, out: &Out, abort: Option<AbortHandle>) {
-        self.out.entry(out.correlation.clone()).or_default().insert(out.key.clone(), abort);
-    }
-
-    fn call(&mut self, out: Out, agent: &str, (task, timeout_ms): (Json, Option<u64>), ctx: &mut Context<Self>) {
-        let (handle, abort) = abortable();
-        self.is_out(&out, Some(handle));
+    fn call(
+        &mut self,
+        (out, abort): (Out, AbortRegistration),
+        agent: &str,
+        (task, timeout_ms): (Json, Option<u64>),
+        ctx: &mut Context<Self>,
+    ) {
         let (correlation, key) = (out.correlation.clone(), out.key.clone());
         let errand = Errand { correlation, key, task, timeout: timeout_ms.map(Duration::from_millis) };
         let end = self.neighbours.agents.ask(agent, errand, abort, self.links.clock.now());
@@ -114,6 +104,19 @@ impl Shard {
         }));
     }
 
+    /// Tries to let it out once more, in a while; not if its workflow has given it up by then.
+    fn again(
+        &mut self,
+        out: Out,
+        ctx: &mut Context<Self>,
+        once_more: impl FnOnce(&mut Self, Out, &mut Context<Self>) + 'static,
+    ) {
+        ctx.run_later(AGAIN, move |shard, ctx| match out.given_up.is_aborted() {
+            true => shard.is_out_no_more(&out.correlation, &out.key),
+            false => once_more(shard, out, ctx),
+        });
+    }
+
     fn is_out_no_more(&mut self, correlation: &CorrelationId, key: &EffectKey) {
         if let Some(out) = self.out.get_mut(correlation) {
             out.remove(key);
@@ -131,6 +134,10 @@ impl Shard {
             Ok(incoming) => incoming,
             Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
         };
+        if self.links.definitions.is_empty() && workflow_to_begin(incoming.event()).is_some() {
+            // It stays owed: a program that has workflows goes on with it.
+            return self.is_out_no_more(&out.correlation, &out.key);
+        }
         if let Err(reason) = self.may_be_sent(incoming.event()) {
             return self.effect_ended(out, EffectEnd::NotSent { reason }, ctx);
         }
@@ -141,7 +148,7 @@ impl Shard {
         ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
             Some(end) => shard.effect_ended(out, end, ctx),
             None => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.send(out, event, ctx));
+                shard.again(out, ctx, move |shard, out, ctx| shard.send(out, event, ctx));
             }
         }));
     }
@@ -164,7 +171,7 @@ impl Shard {
             Some(EffectEnd::Sent { .. }) => shard.is_out_no_more(&out.correlation, &out.key),
             Some(refused) => shard.effect_ended(out, refused, ctx),
             None => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.run_other(out, event, ctx));
+                shard.again(out, ctx, move |shard, out, ctx| shard.run_other(out, event, ctx));
             }
         }));
     }
@@ -184,7 +191,7 @@ impl Shard {
                 Err(_) => true,
             };
             if again {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.command_other(out, to, command, ctx));
+                shard.again(out, ctx, move |shard, out, ctx| shard.command_other(out, to, command, ctx));
             } else {
                 shard.effect_ended(out, EffectEnd::Told, ctx);
             }
@@ -228,7 +235,7 @@ impl Shard {
         ctx.spawn(end.into_actor(self).map(move |end, shard, ctx| match end {
             Some(end) => shard.effect_ended(out, end, ctx),
             None => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.update(out, update, ctx));
+                shard.again(out, ctx, move |shard, out, ctx| shard.update(out, update, ctx));
             }
         }));
     }
@@ -260,7 +267,7 @@ impl Shard {
     pub(super) fn give_up_calls(&mut self, correlation: &CorrelationId, still_owed: &BTreeSet<EffectKey>) {
         let Some(out) = self.out.get(correlation) else { return };
         let given_up = out.iter().filter(|(key, _)| !still_owed.contains(key));
-        given_up.filter_map(|(_, abort)| abort.as_ref()).for_each(AbortHandle::abort);
+        given_up.for_each(|(_, out)| out.abort());
     }
 }
 

@@ -50,7 +50,12 @@ impl Shard {
     pub(super) fn run_ended(&mut self, correlation: &CorrelationId, ends: Ends, view: Option<&WorkflowView>) {
         match ends {
             Ends::No => {}
-            Ends::GoesOn => drop(self.results.forget(correlation)),
+            Ends::GoesOn => {
+                self.results.forget(correlation);
+                if let Some(slot) = self.slots.get_mut(correlation) {
+                    slot.leaves = false;
+                }
+            }
             Ends::Over => {
                 if let Some(view) = view {
                     self.results.keep(correlation, view, self.links.clock.now());

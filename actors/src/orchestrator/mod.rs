@@ -138,7 +138,7 @@ pub struct Shard {
     /// Workflows that could not be read, for another reason than one that passes.
     unreadable: u64,
     /// Agents' calls and sends under way, by whose they are.
-    out: HashMap<CorrelationId, HashMap<EffectKey, Option<AbortHandle>>>,
+    out: HashMap<CorrelationId, HashMap<EffectKey, AbortHandle>>,
     /// Questions to reasoners under way, by whose they are, and the events that they are about.
     asked: HashMap<CorrelationId, HashSet<u64>>,
     /// Who waits until an event is judged that reasoners are asked about, by correlation and the event's sequence.

@@ -84,8 +84,8 @@ pub(super) struct Slot {
     pub(super) waiting: VecDeque<Held>,
     /// The position of its last record that is known here.
     pub(super) position: u64,
-    /// What its timer is set to.
-    pub(super) due: Option<Timestamp>,
+    /// What its timer is set to; nothing while that is not known here.
+    pub(super) due: Option<Option<Timestamp>>,
     pub(super) touched: Instant,
     /// Whether it is in the ring of live ones.
     pub(super) in_ring: bool,

@@ -68,6 +68,12 @@ impl Shard {
         self.next_epoch += 1;
         let Some(slot) = self.slots.get_mut(correlation) else { return };
         self.left.remove(correlation);
+        if body.state.run().is_some_and(|run| !run.status.is_over()) {
+            self.results.forget(correlation); // it went on after its end, and died before that was told here
+        }
+        if body.state.sequence == 0 {
+            slot.due = Some(None); // nobody has set a timer for one that is new
+        }
         slot.epoch = epoch;
         slot.stale = false;
         let workflow = Workflow::new(Rc::clone(&self.links), correlation.clone(), epoch, body);

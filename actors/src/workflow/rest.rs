@@ -28,6 +28,13 @@ impl Taking {
         done.map(|done| (done.ticket, tell(done.told))).collect()
     }
 
+    /// Whether this program lacks the definition of the run: what that owes waits for one that has it, for nobody here could
+    /// take its ends, and what it sends might come to where nothing begins.
+    fn lacks_definition(&self) -> bool {
+        let run = self.body.state.run();
+        run.is_some_and(|run| !self.links.definitions.has(&run.definition, run.version))
+    }
+
     /// Effects and questions that are not out yet, and the next instant after those.
     pub(super) fn owed(&mut self) -> (Vec<(EffectKey, Effect)>, Vec<Question>, Option<Timestamp>) {
         if self.body.state.owed().is_empty() && self.body.state.open().is_empty() {
@@ -37,8 +44,10 @@ impl Taking {
         }
         let mut due: Option<Timestamp> = None;
         let (mut effects, mut questions) = (Vec::new(), Vec::new());
+        let holds = self.lacks_definition();
         for owed in core::pending(&self.body.state) {
             match owed {
+                Owed::Effect { .. } if holds => {}
                 Owed::Effect { key, effect } if self.body.out.insert(key.clone()) => effects.push((key, effect)),
                 Owed::Reason { event, asks } if self.body.asked.insert(event) => {
                     let open = self.body.state.open().get(&event);
