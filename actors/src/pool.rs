@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 
 use regie_journal::{Reader, Readers, StoreError};
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 /// Readers on threads of their own, each with its own connection. Cheap to clone.
 #[derive(Clone)]
 pub struct ReaderPool {
-    threads: Arc<[Sender<Job>]>,
+    threads: Arc<[Worker]>,
     next: Arc<AtomicUsize>,
     readers: Readers,
 }
@@ -29,7 +29,8 @@ impl ReaderPool {
     pub fn start(readers: Readers, count: usize, view: &Arc<PartView>, faults: &Faults) -> Result<Self, StoreError> {
         let start = |_| {
             let (view, faults) = (Arc::clone(view), faults.clone());
-            start_one(Thread { reader: readers.open()?, readers: readers.clone(), view, faults })
+            let load = Arc::default();
+            start_one(Thread { reader: readers.open()?, readers: readers.clone(), view, faults, load })
         };
         let threads = (0..count.max(1)).map(start).collect::<Result<_, StoreError>>()?;
         Ok(Self { threads, next: Arc::default(), readers })
@@ -48,15 +49,38 @@ impl ReaderPool {
             // Who does not wait any more does not care.
             let _ = done.send(job(reader));
         });
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
         let gone = || StoreError::Failed { why: "a reader's thread is gone".into() };
-        self.threads[at].send(job).map_err(|_| gone())?;
+        self.least_loaded().take(job).map_err(|_| gone())?;
         result.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The thread with the least before it, from the next in turn on: what takes long holds up as little as can be.
+    fn least_loaded(&self) -> &Worker {
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        let (before, from) = self.threads.split_at(first);
+        let in_turn = from.iter().chain(before);
+        in_turn.min_by_key(|worker| worker.load.load(Ordering::Relaxed)).unwrap_or(&self.threads[first])
     }
 
     /// Where readers come from.
     pub fn readers(&self) -> &Readers {
         &self.readers
+    }
+}
+
+/// The way to one thread.
+struct Worker {
+    jobs: Sender<Job>,
+    /// What it has before it, and is at.
+    load: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn take(&self, job: Job) -> Result<(), SendError<Job>> {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        self.jobs.send(job).inspect_err(|_| {
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        })
     }
 }
 
@@ -66,13 +90,15 @@ struct Thread {
     readers: Readers,
     view: Arc<PartView>,
     faults: Faults,
+    load: Arc<AtomicUsize>,
 }
 
-fn start_one(mut thread: Thread) -> Result<Sender<Job>, StoreError> {
+fn start_one(mut thread: Thread) -> Result<Worker, StoreError> {
     let (jobs, inbox) = channel();
+    let load = Arc::clone(&thread.load);
     let named = std::thread::Builder::new().name("regie-reader".into());
     named.spawn(move || thread.run(&inbox)).map_err(|error| StoreError::Failed { why: error.to_string() })?;
-    Ok(jobs)
+    Ok(Worker { jobs, load })
 }
 
 impl Thread {
@@ -83,6 +109,7 @@ impl Thread {
                 self.faults.maybe_in(FaultPoint::Reader, self.view.name());
                 job(&mut self.reader);
             }));
+            self.load.fetch_sub(1, Ordering::Relaxed);
             if done.is_err() {
                 self.open_anew();
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regie_core::event::LifeState;
 use regie_core::governance::{Judgement, PolicyOutcome};
@@ -57,7 +58,8 @@ pub struct RunLives {
 }
 
 impl RunLives {
-    fn count(&mut self, fact: &Fact, took: std::time::Duration) {
+    /// Counts a fact; `follows_end` where the one before it is the end of an effect: what is parked then is that end.
+    fn count(&mut self, fact: &Fact, follows_end: bool, took: Duration) {
         match fact {
             Fact::Started { .. } => self.started += 1,
             Fact::Finished { end } => {
@@ -67,9 +69,12 @@ impl RunLives {
             Fact::Operated { operation: Operation::Retry, .. } => self.retried += 1,
             Fact::Compensating { .. } => self.compensated += 1,
             Fact::Owes { effect: Effect::Call { .. }, .. } => self.calls += 1,
-            Fact::Ended { end: EffectEnd::Agent(AgentOutcome::Done(_)), .. } => self.calls_done += 1,
-            Fact::Ended { end: EffectEnd::Agent(_), .. } => self.calls_failed += 1,
-            Fact::Parked { .. } | Fact::Halted { .. } => self.parked += 1,
+            Fact::Ended { end: EffectEnd::Agent(outcome) | EffectEnd::Routed { outcome, .. }, .. } => match outcome {
+                AgentOutcome::Done(_) => self.calls_done += 1,
+                _ => self.calls_failed += 1,
+            },
+            Fact::Halted { .. } => self.parked += 1,
+            Fact::Parked { .. } if follows_end => self.parked += 1,
             _ => {}
         }
     }
@@ -153,7 +158,7 @@ impl Tally {
 
     /// Counts what a record means for the run of its correlation, which stands like that after it.
     pub fn count_run(&mut self, record: &Record, run: &Run) {
-        let tells = |fact: &&Fact| {
+        let tells = |fact: &Fact| {
             matches!(
                 fact,
                 Fact::Started { .. }
@@ -161,13 +166,11 @@ impl Tally {
                     | Fact::Operated { .. }
                     | Fact::Compensating { .. }
                     | Fact::Owes { effect: Effect::Call { .. }, .. }
-                    | Fact::Ended { end: EffectEnd::Agent(_), .. }
-                    | Fact::Parked { .. }
+                    | Fact::Ended { .. }
                     | Fact::Halted { .. }
             )
         };
-        let mut facts = record.facts.iter().filter(tells).peekable();
-        if facts.peek().is_none() {
+        if !record.facts.iter().any(tells) {
             return;
         }
         let took = record.at.max(run.started_at).since(run.started_at);
@@ -175,7 +178,11 @@ impl Tally {
             Some(lives) => lives,
             None => self.workflows.entry(run.definition.as_str().into()).or_default(),
         };
-        facts.for_each(|fact| lives.count(fact, took));
+        let mut follows_end = false;
+        for fact in &record.facts {
+            lives.count(fact, follows_end, took);
+            follows_end = matches!(fact, Fact::Ended { .. });
+        }
     }
 
     fn judged(&mut self, judgement: &Judgement) {

@@ -207,8 +207,8 @@ pub const METER_NAME_BYTES: usize = 255;
 /// Bytes of a chat model's answer that are read at most.
 pub const CHAT_ANSWER_BYTES: usize = 512 * 1024;
 
-/// Bytes of one line that is said to the local socket: a decision with the longest reason has a tenth of it.
-pub const CONTROL_LINE_BYTES: usize = 64 * 1024;
+/// Bytes of one line that is said to the local socket: an event's largest payload, written as JSON once more.
+pub const CONTROL_LINE_BYTES: usize = 2 * EVENT_BYTES;
 /// Bytes of one line that it says: an event's whole life with its decisions.
 pub const CONTROL_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Connections to the local socket that are served at once; those after them wait in the system's queue.

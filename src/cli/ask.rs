@@ -104,7 +104,7 @@ fn lost(settings: &Settings, ask: &Ask, why: &str) -> Failure {
             )
         }
         Ask::Operate(asked) => {
-            let safe = "to ask again is safe: what cannot be done twice is refused".to_string();
+            let safe = format!("to ask again with --operation-id '{}' is safe", asked.id);
             ("operation", asked.correlation_id.clone(), safe)
         }
         Ask::Start { start } => {

@@ -280,7 +280,7 @@ mod tests {
         let send =
             SendTo { correlation_id: "o-1".into(), kind, payload: input, id: None, by: by.clone(), why: why.clone() };
         let operation = crate::control::Operating::UnparkSkip;
-        let operate = Operate { correlation_id: "o-1".into(), operation, to: None, by, why };
+        let operate = Operate { correlation_id: "o-1".into(), operation, id: "op-1".into(), to: None, by, why };
         let asks = [
             Ask::Start { start: Box::new(start) },
             Ask::Send { send: Box::new(send) },

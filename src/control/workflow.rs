@@ -1,7 +1,7 @@
 //! What may be asked of a workflow over the local socket, and doing it.
 
 use regie_core::event::{CorrelationId, ErrorInfo, Principal};
-use regie_core::workflow::Unpark;
+use regie_core::workflow::{Operation, Unpark};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Answer;
@@ -15,6 +15,8 @@ pub(crate) struct Operate {
     pub(crate) correlation_id: String,
     /// What.
     pub(crate) operation: Operating,
+    /// Its id: asked again under it, it is done once.
+    pub(crate) id: String,
     /// The version to which it is taken, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<u32>,
@@ -39,25 +41,33 @@ pub(crate) enum Operating {
     Migrate,
 }
 
+impl Operating {
+    /// The operation; none for a migration, which is asked for with its version.
+    fn operation(self) -> Option<Operation> {
+        Some(match self {
+            Operating::Cancel => Operation::Cancel,
+            Operating::Pause => Operation::Pause,
+            Operating::Resume => Operation::Resume,
+            Operating::Retry => Operation::Retry,
+            Operating::Terminate => Operation::Terminate,
+            Operating::UnparkRetry => Operation::Unpark(Unpark::Retry),
+            Operating::UnparkSkip => Operation::Unpark(Unpark::Skip),
+            Operating::UnparkAbandon => Operation::Unpark(Unpark::Abandon),
+            Operating::Migrate => return None,
+        })
+    }
+}
+
 /// Does it; comes back once that is durable.
 pub(super) async fn operate(handle: &Handle, asked: Operate) -> Result<Answer, ErrorInfo> {
-    let Operate { correlation_id, operation, to, by, why } = asked;
+    let Operate { correlation_id, operation, id, to, by, why } = asked;
     let (workflow, why) = (CorrelationId::from(correlation_id), why.as_str());
-    let view = match operation {
-        Operating::Migrate => {
-            let to = to.ok_or_else(|| ErrorInfo::new("bad_request", "'to' is missing: the version"))?;
-            let report = handle.migrate(&workflow, to, by, why).await.map_err(told)?;
-            return Ok(Answer::Workflow(Box::new(report)));
-        }
-        Operating::Cancel => handle.cancel(&workflow, by, why).await,
-        Operating::Pause => handle.pause(&workflow, by, why).await,
-        Operating::Resume => handle.resume(&workflow, by, why).await,
-        Operating::Retry => handle.retry(&workflow, by, why).await,
-        Operating::Terminate => handle.terminate(&workflow, by, why).await,
-        Operating::UnparkRetry => handle.unpark(&workflow, Unpark::Retry, by, why).await,
-        Operating::UnparkSkip => handle.unpark(&workflow, Unpark::Skip, by, why).await,
-        Operating::UnparkAbandon => handle.unpark(&workflow, Unpark::Abandon, by, why).await,
+    let Some(operation) = operation.operation() else {
+        let to = to.ok_or_else(|| ErrorInfo::new("bad_request", "'to' is missing: the version"))?;
+        let report = handle.migrate(&workflow, to, by, why).await.map_err(told)?;
+        return Ok(Answer::Workflow(Box::new(report)));
     };
+    let view = handle.operate_once(&workflow, (operation, &id), by, why).await;
     let view = view.map_err(|reason| told(reason.into()))?;
     let report = WorkflowReport::of(&workflow, &view).ok_or_else(|| told(Reason::Lost.into()))?;
     Ok(Answer::Workflow(Box::new(report)))

@@ -76,8 +76,22 @@ impl Handle {
         by: Principal,
         why: &str,
     ) -> Result<WorkflowView, Reason> {
-        let id = Uuid::new_v4().to_string();
-        let command = Command::Operate { operation, id, by, why: why.to_string() };
+        self.operate_once(workflow, (operation, &Uuid::new_v4().to_string()), by, why).await
+    }
+
+    /// Carries out an operation under an id of yours: asked again under it, because its answer was lost, it is done once, and
+    /// how the workflow stands is told. A workflow knows the ids of its last operations alone.
+    ///
+    /// # Errors
+    /// As the operation's own method.
+    pub async fn operate_once(
+        &self,
+        workflow: &CorrelationId,
+        (operation, id): (Operation, &str),
+        by: Principal,
+        why: &str,
+    ) -> Result<WorkflowView, Reason> {
+        let command = Command::Operate { operation, id: id.to_string(), by, why: why.to_string() };
         self.command(workflow.clone(), command).await?;
         self.look(workflow).await.map_err(Reason::from)
     }

@@ -96,7 +96,7 @@ impl Handle {
         }
     }
 
-    /// How a workflow stands now.
+    /// How a workflow stands now, without its definition's own state, which [`Handle::workflow`] has too.
     ///
     /// # Errors
     /// If it cannot be read, or the runtime is shutting down.

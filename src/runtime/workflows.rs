@@ -272,7 +272,9 @@ impl Handle {
     /// # Errors
     /// If it cannot be read.
     pub async fn workflow(&self, workflow: &CorrelationId) -> Result<Option<WorkflowReport>, StoreError> {
-        Ok(WorkflowReport::of(workflow, &self.look(workflow).await?))
+        let view = self.ask_shard(workflow, Wanted::Whole).await;
+        let view = view.ok_or_else(|| StoreError::Failed { why: format!("'{workflow}' cannot be told now") })?;
+        Ok(WorkflowReport::of(workflow, &view))
     }
 
     /// Begins a workflow: an event of a type on which it begins, with the input as payload. Comes back with what became of
@@ -288,7 +290,8 @@ impl Handle {
             let (correlation, status) = (correlation.to_string(), run.status.to_string());
             return Err(WorkflowError::RunsAlready { correlation, definition: run.definition, status });
         }
-        let event = Event::new(kind, correlation).payload(start.input.unwrap_or_default());
+        // Of a name of its own: asked again while it waits for a policy, say, it is the same event.
+        let event = Event::new(kind, correlation).id("start").payload(start.input.unwrap_or_default());
         let event = event.actor(start.by).metadata(WHY, start.why).build().map_err(Reason::from)?;
         self.submit(event).await.map_err(|refused| refused.reason.into())
     }

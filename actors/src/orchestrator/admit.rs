@@ -27,17 +27,18 @@ impl Shard {
             Wanted::Kept => self.results.get(&correlation, now).cloned(),
             // One in memory knows better.
             Wanted::End if !self.slots.contains_key(&correlation) => self.results.get(&correlation, now).cloned(),
-            Wanted::End | Wanted::Look => None,
+            Wanted::End | Wanted::Look | Wanted::Whole => None,
         };
         match (kept, wanted) {
             // Who does not wait any more does not care.
             (Some(view), _) => drop(reply.send(view)),
             (None, Wanted::Kept | Wanted::Forget) => {} // dropping the reply tells it
             // Nobody is made for a look at one that does not exist.
-            (None, Wanted::Look) if self.is_unheard_of(&correlation) => drop(reply.send(view(&State::default()))),
-            (None, Wanted::End | Wanted::Look) => {
-                let just_look = wanted == Wanted::Look;
-                self.admit(&correlation, Asker::Look { just_look, reply }, ctx);
+            (None, Wanted::Look | Wanted::Whole) if self.is_unheard_of(&correlation) => {
+                drop(reply.send(view(&State::default())))
+            }
+            (None, Wanted::End | Wanted::Look | Wanted::Whole) => {
+                self.admit(&correlation, Asker::Look { wanted, reply }, ctx);
             }
         }
         self.show();

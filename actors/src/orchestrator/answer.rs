@@ -12,8 +12,8 @@ use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Fact, Record, State, first_answer, is_judged_in, judged_later};
 use regie_journal::{Reader, StoreError, StoredRecord};
 
-use super::Shard;
 use super::slot::{Asker, Held};
+use super::{Shard, Wanted};
 use crate::entry::{Entry, Until, Work};
 use crate::metrics::ShardView;
 use crate::post::Post;
@@ -42,8 +42,8 @@ impl Shard {
 
     fn outcome(&mut self, correlation: &CorrelationId, held: Held, outcome: Outcome, ctx: &mut Context<Self>) {
         let entry = match (held.asker, outcome) {
-            (Asker::Look { just_look, reply }, Outcome::View(view)) => {
-                return self.viewed(correlation, just_look, reply, *view);
+            (Asker::Look { wanted, reply }, Outcome::View(view)) => {
+                return self.viewed(correlation, wanted, reply, *view);
             }
             (Asker::Look { .. }, _) => return, // dropping the reply tells it
             (Asker::Entry(entry), outcome) => (entry, outcome),
@@ -126,7 +126,7 @@ impl Shard {
     fn viewed(
         &mut self,
         correlation: &CorrelationId,
-        just_look: bool,
+        wanted: Wanted,
         reply: tokio::sync::oneshot::Sender<WorkflowView>,
         view: WorkflowView,
     ) {
@@ -136,7 +136,7 @@ impl Shard {
         {
             slot.leaves = true;
         }
-        if just_look || view.ended {
+        if wanted != Wanted::End || view.ended {
             // Who does not wait any more does not care.
             let _ = reply.send(view);
             return;

@@ -64,6 +64,8 @@ pub enum Wanted {
     End,
     /// How it stands now.
     Look,
+    /// The same with its definition's own state, which is serialised for that on its shard.
+    Whole,
     /// How it ended, if that is in memory still.
     Kept,
     /// The same, and that is forgotten.

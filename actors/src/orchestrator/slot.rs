@@ -9,6 +9,7 @@ use regie_core::limits;
 use regie_core::workflow::Poison;
 use tokio::sync::oneshot;
 
+use super::Wanted;
 use crate::entry::{Entry, Work};
 use crate::workflow::{Item, Task, Workflow, WorkflowView};
 
@@ -31,7 +32,7 @@ pub(super) enum Asker {
     /// An entry.
     Entry(Entry),
     /// Someone who wants to know how the workflow stands, and perhaps waits for its end.
-    Look { just_look: bool, reply: oneshot::Sender<WorkflowView> },
+    Look { wanted: Wanted, reply: oneshot::Sender<WorkflowView> },
 }
 
 /// A task that is not answered yet.
@@ -50,7 +51,7 @@ impl Held {
                 Work::Command(command) => (Task::Command(command.clone()), entry.as_of),
                 Work::Due => (Task::Due, entry.as_of),
             },
-            Asker::Look { just_look, .. } => (Task::Look { whole: *just_look }, None),
+            Asker::Look { wanted, .. } => (Task::Look { whole: *wanted == Wanted::Whole }, None),
         };
         let poison = (self.attempts >= limits::POISON_ATTEMPTS)
             .then(|| Poison { attempts: self.attempts, error: last_error.unwrap_or("its workflow died").to_string() });

@@ -202,6 +202,7 @@ impl Taking {
         let taken = core::take(&mut self.body.state, &self.correlation, command, &context);
         if let Some(began) = began {
             let definition = self.body.state.run().map(|run| run.definition.as_str());
+            let definition = definition.filter(|name| !core::is_own_name(name));
             self.links.holder.has_decided(began, definition);
         }
         match taken {

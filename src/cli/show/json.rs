@@ -107,6 +107,7 @@ fn event(sequence: u64, story: &EventStory) -> EventJson<'_> {
 }
 
 fn run(run: &RunStory) -> RunJson<'_> {
-    let (status, output, error) = run.end.as_ref().map_or(("running", None, None), ended);
+    let goes_on = if run.is_put_back { "compensating" } else { "running" };
+    let (status, output, error) = run.end.as_ref().map_or((goes_on, None, None), ended);
     RunJson { definition: &run.definition, version: run.version, status, output, error }
 }

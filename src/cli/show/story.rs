@@ -34,6 +34,8 @@ pub(super) struct RunStory {
     pub(super) definition: String,
     pub(super) version: u32,
     pub(super) end: Option<RunEnd>,
+    /// Whether what it did is being put back.
+    pub(super) is_put_back: bool,
 }
 
 impl EventStory {
@@ -95,13 +97,15 @@ impl<'a> Story<'a> {
 
     fn of_run(&mut self, fact: &Fact) {
         if let Fact::Started { definition, version } = fact {
-            self.run = Some(RunStory { definition: definition.clone(), version: *version, end: None });
+            self.run =
+                Some(RunStory { definition: definition.clone(), version: *version, end: None, is_put_back: false });
         }
         let Some(run) = &mut self.run else { return };
         match fact {
             Fact::Operated { operation: Operation::Retry, .. } => run.end = None,
             Fact::Migrated { version, .. } => run.version = *version,
-            Fact::Finished { end } => run.end = Some(end.clone()),
+            Fact::Compensating { .. } => run.is_put_back = true,
+            Fact::Finished { end } => (run.end, run.is_put_back) = (Some(end.clone()), false),
             _ => {}
         }
     }

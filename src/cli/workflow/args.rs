@@ -148,6 +148,9 @@ pub(super) struct OperateArgs {
     /// Its correlation, or the beginning of that
     #[arg(value_name = "ID")]
     pub(super) id: String,
+    /// The id of what is asked: asked again under it, it is done once [default: a new one]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) operation_id: Option<String>,
     #[command(flatten)]
     pub(super) signed: SignedArgs,
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use regie_core::event::ErrorInfo;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::args::{OperateArgs, SignedArgs};
 use super::meant::{meant, none};
@@ -29,7 +30,8 @@ pub(super) fn operate(
     };
     drop(journal); // whoever owns it may have to rebuild its index
     let (by, why) = (signed.by.clone(), signed.why.clone());
-    let ask = Ask::Operate(Operate { correlation_id: workflow.to_string(), operation, to, by, why });
+    let id = args.operation_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let ask = Ask::Operate(Operate { correlation_id: workflow.to_string(), operation, id, to, by, why });
     match ask::ask(&settings, &builder, &ask)? {
         Answer::Workflow(report) => {
             let mut screen = Screen::stdout();
