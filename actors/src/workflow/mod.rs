@@ -15,12 +15,13 @@ mod view;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
-use regie_core::workflow::{Definitions, State, evolve};
-use regie_journal::{Reader, Snapshot, StoreError, Tip};
+use regie_core::workflow::{Definitions, Fact, State, evolve};
+use regie_journal::{Reader, Snapshot, StoreError, StoredRecord, Tip};
 use tracing::Instrument;
 
 use crate::faults::FaultPoint;
@@ -44,12 +45,14 @@ pub struct Body {
     pub(crate) asked: std::collections::BTreeSet<u64>,
     /// The sequence that its last snapshot tells.
     pub(crate) saved: u64,
+    /// The definitions without that of its run, where that cannot read what it noted.
+    pub(crate) lacking: Option<Arc<Definitions>>,
 }
 
 impl Body {
     /// Of a state that was just read from the journal, up to a snapshot's sequence from that snapshot.
     pub fn new(state: State, saved: u64) -> Self {
-        Self { state, out: Default::default(), asked: Default::default(), saved }
+        Self { state, out: Default::default(), asked: Default::default(), saved, lacking: None }
     }
 
     /// Reads a correlation from the journal, as far as the index covers it: its snapshot, if there is a good one, and the
@@ -64,7 +67,7 @@ impl Body {
     ) -> Result<Self, StoreError> {
         let snapshot = reader.snapshot(correlation)?;
         let restored = snapshot.and_then(|it| State::restore(&it.body, it.tip.sequence, it.tip.digest, definitions));
-        let (mut state, records) = match restored {
+        let (state, records) = match restored {
             None => (State::default(), reader.load(correlation, 0)?),
             Some(state) => {
                 // A snapshot counts only if the record that it is of is the one in the journal.
@@ -78,14 +81,41 @@ impl Body {
             }
         };
         let saved = state.sequence;
-        for stored in records {
-            let damaged = |why: String| StoreError::Damaged { why: format!("{correlation}: {why}") };
-            evolve(&mut state, &stored.record, definitions).map_err(|error| damaged(error.to_string()))?;
-            state.digest = stored.digest;
-            state.placed(stored.record.sequence, stored.position);
+        match follow(state, records, definitions) {
+            Ok(state) => Ok(Self::new(state, saved)),
+            Err(why) => Self::unread(reader, correlation, (definitions, &why)),
         }
-        Ok(Self::new(state, saved))
     }
+
+    /// Of one whose definition cannot read what it noted itself: the journal holds, and the definition is another one now, under
+    /// the same name. It stands as if this program lacked it.
+    fn unread(
+        reader: &mut Reader,
+        correlation: &CorrelationId,
+        (definitions, why): (&Definitions, &str),
+    ) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged { why: format!("{correlation}: {why}") };
+        let records = reader.load(correlation, 0)?;
+        let facts = records.iter().flat_map(|stored| &stored.record.facts);
+        let mut begun = facts.filter_map(|fact| match fact {
+            Fact::Started { definition, .. } => Some(definition.clone()),
+            _ => None,
+        });
+        let lacking = begun.next().and_then(|name| definitions.without(&name)).ok_or_else(damaged)?;
+        let state = follow(State::default(), records, &lacking).map_err(|_| damaged())?;
+        tracing::error!(%correlation, why, "the definition cannot read what it noted: it is another one than it was");
+        Ok(Self { lacking: Some(Arc::new(lacking)), ..Self::new(state, 0) })
+    }
+}
+
+/// Takes records into a state.
+fn follow(mut state: State, records: Vec<StoredRecord>, definitions: &Definitions) -> Result<State, String> {
+    for stored in records {
+        evolve(&mut state, &stored.record, definitions).map_err(|error| error.to_string())?;
+        state.digest = stored.digest;
+        state.placed(stored.record.sequence, stored.position);
+    }
+    Ok(state)
 }
 
 /// The actor.

@@ -32,7 +32,8 @@ impl Taking {
     /// take its ends, and what it sends might come to where nothing begins.
     fn lacks_definition(&self) -> bool {
         let run = self.body.state.run();
-        run.is_some_and(|run| !self.links.definitions.has(&run.definition, run.version))
+        let definitions = self.body.lacking.as_ref().unwrap_or(&self.links.definitions);
+        run.is_some_and(|run| !definitions.has(&run.definition, run.version))
     }
 
     /// Effects and questions that are not out yet, and the next instant after those.

@@ -188,7 +188,7 @@ impl Taking {
         let at = judgement.as_ref().map_or(now, |judged| judged.at.max(now));
         self.links.faults.maybe(FaultPoint::Decide, &self.correlation);
         let before = (self.moving(command, at), self.earlier(command));
-        let definitions = Arc::clone(&self.links.definitions);
+        let definitions = Arc::clone(self.body.lacking.as_ref().unwrap_or(&self.links.definitions));
         let context = Context { now: at, judgement, definitions: &definitions, poison: item.poison.clone() };
         // Handlers alone are foreign code, and see when an event was.
         let foreign = !definitions.is_empty();

@@ -141,7 +141,8 @@ pub enum Refusal {
     },
     /// The run's definition is not part of this program. What it owes stays owed.
     #[error(
-        "the workflow runs '{name}' version {version}, which this program does not have: run it with one that does"
+        "the workflow runs '{name}' version {version}, which this program does not have, or which cannot read what it noted \
+         itself (the log tells): run it with one that does"
     )]
     UnknownDefinition {
         /// The definition.

@@ -190,6 +190,13 @@ impl Definitions {
         self.get(name, version).is_some()
     }
 
+    /// The same without any version of a definition; nothing where there is none of that name.
+    pub fn without(&self, name: &str) -> Option<Self> {
+        let mut others = self.clone();
+        others.handlers.remove(name)?;
+        Some(others)
+    }
+
     /// Whether a version of a definition can read a state that was serialised.
     pub fn reads(&self, name: &str, version: u32, state: &Json) -> bool {
         self.get(name, version).is_some_and(|handler| handler.load(state.text()).is_some())

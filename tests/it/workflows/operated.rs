@@ -6,7 +6,7 @@ use regie::actors::agent::AgentLimits;
 use regie::core::event::Principal;
 use regie::core::retry::Retry;
 use regie::core::workflow::flow::{Flow, IntoTask, call, wait};
-use regie::core::workflow::{RunStatus, Unpark};
+use regie::core::workflow::{Fact, Operation, RunStatus, Unpark};
 use regie::runtime::{Ending, Waited};
 use regie::testing::{ScriptedAgent, assert_ended, assert_failed};
 use serde_json::json;
@@ -132,6 +132,22 @@ fn nothing_can_be_done_where_nothing_runs() {
         let stage = stage(&ScriptedAgent::new(), &ScriptedAgent::new()).await;
         let refused = stage.handle.pause(&"nobody".into(), ada(), "why not").await.unwrap_err();
         assert_eq!(refused.to_string(), "no workflow runs here: there is nothing to pause");
+        stage.close().await;
+    });
+}
+
+#[test]
+fn what_is_asked_again_under_its_id_is_done_once() {
+    within(async {
+        let stage = stage(&ScriptedAgent::new(), &ScriptedAgent::new()).await;
+        for _ in 0..2 {
+            let pause = (Operation::Pause, "op-1");
+            assert!(stage.handle.operate_once(&"c".into(), pause, ada(), "rest").await.unwrap().run.unwrap().paused);
+        }
+        let records = stage.handle.records(&"c".into()).await.unwrap();
+        let facts = records.iter().flat_map(|stored| &stored.record.facts);
+        assert_eq!(facts.filter(|fact| matches!(fact, Fact::Operated { .. })).count(), 1);
+        assert!(stage.handle.pause(&"c".into(), ada(), "rest").await.is_err(), "under another it is another");
         stage.close().await;
     });
 }
