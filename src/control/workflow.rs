@@ -67,10 +67,10 @@ pub(super) async fn operate(handle: &Handle, asked: Operate) -> Result<Answer, E
         let report = handle.migrate(&workflow, to, by, why).await.map_err(told)?;
         return Ok(Answer::Workflow(Box::new(report)));
     };
-    let view = handle.operate_once(&workflow, (operation, &id), by, why).await;
-    let view = view.map_err(|reason| told(reason.into()))?;
-    let report = WorkflowReport::of(&workflow, &view).ok_or_else(|| told(Reason::Lost.into()))?;
-    Ok(Answer::Workflow(Box::new(report)))
+    let done = handle.operate_once(&workflow, (operation, &id), by, why).await;
+    done.map_err(|reason| told(reason.into()))?;
+    let report = handle.workflow(&workflow).await.map_err(|error| told(Reason::from(error).into()))?;
+    Ok(Answer::Workflow(Box::new(report.ok_or_else(|| told(Reason::Lost.into()))?)))
 }
 
 /// Begins one.
