@@ -5,7 +5,7 @@ use regie_core::workflow::{Operation, Unpark};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Answer;
-use crate::runtime::{SendTo, Start, WorkflowError, WorkflowReport};
+use crate::runtime::{SendTo, Start, WorkflowError};
 use crate::{Handle, Reason};
 
 /// Something to be done to a workflow.
