@@ -8,7 +8,7 @@ use regie_core::workflow::{AgentOutcome, Operation, Unpark};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::machine_help::{Floor, Stage};
+use super::machine_help::{Floor, Stage, order};
 
 /// An order that has reserved, and whose money is being asked for.
 fn charging() -> Floor {
@@ -38,6 +38,26 @@ fn a_step_that_fails_for_good_fails_the_machine_and_what_was_done_is_put_back() 
     assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
     floor.done("~undo/reserve", json!(null));
     assert_eq!(floor.status(), "failed (step 'charge' failed: error: no money)");
+}
+
+#[test]
+fn a_machine_that_failed_by_its_state_puts_back_step_after_step_and_try_after_try() {
+    let machine = order().on_failed(Stage::Charging, "charge", |way| way.go(Stage::Lost)).build();
+    let mut floor = Floor::new(machine.expect("a good machine"));
+    floor.send("order.placed", json!(10));
+    floor.send("order.paid", json!({ "amount": 10 }));
+    floor.done("reserve", json!("shelf 3"));
+    for wait in [1_000, 0] {
+        floor.ends("charge", AgentOutcome::TimedOut { after_ms: 5 });
+        floor.wait(wait);
+    }
+    assert_eq!(floor.status(), "compensating, then failed (nothing to send)");
+    floor.failed("~undo/charge", "busy");
+    floor.wait(1_000);
+    floor.done("~undo/charge", json!(null));
+    assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (nothing to send)");
 }
 
 #[test]

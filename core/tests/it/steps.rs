@@ -192,6 +192,19 @@ fn what_nobody_knows_the_outcome_of_is_put_back_too() {
 }
 
 #[test]
+fn a_step_that_is_given_up_in_the_turn_in_which_it_was_to_be_asked_was_never_asked_and_is_not_put_back() {
+    let mut bench = bench();
+    bench.turn(|doing| {
+        doing.begin("pay", "agent", Json::null(), None);
+        doing.give_up("pay");
+    });
+    assert!(bench.can_be_put_back().is_empty());
+    bench.begin("pay");
+    bench.turn(|doing| doing.give_up("pay"));
+    assert_eq!(bench.can_be_put_back(), [("pay", false)], "asked in an earlier turn, it may have been done");
+}
+
+#[test]
 fn a_step_that_waits_to_be_tried_again_has_done_nothing_unless_an_earlier_try_is_in_doubt() {
     for (first, is_kept) in [(AgentOutcome::Failed("no".into()), 0), (AgentOutcome::TimedOut { after_ms: 1 }, 1)] {
         let mut bench = bench();

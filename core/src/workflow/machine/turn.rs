@@ -257,6 +257,7 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
             }
         }
         if self.next.is_none()
+            && self.doing.steps.unwinding().is_none() // or it would be concluded again with each step that is put back
             && self.stand.sending.is_empty()
             && let Some(end) = self.stand.ending.clone()
         {

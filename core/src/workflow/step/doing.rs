@@ -1,5 +1,7 @@
 //! The moves of the steps, in one turn.
 
+use std::collections::BTreeSet;
+
 use super::error::StepError;
 use super::rule::{StepRule, StepRules};
 use super::steps::{StepFact, Steps, UNDO};
@@ -86,6 +88,8 @@ pub struct Doing<'a> {
     pub facts: Vec<StepFact>,
     /// What is asked, in order.
     pub acts: Vec<Act>,
+    /// Steps whose agents are asked once this turn stands, and not before.
+    asked: BTreeSet<String>,
     pub(super) rules: &'a dyn StepRules,
     pub(super) moment: Moment<'a>,
 }
@@ -93,7 +97,8 @@ pub struct Doing<'a> {
 impl<'a> Doing<'a> {
     /// A turn at the steps.
     pub fn new(steps: &Steps, rules: &'a dyn StepRules, moment: &Moment<'a>) -> Self {
-        Self { steps: steps.clone(), facts: Vec::new(), acts: Vec::new(), rules, moment: *moment }
+        let (facts, acts, asked) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { steps: steps.clone(), facts, acts, asked, rules, moment: *moment }
     }
 
     /// Has an agent do a step. It fails at once if as much waits to be put back as a workflow may hold.
@@ -157,7 +162,8 @@ impl<'a> Doing<'a> {
         let Some(under_way) = self.steps.under_way.get(step) else { return };
         let named = if under_way.again.is_some() { format!("{AGAIN}{step}") } else { step.to_string() };
         self.acts.push(Act::GiveUp { step: named });
-        self.happens(StepFact::GivenUp { step: step.into() });
+        let unasked = self.asked.remove(step);
+        self.happens(StepFact::GivenUp { step: step.into(), unasked });
     }
 
     /// What is asked, as a reaction asks for it. What is asked and given up in one turn is never asked.
@@ -200,6 +206,7 @@ impl<'a> Doing<'a> {
     fn call(&mut self, step: &str) {
         let Some(under_way) = self.steps.under_way.get(step) else { return };
         let (agent, input) = (under_way.agent.clone(), under_way.input.clone());
+        self.asked.insert(step.into());
         self.acts.push(Act::Call { step: step.into(), agent, input, timeout_ms: under_way.timeout_ms });
     }
 

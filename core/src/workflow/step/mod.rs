@@ -10,7 +10,7 @@
 //! | it failed, and may be tried again | `Failed`, with when | a timer |
 //! | that instant | `Again` | the call, as the next attempt |
 //! | it failed for good | `Failed` | |
-//! | the workflow goes on without it | `GivenUp` | that it is given up |
+//! | the workflow goes on without it, and says whether it was asked at all | `GivenUp` | that it is given up |
 //! | all of it is to be put back | `Unwinding` | all is given up |
 //! | the last thing done, while there is one | `Undoing` | the call that puts it back |
 //! | that is done, or passed over | `Undone`, `Skipped` | |

@@ -57,6 +57,9 @@ pub enum StepFact {
     GivenUp {
         /// Which.
         step: String,
+        /// Whether it was to be asked in this very turn, and never was.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unasked: bool,
     },
     /// All that was done is put back from now on.
     Unwinding {
@@ -148,7 +151,7 @@ impl Steps {
                 self.under_way.get_mut(step).into_iter().for_each(|under_way| under_way.again = None);
             }
             StepFact::Done { step, result } => self.was_done(step, result),
-            StepFact::GivenUp { step } => self.given_up(step),
+            StepFact::GivenUp { step, unasked } => self.given_up(step, *unasked),
             StepFact::Unwinding { then } => self.unwinding = Some(then.clone()),
             StepFact::Skipped { step } => {
                 self.done.pop();
@@ -167,8 +170,8 @@ impl Steps {
         }
     }
 
-    fn given_up(&mut self, step: &str) {
-        self.over(step, |under_way| under_way.unknown || under_way.again.is_none());
+    fn given_up(&mut self, step: &str, unasked: bool) {
+        self.over(step, |under_way| under_way.unknown || under_way.again.is_none() && !unasked);
     }
 
     /// A step is over without a result; it can be put back if it may have done something all the same.
