@@ -1,8 +1,8 @@
 //! One table of how fast Regie is, each figure as a ratio to a floor measured in the same run.
 //!
 //! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`,
-//! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`, `bus`. `docs/performance.md` tells what the floors are and how
-//! the figures came to be.
+//! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`, `bus`, and of workflows `steps`, `flows`, `asleep`, `flat`,
+//! `ends`, `neighbours`; `--one-in=10` measures a tenth of each. `docs/performance.md` tells what the floors are and how the figures came to be.
 
 mod actix_floor;
 mod backtest;
@@ -18,12 +18,13 @@ mod memory_turns;
 mod overload;
 mod recovery;
 mod restart;
+mod workflows;
 
 /// As the binaries do. The floors have it too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How much is measured: `cargo bench` does all of it, anything else only shows that it runs.
+/// How much is measured: `cargo bench` does all of it, with `--one-in=10` a tenth; anything else only shows that it runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     /// By what sizes are divided.
@@ -34,6 +35,11 @@ impl Scale {
     /// A size, scaled.
     pub(crate) fn of(self, size: usize) -> usize {
         (size / self.divisor).max(1)
+    }
+
+    /// A size, scaled, but no less than that.
+    pub(crate) fn at_least(self, least: usize, size: usize) -> usize {
+        self.of(size).max(least)
     }
 }
 
@@ -53,7 +59,7 @@ pub(crate) struct Figure {
 
 type Part = (&'static str, fn(Scale) -> Vec<Figure>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 16] = [
     ("memory-turns", memory_turns::figures),
     ("governed", governed::figures),
     ("durable", durable::figures),
@@ -64,6 +70,12 @@ const PARTS: [Part; 10] = [
     ("overload", overload::figures),
     ("backtest", backtest::figures),
     ("bus", bus::figures),
+    ("steps", workflows::steps::figures),
+    ("flows", workflows::flows::figures),
+    ("asleep", workflows::asleep::figures),
+    ("flat", workflows::flat::figures),
+    ("ends", workflows::ends::figures),
+    ("neighbours", workflows::neighbours::figures),
 ];
 
 fn main() {
@@ -72,7 +84,8 @@ fn main() {
         return bytes::child(&arguments[job + 1..]);
     }
     let full = arguments.iter().any(|argument| argument == "--bench");
-    let scale = Scale { divisor: if full { 1 } else { 500 } };
+    let one_in = arguments.iter().find_map(|argument| argument.strip_prefix("--one-in=")?.parse().ok());
+    let scale = Scale { divisor: one_in.unwrap_or(if full { 1 } else { 500 }).max(1) };
     let chosen: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|it| *it == name);
     println!("{:<50} {:>14} {:>14} {:>7}  goal", "figure", "ours", "floor", "ratio");

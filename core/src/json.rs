@@ -25,10 +25,20 @@ impl Json {
     /// # Panics
     /// If the value has a map with keys that are not texts, or its own serialisation fails: a fault of its type.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
-        match serde_json::to_string(value) {
-            Ok(text) => Self(text.into()),
+        match Self::try_of(value) {
+            Ok(json) => json,
             Err(error) => panic!("a value that JSON cannot carry: {error}"),
         }
+    }
+
+    /// The same of a value that may not be one.
+    pub(crate) fn try_of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(value).map(|text| Self(text.into()))
+    }
+
+    /// Whether both are the very same text, not only equal ones.
+    pub(crate) fn is_very(&self, other: &Json) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Reads a text that must be one JSON value.

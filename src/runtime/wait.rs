@@ -1,6 +1,7 @@
 //! Waiting for a workflow's end: by notification, never by polling.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -41,6 +42,12 @@ impl Ending {
             _ => return None,
         })
     }
+
+    /// Of one that has ended.
+    fn of_view(view: &WorkflowView) -> Self {
+        let of_run = view.run.as_ref().and_then(|run| Ending::of(&run.status));
+        of_run.unwrap_or_else(|| Ending::Completed(Json::null()))
+    }
 }
 
 /// What a step gave.
@@ -78,22 +85,49 @@ impl Handle {
     /// # Errors
     /// If the journal cannot be read, or the runtime is shutting down.
     pub async fn wait(&self, correlation: &CorrelationId, timeout: Option<Duration>) -> Result<Waited, StoreError> {
-        let ended = self.ask_shard(correlation, Wanted::End);
-        // On a thread of ours: the caller's executor may not know of time.
-        let asleep = self.core.pool.spawn(self.core.clock.sleep(timeout.unwrap_or(limits::WAIT)));
-        match select(ended.boxed(), asleep).await {
-            Either::Left((Some(view), asleep)) => {
-                asleep.abort();
-                self.ending(correlation, &view).await
-            }
-            Either::Left((None, asleep)) => {
-                asleep.abort();
-                Err(StoreError::Failed {
-                    why: format!("'{correlation}' cannot be told: it cannot be read, or the runtime ends"),
-                })
-            }
-            Either::Right(_) => self.look(correlation).await.map(Waited::TimedOut),
+        match self.ended(correlation, timeout).await? {
+            Some(view) => self.ending(correlation, &view).await,
+            None => self.look(correlation).await.map(Waited::TimedOut),
         }
+    }
+
+    /// Waits for a workflow's end like [`Handle::wait`], and tells that alone, without what its steps gave: nothing is read
+    /// for it. Nothing where the time is up before.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub async fn await_result(
+        &self,
+        correlation: &CorrelationId,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Ending>, StoreError> {
+        Ok(self.ended(correlation, timeout).await?.as_ref().map(Ending::of_view))
+    }
+
+    /// How a workflow stands at its end; nothing where the time is up before.
+    async fn ended(
+        &self,
+        correlation: &CorrelationId,
+        timeout: Option<Duration>,
+    ) -> Result<Option<WorkflowView>, StoreError> {
+        let ended = self.ask_shard(correlation, Wanted::End);
+        match select(ended.boxed(), self.time_is_up(timeout.unwrap_or(limits::WAIT)).boxed()).await {
+            Either::Left((Some(view), _)) => Ok(Some(view)),
+            Either::Left((None, _)) => Err(StoreError::Failed {
+                why: format!("'{correlation}' cannot be told: it cannot be read, or the runtime ends"),
+            }),
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    /// By a timer of our pool, for the caller's executor may not know of time; without a task there, of which most would be
+    /// given up. Not to be polled once the shards are gone: the pool is, soon after.
+    fn time_is_up(&self, after: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let (pool, mut asleep) = (self.core.pool.clone(), self.core.clock.sleep(after));
+        poll_fn(move |context| {
+            let _within = pool.enter();
+            asleep.as_mut().poll(context)
+        })
     }
 
     /// How a workflow stands now, without its definition's own state, which [`Handle::workflow`] has too.
@@ -114,8 +148,7 @@ impl Handle {
     }
 
     async fn ending(&self, correlation: &CorrelationId, view: &WorkflowView) -> Result<Waited, StoreError> {
-        let ending = view.run.as_ref().and_then(|run| Ending::of(&run.status));
-        let ending = ending.unwrap_or_else(|| Ending::Completed(Json::null()));
+        let ending = Ending::of_view(view);
         let records = self.records(correlation).await?;
         let took = match (records.first(), records.last()) {
             (Some(first), Some(last)) => last.record.at.since(first.record.at),

@@ -1,15 +1,16 @@
 //! What happens to a command: facts, or a refusal.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::command::{Command, Context, Poison, Refusal};
 use super::effect::{AgentOutcome, EffectEnd, EffectKey};
-use super::evolve::evolve;
+use super::evolve::evolve_keeping;
 use super::fact::{Fact, RunEnd};
 use super::handler::{Fate, Input, Moment, Request};
 use super::own;
 use super::parent::{self, AFTER_END};
-use super::react::{self, Answer, Answered, Asked};
+use super::react::{self, Answer, Answered, Asked, Kept};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
 use super::run::RunStatus;
@@ -39,10 +40,13 @@ pub fn take(
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Turn, Refusal> {
-    let facts = decide(state, correlation, command, context)?;
+    let at = Place { state, correlation, context, kept: RefCell::default() };
+    let facts = at.decide(command)?;
+    let kept = at.kept.into_inner();
     let record = Record { sequence: state.sequence + 1, at: context.now, facts };
     let encoded = record.encode(state.digest);
-    evolve(state, &record, context.definitions).map_err(|error| Refusal::Broken { why: error.to_string() })?;
+    let evolved = evolve_keeping(state, &record, context.definitions, kept);
+    evolved.map_err(|error| Refusal::Broken { why: error.to_string() })?;
     state.digest = encoded.digest;
     Ok(Turn { record, encoded })
 }
@@ -54,21 +58,7 @@ pub fn decide(
     command: &Command,
     context: &Context<'_>,
 ) -> Result<Vec<Fact>, Refusal> {
-    let at = Place { state, correlation, context };
-    let mut facts = match command {
-        Command::Submit { event, emitted } => at.submit(event, *emitted),
-        Command::Return { event } => at.come_back(*event),
-        Command::EffectEnded { key, end } => at.effect_ended(key, end),
-        Command::Resolve { event, approved, by, why } => at.resolve(*event, *approved, by, why),
-        Command::Lapse { event } => at.lapse(*event),
-        Command::Reasoned { event, reasonings } => at.reasoned(*event, reasonings),
-        Command::Operate { operation, id, by, why } => at.operate(&Request { operation: *operation, by, why }, id),
-        Command::Migrate(migration) => at.migrate(migration),
-        Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
-    }?;
-    at.free_places(&mut facts);
-    at.farewells(&mut facts, at.event_of(command)?.as_deref())?;
-    Ok(facts)
+    Place { state, correlation, context, kept: RefCell::default() }.decide(command)
 }
 
 /// Whether governance has a say over a command: over new events, unless they are skipped anyway.
@@ -99,9 +89,30 @@ pub(super) struct Place<'a> {
     pub(super) state: &'a State,
     pub(super) correlation: &'a CorrelationId,
     pub(super) context: &'a Context<'a>,
+    /// What a definition noted, as it was.
+    kept: RefCell<Vec<Kept>>,
 }
 
 impl Place<'_> {
+    fn decide(&self, command: &Command) -> Result<Vec<Fact>, Refusal> {
+        let mut facts = match command {
+            Command::Submit { event, emitted } => self.submit(event, *emitted),
+            Command::Return { event } => self.come_back(*event),
+            Command::EffectEnded { key, end } => self.effect_ended(key, end),
+            Command::Resolve { event, approved, by, why } => self.resolve(*event, *approved, by, why),
+            Command::Lapse { event } => self.lapse(*event),
+            Command::Reasoned { event, reasonings } => self.reasoned(*event, reasonings),
+            Command::Operate { operation, id, by, why } => {
+                self.operate(&Request { operation: *operation, by, why }, id)
+            }
+            Command::Migrate(migration) => self.migrate(migration),
+            Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
+        }?;
+        self.free_places(&mut facts);
+        self.farewells(&mut facts, self.event_of(command)?.as_deref())?;
+        Ok(facts)
+    }
+
     fn submit(&self, incoming: &Incoming, emitted: bool) -> Result<Vec<Fact>, Refusal> {
         if let Some(known) = self.state.known().get(incoming.identity()) {
             return Err(Refusal::Known { sequence: known.sequence });
@@ -230,7 +241,7 @@ impl Place<'_> {
             Ok(Answered { fate: Fate::Refused(reason), .. }) => {
                 return Ok(waiting::refused(sequence, &reason, approval));
             }
-            Ok(Answered { fate, facts: reaction }) => {
+            Ok(Answered { fate, facts: reaction, .. }) => {
                 match fate {
                     Fate::Kept(reason) => facts.extend(waiting::kept(sequence, &event, &reason, approval)),
                     Fate::PassedOver(reason) => facts.push(processed(cut(&reason))),
@@ -390,7 +401,10 @@ impl Place<'_> {
             return Ok(Err(poison.clone()));
         }
         let moment = Moment { now: self.context.now, correlation: self.correlation };
-        let answer: Answer = react::ask(handler, (self.state, ended), asked, &moment)?;
+        let mut answer: Answer = react::ask(handler, (self.state, ended), asked, &moment)?;
+        if let Ok(answered) = &mut answer {
+            self.kept.borrow_mut().append(&mut answered.kept);
+        }
         // What a pure function refuses once, it refuses always: there is nothing to try again.
         Ok(answer.map_err(|error| Poison { attempts: 1, error: error.0 }))
     }

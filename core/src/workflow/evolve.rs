@@ -1,5 +1,6 @@
 //! How state follows from facts: the only way it changes.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::effect::{Effect, EffectEnd, EffectKey};
@@ -7,11 +8,13 @@ use super::fact::{Fact, RunEnd};
 use super::known::KnownEvent;
 use super::operation::{self, Operation};
 use super::parent::{AFTER_END, Parent};
+use super::react::Kept;
 use super::record::Record;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
 use super::state::{HeldPlace, OpenEvent, State};
 use super::waiting;
+use crate::Json;
 use crate::event::LifeState;
 use crate::governance::{Booking, Grant, Judgement, Verdict};
 use crate::reasoning::Reasoning;
@@ -31,6 +34,17 @@ pub struct IllegalFact {
 /// Takes a record into the state. Total over legal records: the first illegal fact is named, and the state is then to be
 /// thrown away. The digest is left to whoever knows the record's bytes.
 pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> Result<(), IllegalFact> {
+    evolve_keeping(state, record, definitions, Vec::new())
+}
+
+/// The same in the turn that decided the record, of which what its definition noted is at hand as it was.
+pub(super) fn evolve_keeping(
+    state: &mut State,
+    record: &Record,
+    definitions: &Definitions,
+    kept: Vec<Kept>,
+) -> Result<(), IllegalFact> {
+    let mut kept = kept.into_iter().peekable();
     let illegal = |fact: usize, why: String| IllegalFact { sequence: record.sequence, fact, why };
     if record.sequence != state.sequence + 1 {
         return Err(illegal(0, format!("it follows sequence {}", state.sequence)));
@@ -45,14 +59,26 @@ pub fn evolve(state: &mut State, record: &Record, definitions: &Definitions) -> 
             (Fact::Parked { attempts, error, .. }, Some(Fact::Ended { key, end })) => {
                 untaken(state, (key, end), *attempts, error)
             }
-            _ => follow(state, fact, record, definitions),
+            _ => {
+                let as_it_was = kept.next_if(|(noted, _)| is_of(fact, noted)).map(|(_, fact)| fact);
+                follow(state, (fact, as_it_was), record, definitions)
+            }
         };
         done.map_err(|why| illegal(at + 1, why))?;
     }
     Ok(())
 }
 
-fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definitions) -> Result<(), String> {
+fn is_of(fact: &Fact, noted: &Json) -> bool {
+    matches!(fact, Fact::Noted { data } if data.is_very(noted))
+}
+
+fn follow(
+    state: &mut State,
+    (fact, as_it_was): (&Fact, Option<Box<dyn Any>>),
+    record: &Record,
+    definitions: &Definitions,
+) -> Result<(), String> {
     match fact {
         Fact::Received { format, raw, identity, made_id, .. } => {
             received(state, OpenEvent::new(*format, raw, made_id.as_ref(), record.at, *identity))
@@ -62,7 +88,7 @@ fn follow(state: &mut State, fact: &Fact, record: &Record, definitions: &Definit
         Fact::Freed { policy, key, event } => freed(state, policy, key, *event),
         Fact::Moved { event, to, .. } => moved(state, *event, *to),
         Fact::Started { definition, version } => started(state, definition, *version, definitions),
-        Fact::Noted { data } => noted(state, data, definitions),
+        Fact::Noted { data } => noted(state, data, as_it_was, definitions),
         Fact::Owes { key, effect } => owes(state, key, effect),
         Fact::Ended { key, .. } | Fact::GivenUp { key } => owed_no_more(state, key),
         Fact::Operated { operation, id, .. } => operated(state, *operation, id),
@@ -191,11 +217,11 @@ fn started(state: &mut State, definition: &str, version: u32, definitions: &Defi
     Ok(())
 }
 
-fn noted(state: &mut State, data: &crate::Json, definitions: &Definitions) -> Result<(), String> {
+fn noted(state: &mut State, data: &Json, kept: Option<Box<dyn Any>>, definitions: &Definitions) -> Result<(), String> {
     let run = running(state)?;
     // Without the handler the facts still tell the events, the effects and the end.
     if let (Some(handler), Some(own)) = (definitions.get(&run.definition, run.version), run.data.as_deref_mut()) {
-        guarded(|| handler.evolve(own, data))?;
+        guarded(|| handler.evolve(own, data, kept))?;
     }
     Ok(())
 }
@@ -239,7 +265,7 @@ fn operated(state: &mut State, operation: Operation, id: &str) -> Result<(), Str
     Ok(())
 }
 
-fn migrated(state: &mut State, version: u32, told: &crate::Json, definitions: &Definitions) -> Result<(), String> {
+fn migrated(state: &mut State, version: u32, told: &Json, definitions: &Definitions) -> Result<(), String> {
     let run = running(state)?;
     run.version = version;
     run.data = match definitions.get(&run.definition, version) {

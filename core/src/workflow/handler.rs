@@ -1,5 +1,7 @@
 //! A workflow in code: a type of yours that takes state and input and gives facts and effects.
 
+use std::any::Any;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -91,6 +93,25 @@ pub trait Handler: Send + Sync + 'static {
 
     /// How the state follows from a fact that was noted.
     fn evolve(&self, state: &mut Self::State, fact: Self::Fact);
+
+    /// Whether it has anything to say then; otherwise what was noted is not read for that.
+    #[doc(hidden)]
+    fn says_farewell(&self) -> bool {
+        true
+    }
+
+    /// Whether its facts are, read again, just what they were when they were written. Those of the runtime's own definitions
+    /// are: the turn that notes one need not read it again.
+    #[doc(hidden)]
+    fn keeps(_: Self::Fact) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    /// A fact that [`Handler::keeps`] kept.
+    #[doc(hidden)]
+    fn kept(_: Box<dyn Any>) -> Option<Self::Fact> {
+        None
+    }
 }
 
 /// What a handler is given.

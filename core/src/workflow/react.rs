@@ -1,5 +1,6 @@
 //! Asking the handler, and turning its reaction into facts.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::evolve::panic_text;
 use super::fact::{Fact, RunEnd};
 use super::handler::{Fate, HandlerError, Input, Moment, Reaction, Request, Wish};
 use super::parent::{AFTER_END, Parent};
-use super::registry::AnyHandler;
+use super::registry::{AnyHandler, Noted};
 use super::state::State;
 use crate::Json;
 use crate::entity::Update;
@@ -24,7 +25,12 @@ pub(super) const WORKFLOW_SOURCE: &str = "regie:workflow";
 pub(super) struct Answered {
     pub(super) fate: Fate,
     pub(super) facts: Vec<Fact>,
+    /// What it noted, for whoever takes it into the state.
+    pub(super) kept: Vec<Kept>,
 }
+
+/// A fact that was noted in this very turn, as it is written and as it was.
+pub(super) type Kept = (Json, Box<dyn Any>);
 
 /// A handler's answer, or why it can never take the input.
 pub(super) type Answer = Result<Answered, HandlerError>;
@@ -65,7 +71,7 @@ pub(super) fn ask(
 }
 
 fn facts_of(
-    reaction: Reaction<Json>,
+    reaction: Reaction<Noted>,
     (state, ended): (&State, Option<&EffectKey>),
     asked: Asked<'_>,
     moment: &Moment<'_>,
@@ -79,7 +85,11 @@ fn facts_of(
     }
     // What has just ended is still owed in the state, and yet its name is free again.
     let mut owed: Vec<&EffectKey> = state.owed().keys().filter(|key| Some(*key) != ended).collect();
-    let mut facts: Vec<Fact> = reaction.facts.into_iter().map(|data| Fact::Noted { data }).collect();
+    let (mut facts, mut kept) = (Vec::with_capacity(reaction.facts.len() + 4), Vec::new());
+    for Noted { data, kept: as_it_was } in reaction.facts {
+        kept.extend(as_it_was.map(|fact| (data.clone(), fact)));
+        facts.push(Fact::Noted { data });
+    }
     if !matches!(reaction.fate, Fate::Kept(_)) {
         facts.extend(recalled(state, reaction.recalled)); // or it would come back for ever
     }
@@ -116,7 +126,7 @@ fn facts_of(
         let limit = limits::REACTION_BYTES;
         return Err(HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken")));
     }
-    Ok(Answered { fate: reaction.fate, facts })
+    Ok(Answered { fate: reaction.fate, facts, kept })
 }
 
 /// Without one that waits there is nothing to say.

@@ -7,8 +7,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::fact::RunEnd;
 use super::handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 use super::own::is_own_name;
@@ -18,15 +16,15 @@ use crate::event::{Catalogue, EventBuilder, Pattern};
 /// A handler without its types, so that many can stand side by side.
 pub(super) trait AnyHandler: Send + Sync {
     fn initial(&self) -> Box<dyn Any + Send>;
-    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError>;
+    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Noted>, HandlerError>;
     fn operate(
         &self,
         state: &dyn Any,
         request: &Request<'_>,
         moment: &Moment<'_>,
-    ) -> Result<Reaction<Json>, HandlerError>;
+    ) -> Result<Reaction<Noted>, HandlerError>;
     fn farewell(&self, state: &dyn Any, end: (&RunEnd, &[Json]), moment: &Moment<'_>) -> Vec<(String, EventBuilder)>;
-    fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String>;
+    fn evolve(&self, state: &mut dyn Any, fact: &Json, kept: Option<Box<dyn Any>>) -> Result<(), String>;
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
@@ -39,8 +37,8 @@ impl<H: Handler> AnyHandler for H {
         Box::new(H::State::default())
     }
 
-    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Json>, HandlerError> {
-        written(Handler::decide(self, own(state)?, input, moment)?)
+    fn decide(&self, state: &dyn Any, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<Noted>, HandlerError> {
+        written::<H>(Handler::decide(self, own(state)?, input, moment)?)
     }
 
     fn operate(
@@ -48,8 +46,8 @@ impl<H: Handler> AnyHandler for H {
         state: &dyn Any,
         request: &Request<'_>,
         moment: &Moment<'_>,
-    ) -> Result<Reaction<Json>, HandlerError> {
-        written(Handler::operate(self, own(state)?, request, moment)?)
+    ) -> Result<Reaction<Noted>, HandlerError> {
+        written::<H>(Handler::operate(self, own(state)?, request, moment)?)
     }
 
     fn farewell(
@@ -58,14 +56,24 @@ impl<H: Handler> AnyHandler for H {
         (end, noted): (&RunEnd, &[Json]),
         moment: &Moment<'_>,
     ) -> Vec<(String, EventBuilder)> {
+        if !self.says_farewell() {
+            return Vec::new();
+        }
         let noted: Vec<H::Fact> = noted.iter().filter_map(|fact| fact.to().ok()).collect();
         let state = own(state);
         state.map_or_else(|_: HandlerError| Vec::new(), |state| Handler::farewell(self, state, (end, &noted), moment))
     }
 
-    fn evolve(&self, state: &mut dyn Any, fact: &Json) -> Result<(), String> {
+    fn evolve(&self, state: &mut dyn Any, fact: &Json, kept: Option<Box<dyn Any>>) -> Result<(), String> {
         let state = state.downcast_mut().ok_or("the state is of another type")?;
-        let fact = fact.to().map_err(|error| format!("a noted fact cannot be read: {error}"))?;
+        let read = || fact.to().map_err(|error| format!("a noted fact cannot be read: {error}"));
+        let fact = match kept.and_then(H::kept) {
+            Some(kept) => {
+                debug_assert_eq!(read().map(|read: H::Fact| Json::of(&read)).as_ref(), Ok(fact), "it reads as another");
+                kept
+            }
+            None => read()?,
+        };
         Handler::evolve(self, state, fact);
         Ok(())
     }
@@ -90,13 +98,18 @@ fn own<S: 'static>(state: &dyn Any) -> Result<&S, HandlerError> {
     state.downcast_ref().ok_or_else(|| HandlerError("the state is of another type".into()))
 }
 
-/// A reaction with its facts as they are kept.
-fn written<F: Serialize>(reaction: Reaction<F>) -> Result<Reaction<Json>, HandlerError> {
+/// A fact as it is written, and as it was if that is the same.
+pub(super) struct Noted {
+    pub(super) data: Json,
+    pub(super) kept: Option<Box<dyn Any>>,
+}
+
+/// A reaction with its facts as they are written.
+fn written<H: Handler>(reaction: Reaction<H::Fact>) -> Result<Reaction<Noted>, HandlerError> {
     let Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end, farewells } = reaction;
-    let texts = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-    let texts = texts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
-    let parsed = texts.iter().map(|text| Json::parse(text)).collect::<Result<Vec<_>, _>>();
-    let facts = parsed.map_err(|error| HandlerError(format!("a fact is no JSON: {error}")))?;
+    let noted = facts.into_iter().map(|fact| Ok(Noted { data: Json::try_of(&fact)?, kept: H::keeps(fact) }));
+    let facts = noted.collect::<Result<Vec<_>, serde_json::Error>>();
+    let facts = facts.map_err(|error| HandlerError(format!("a fact cannot be serialised: {error}")))?;
     Ok(Reaction { fate, facts, recalled, given_up, compensating, wishes, halts, end, farewells })
 }
 

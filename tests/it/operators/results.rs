@@ -1,10 +1,11 @@
 //! How workflows ended: from memory for a while, then from the journal.
 
+use futures::FutureExt;
 use regie::core::Json;
 use regie::core::limits;
 use regie::runtime::{Ending, Waited};
 
-use super::{ana, place, with_orders};
+use super::{HOUR, ana, place, with_orders};
 use crate::runtime_support::{Stage, event, within};
 
 /// Comes back once so many are kept in memory: that is shown a moment after the last answer.
@@ -49,6 +50,41 @@ fn who_waits_for_one_that_has_ended_is_told_without_waking_it() {
         assert!(matches!(waited, Waited::Ended { ending: Ending::Completed(_), .. }));
         assert_eq!(stage.handle.metrics().await.woken, before);
         stage.close().await;
+    });
+}
+
+#[test]
+fn an_end_alone_is_told_as_soon_as_it_is_there_and_nothing_once_the_time_is_up() {
+    within(async {
+        let stage = Stage::with(with_orders).await;
+        place(&stage, "bad", "ask").await;
+        let name = "bad".into();
+        let mut waits = Box::pin(stage.handle.await_result(&name, Some(2 * HOUR)));
+        assert!(waits.as_mut().now_or_never().is_none());
+        stage.handle.cancel(&name, ana(), "no more").await.unwrap();
+        assert_eq!(waits.await.unwrap(), Some(Ending::Cancelled("no more".into())));
+
+        place(&stage, "runs", "begin").await;
+        let name = "runs".into();
+        let mut waits = Box::pin(stage.handle.await_result(&name, Some(HOUR)));
+        assert!(waits.as_mut().now_or_never().is_none());
+        stage.advance(HOUR).await;
+        assert_eq!(waits.await.unwrap(), None);
+        stage.close().await;
+    });
+}
+
+#[test]
+fn who_waits_while_the_runtime_ends_is_told_so() {
+    within(async {
+        let stage = Stage::with(with_orders).await;
+        place(&stage, "runs", "begin").await;
+        let (handle, name) = (stage.handle.clone(), "runs".into());
+        let mut waits = Box::pin(handle.await_result(&name, None));
+        assert!(waits.as_mut().now_or_never().is_none());
+        stage.close().await;
+        assert!(waits.await.is_err());
+        assert!(handle.await_result(&name, None).await.is_err());
     });
 }
 

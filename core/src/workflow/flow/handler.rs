@@ -1,5 +1,7 @@
 //! A flow as a workflow: inputs and operations.
 
+use std::any::Any;
+
 use super::builder::{Ended, Farewell};
 use super::fact::{FlowError, FlowFact};
 use super::model::Tree;
@@ -101,6 +103,18 @@ impl Handler for Flow {
 
     fn evolve(&self, state: &mut FlowState, fact: FlowFact) {
         state.follow(&fact);
+    }
+
+    fn says_farewell(&self) -> bool {
+        !self.farewells.is_empty()
+    }
+
+    fn keeps(fact: FlowFact) -> Option<Box<dyn Any>> {
+        Some(Box::new(fact))
+    }
+
+    fn kept(fact: Box<dyn Any>) -> Option<FlowFact> {
+        fact.downcast().ok().map(|fact| *fact)
     }
 }
 
