@@ -106,13 +106,7 @@ impl Place<'_> {
         if let Some(known) = self.state.known().get(incoming.identity()) {
             return Err(Refusal::Known { sequence: known.sequence });
         }
-        if self.state.open().len() >= limits::OPEN_EVENTS {
-            return Err(Refusal::TooManyOpen { open: self.state.open().len(), limit: limits::OPEN_EVENTS });
-        }
-        let bytes = self.state.open_bytes;
-        if bytes > limits::OPEN_BYTES {
-            return Err(Refusal::OpenTooLarge { bytes, limit: limits::OPEN_BYTES });
-        }
+        waiting::check_room(self.state)?;
         let sequence = self.state.sequence + 1;
         let mut facts = Vec::with_capacity(4);
         if sequence == 1 {
@@ -126,6 +120,9 @@ impl Place<'_> {
             emitted,
         });
         facts.extend(self.judge_and_handle(sequence, incoming.event())?);
+        if facts.iter().any(|fact| matches!(fact, Fact::Awaits { .. })) {
+            waiting::check_room_to_wait(self.state)?;
+        }
         Ok(facts)
     }
 
