@@ -67,7 +67,8 @@ pub fn decide(
         Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
     }?;
     at.free_places(&mut facts);
-    at.farewells(&mut facts, at.event_of(command)?.as_deref())?;
+    let event = at.event_of(command)?;
+    at.farewells(&mut facts, (event.as_deref(), command.about()));
     Ok(facts)
 }
 
@@ -184,6 +185,9 @@ impl Place<'_> {
 
     /// An event goes on: to its handler, if there is one. Whoever let it go on is named with its move.
     fn handle(&self, sequence: u64, event: &Event, approval: Option<&Approval<'_>>) -> Result<Vec<Fact>, Refusal> {
+        if let Some(why) = self.unwanted(Some(sequence)) {
+            return Ok(waiting::unwanted(sequence, why, approval));
+        }
         let input = format!("event {}", event.id);
         let processed = |reason: &str| match approval {
             None => moved(sequence, LifeState::Processed, reason),
@@ -217,10 +221,7 @@ impl Place<'_> {
         // Handlers see the latest version alone.
         let event = match self.context.definitions.catalogue().bring_up(event) {
             Ok(event) => event,
-            Err(error) => {
-                facts.extend(poisoned(Poison { attempts: 1, error: error.to_string() }));
-                return Ok(facts);
-            }
+            Err(error) => return Ok(poisoned(Poison { attempts: 1, error: error.to_string() })),
         };
         let answer = self.ask_whole(handler, Asked::Input(Input::Event(&event)), None)?;
         match answer {
@@ -235,8 +236,8 @@ impl Place<'_> {
                 }
                 facts.extend(reaction);
             }
-            // A run that began with it stands, though it did not take it.
-            Err(poison) => facts.extend(poisoned(poison)),
+            // No run begins with it: another event would be taken for its first. Let go on, it may begin one yet.
+            Err(poison) => return Ok(poisoned(poison)),
         }
         Ok(facts)
     }
@@ -354,6 +355,16 @@ impl Place<'_> {
         self.context.definitions.get(&run.definition, run.version).ok_or_else(unknown)
     }
 
+    /// When and where it is.
+    pub(super) fn moment(&self) -> Moment<'_> {
+        Moment { now: self.context.now, correlation: self.correlation }
+    }
+
+    /// Why the workflow is not wanted any more that an event was to begin, if it is not.
+    pub(super) fn unwanted(&self, event: Option<u64>) -> Option<&str> {
+        self.state.open().get(&event?)?.unwanted.as_deref()
+    }
+
     /// Why later events of a run are skipped.
     fn skipped(&self) -> String {
         let how = match self.state.run().map(|run| &run.status) {
@@ -386,8 +397,7 @@ impl Place<'_> {
         if let Some(poison) = &self.context.poison {
             return Ok(Err(poison.clone()));
         }
-        let moment = Moment { now: self.context.now, correlation: self.correlation };
-        let answer: Answer = react::ask(handler, (self.state, ended), asked, &moment)?;
+        let answer: Answer = react::ask(handler, (self.state, ended), asked, &self.moment())?;
         // What a pure function refuses once, it refuses always: there is nothing to try again.
         Ok(answer.map_err(|error| Poison { attempts: 1, error: error.0 }))
     }

@@ -77,6 +77,11 @@ fn awaiting(
     [moves, Fact::Awaits { event: sequence, kind: event.kind.clone(), queued }]
 }
 
+/// An event that was to begin a workflow which is not wanted any more.
+pub(super) fn unwanted(sequence: u64, why: &str, approval: Option<&Approval<'_>>) -> Vec<Fact> {
+    refused(sequence, &format!("its workflow was cancelled: {why}"), approval)
+}
+
 /// An event that the definition refuses.
 pub(super) fn refused(sequence: u64, reason: &str, approval: Option<&Approval<'_>>) -> Vec<Fact> {
     vec![moved_by(sequence, LifeState::Discarded, reason, approval)]
