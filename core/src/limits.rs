@@ -43,9 +43,10 @@ pub const BATCH: usize = ADMISSION;
 pub const TURN_COMMANDS: usize = 64;
 /// Bytes of the events that one turn takes together: bounds the row.
 pub const TURN_BYTES: usize = 4 * 1024 * 1024;
-/// Events of one correlation that are pending, deferred or escalated at once: they are kept whole in its state.
+/// Events of one correlation that are pending, deferred or escalated at once: they are kept whole in its state. As many more may
+/// wait for its run.
 pub const OPEN_EVENTS: usize = 10_000;
-/// Bytes of those events together: they are in memory, and in each snapshot.
+/// Bytes of those events together: they are in memory, and in each snapshot. As many more may have those that wait for its run.
 pub const OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// Event identities that a workflow remembers itself; older ones are found by the index.
 pub const KNOWN_EVENTS: usize = 16_384;

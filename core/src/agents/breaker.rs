@@ -193,7 +193,9 @@ impl Breaker {
         let probes = self.rule.probes.max(1);
         match &self.phase {
             Phase::Open { until, why } if now < *until => Some(Shut::Open { until: *until, why: why.clone() }),
-            Phase::HalfOpen if self.probes_out + self.probes_well >= probes => Some(Shut::Probing { probes }),
+            Phase::HalfOpen if self.probes_well < probes && self.probes_out + self.probes_well >= probes => {
+                Some(Shut::Probing { probes })
+            }
             _ => None,
         }
     }
@@ -206,8 +208,10 @@ impl Breaker {
         if let Some(shut) = self.shut(now) {
             return Err(shut);
         }
-        if matches!(self.phase, Phase::Open { .. }) {
-            self.go(Phase::HalfOpen);
+        match self.phase {
+            Phase::Open { .. } => self.go(Phase::HalfOpen),
+            Phase::HalfOpen if self.probes_well >= self.rule.probes.max(1) => self.go(Phase::Closed),
+            _ => {}
         }
         self.probes_out += u32::from(self.phase == Phase::HalfOpen);
         Ok(Leave { changes: self.changes })
@@ -225,7 +229,7 @@ impl Breaker {
         }
     }
 
-    /// Goes on under another rule, standing as it stands.
+    /// Goes on under another rule, standing as it stands: if as many probes went well as that asks for, it closes with the next call.
     pub fn rule(&mut self, rule: BreakerRule) {
         self.rule = rule;
     }

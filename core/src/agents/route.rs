@@ -216,11 +216,15 @@ impl CompiledRoute {
         let mut order = Order { chosen: Vec::new(), passed_over: Vec::new() };
         let mut able: Vec<(&Way, Standing)> = Vec::new();
         for way in &self.ways {
-            if able.iter().any(|(other, _)| other.agent == way.agent) {
-                continue; // it may take it by an earlier way
+            let other = able.iter().position(|(other, _)| other.agent == way.agent);
+            if other.is_some_and(|at| able[at].0.rank <= way.rank) {
+                continue; // it may take it by a way that is as good
             }
             match way.may_take(task, kind.as_deref(), standing(&way.agent)) {
-                Ok(standing) => able.push((way, standing)),
+                Ok(standing) => match other {
+                    Some(at) => able[at] = (way, standing),
+                    None => able.push((way, standing)),
+                },
                 Err(_) if order.passed_over.iter().any(|it| it.agent == way.agent) => {} // the first reason is told
                 Err(why) => order.passed_over.push(PassedOver::new(&way.agent, &why)),
             }

@@ -109,7 +109,8 @@ impl Place<'_> {
             Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
         }?;
         self.free_places(&mut facts);
-        self.farewells(&mut facts, self.event_of(command)?.as_deref())?;
+        let event = self.event_of(command)?;
+        self.farewells(&mut facts, (event.as_deref(), command.about()));
         Ok(facts)
     }
 
@@ -117,13 +118,7 @@ impl Place<'_> {
         if let Some(known) = self.state.known().get(incoming.identity()) {
             return Err(Refusal::Known { sequence: known.sequence });
         }
-        if self.state.open().len() >= limits::OPEN_EVENTS {
-            return Err(Refusal::TooManyOpen { open: self.state.open().len(), limit: limits::OPEN_EVENTS });
-        }
-        let bytes = self.state.open_bytes;
-        if bytes > limits::OPEN_BYTES {
-            return Err(Refusal::OpenTooLarge { bytes, limit: limits::OPEN_BYTES });
-        }
+        waiting::check_room(self.state)?;
         let sequence = self.state.sequence + 1;
         let mut facts = Vec::with_capacity(4);
         if sequence == 1 {
@@ -137,6 +132,9 @@ impl Place<'_> {
             emitted,
         });
         facts.extend(self.judge_and_handle(sequence, incoming.event())?);
+        if facts.iter().any(|fact| matches!(fact, Fact::Awaits { .. })) {
+            waiting::check_room_to_wait(self.state)?;
+        }
         Ok(facts)
     }
 
@@ -198,6 +196,9 @@ impl Place<'_> {
 
     /// An event goes on: to its handler, if there is one. Whoever let it go on is named with its move.
     fn handle(&self, sequence: u64, event: &Event, approval: Option<&Approval<'_>>) -> Result<Vec<Fact>, Refusal> {
+        if let Some(why) = self.unwanted(Some(sequence)) {
+            return Ok(waiting::unwanted(sequence, why, approval));
+        }
         let input = format!("event {}", event.id);
         let processed = |reason: &str| match approval {
             None => moved(sequence, LifeState::Processed, reason),
@@ -231,10 +232,7 @@ impl Place<'_> {
         // Handlers see the latest version alone.
         let event = match self.context.definitions.catalogue().bring_up(event) {
             Ok(event) => event,
-            Err(error) => {
-                facts.extend(poisoned(Poison { attempts: 1, error: error.to_string() }));
-                return Ok(facts);
-            }
+            Err(error) => return Ok(poisoned(Poison { attempts: 1, error: error.to_string() })),
         };
         let answer = self.ask_whole(handler, Asked::Input(Input::Event(&event)), None)?;
         match answer {
@@ -249,8 +247,8 @@ impl Place<'_> {
                 }
                 facts.extend(reaction);
             }
-            // A run that began with it stands, though it did not take it.
-            Err(poison) => facts.extend(poisoned(poison)),
+            // No run begins with it: another event would be taken for its first. Let go on, it may begin one yet.
+            Err(poison) => return Ok(poisoned(poison)),
         }
         Ok(facts)
     }
@@ -368,6 +366,16 @@ impl Place<'_> {
         self.context.definitions.get(&run.definition, run.version).ok_or_else(unknown)
     }
 
+    /// When and where it is.
+    pub(super) fn moment(&self) -> Moment<'_> {
+        Moment { now: self.context.now, correlation: self.correlation }
+    }
+
+    /// Why the workflow is not wanted any more that an event was to begin, if it is not.
+    pub(super) fn unwanted(&self, event: Option<u64>) -> Option<&str> {
+        self.state.open().get(&event?)?.unwanted.as_deref()
+    }
+
     /// Why later events of a run are skipped.
     fn skipped(&self) -> String {
         let how = match self.state.run().map(|run| &run.status) {
@@ -400,8 +408,7 @@ impl Place<'_> {
         if let Some(poison) = &self.context.poison {
             return Ok(Err(poison.clone()));
         }
-        let moment = Moment { now: self.context.now, correlation: self.correlation };
-        let mut answer: Answer = react::ask(handler, (self.state, ended), asked, &moment)?;
+        let mut answer: Answer = react::ask(handler, (self.state, ended), asked, &self.moment())?;
         if let Ok(answered) = &mut answer {
             self.kept.borrow_mut().append(&mut answered.kept);
         }

@@ -7,7 +7,7 @@ use super::effect::{Effect, EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
 use super::known::KnownEvent;
 use super::operation::{self, Operation};
-use super::parent::{AFTER_END, Parent};
+use super::parent::{Parent, goes_out_after_the_end};
 use super::react::Kept;
 use super::record::Record;
 use super::registry::Definitions;
@@ -104,6 +104,7 @@ fn follow(
         Fact::Kept { event } => kept(state, *event),
         Fact::Awaits { event, kind, queued } => waiting::awaits(state, *event, kind, *queued),
         Fact::Recalled { kinds } => waiting::recalled(state, kinds),
+        Fact::Unwanted { event, why, .. } => unwanted(state, *event, why),
         Fact::Opened { .. } => Err("a correlation is opened once".into()),
         Fact::Parked { .. } | Fact::PolicySet { .. } | Fact::RuleSet { .. } => Ok(()),
     }
@@ -205,6 +206,14 @@ fn kept(state: &mut State, event: u64) -> Result<(), String> {
     }
 }
 
+fn unwanted(state: &mut State, event: u64, why: &str) -> Result<(), String> {
+    let open = state.open.get_mut(&event).ok_or_else(|| format!("event {event} is not open"))?;
+    match open.unwanted.replace(why.to_string()) {
+        None => Ok(()),
+        Some(_) => Err(format!("event {event} is unwanted already")),
+    }
+}
+
 fn started(state: &mut State, definition: &str, version: u32, definitions: &Definitions) -> Result<(), String> {
     if state.run.is_some() {
         return Err("a correlation has one run".into());
@@ -227,7 +236,7 @@ fn noted(state: &mut State, data: &Json, kept: Option<Box<dyn Any>>, definitions
 }
 
 fn owes(state: &mut State, key: &EffectKey, effect: &Effect) -> Result<(), String> {
-    let after_end = key.step.starts_with(AFTER_END);
+    let after_end = goes_out_after_the_end(key);
     let before = match state.run.as_deref_mut() {
         Some(run) if run.status.is_over() && !after_end => return Err("the run is over".into()),
         Some(run) => run.attempts.insert(key.step.clone(), key.attempt),
@@ -281,7 +290,7 @@ fn compensating(state: &mut State, then: &RunEnd) -> Result<(), String> {
         return Err("it is being put back already".into());
     }
     run.status = RunStatus::Compensating { then: then.clone() };
-    state.owed = Default::default();
+    given_up(state);
     waiting::all_come_back(state);
     Ok(())
 }
@@ -306,9 +315,15 @@ fn finished(state: &mut State, end: &RunEnd) -> Result<(), String> {
     let run = running(state)?;
     run.status = RunStatus::from(end);
     (run.paused, run.parked) = (false, Vec::new());
-    state.owed = Default::default();
+    given_up(state);
     waiting::all_come_back(state);
     Ok(())
+}
+
+/// All is given up but what was to go out however the run ends.
+fn given_up(state: &mut State) {
+    let owed = std::mem::take(&mut state.owed);
+    state.owed.extend(owed.into_iter().filter(|(key, _)| goes_out_after_the_end(key)));
 }
 
 fn running_or_over(state: &mut State) -> Result<&mut Run, String> {

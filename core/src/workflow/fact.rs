@@ -197,6 +197,15 @@ pub enum Fact {
         /// The state, as that version serialises it.
         state: Json,
     },
+    /// The workflow that an open event was to begin is not wanted any more: it begins none.
+    Unwanted {
+        /// Which event.
+        event: u64,
+        /// Who it was to run for.
+        by: Principal,
+        /// Why.
+        why: String,
+    },
 }
 
 /// How a run ended.

@@ -46,7 +46,7 @@ pub fn replay_under(records: &[Record], to: u32, definitions: &Definitions) -> R
     for record in records {
         // An earlier migration has told a state; what the version to come makes of all that was noted is asked here.
         let mut record = record.clone();
-        record.facts.retain(|fact| !matches!(fact, Fact::Migrated { .. }));
+        record.facts.retain(|fact| !is_of_a_migration(fact));
         let told = |error: IllegalFact| format!("the record of sequence {}: {}", error.sequence, error.why);
         evolve(&mut state, &record, &under).map_err(told)?;
     }
@@ -55,6 +55,10 @@ pub fn replay_under(records: &[Record], to: u32, definitions: &Definitions) -> R
         true => Ok(told),
         false => Err("what it serialises of its state, it cannot read again".into()),
     }
+}
+
+fn is_of_a_migration(fact: &Fact) -> bool {
+    matches!(fact, Fact::Migrated { .. } | Fact::Operated { operation: Operation::Migrate { .. }, .. })
 }
 
 impl Place<'_> {

@@ -6,8 +6,13 @@ use super::effect::{EffectEnd, EffectKey};
 use super::fact::{Fact, RunEnd};
 use super::handler::Request;
 use super::operation::{self, Operation, Unpark};
+use super::parent::Parent;
 use super::react::Asked;
 use super::state::State;
+use crate::event::Principal;
+
+/// What another workflow is called by that does something in its own name.
+const WORKFLOW: &str = "workflow";
 
 impl Place<'_> {
     /// What follows from an operation.
@@ -17,7 +22,12 @@ impl Place<'_> {
         if self.correlation.is_own() {
             return Err(Refusal::NotNow { operation, why: "it is the runtime's own".into() });
         }
-        let run = self.state.run().ok_or(Refusal::NoRun { operation })?;
+        let run = self.state.run();
+        let is_its = |parent: &Parent| parent.workflow.as_str() == request.by.id;
+        if request.by.kind == WORKFLOW && !run.and_then(|run| run.parent.as_ref()).is_some_and(is_its) {
+            return self.not_wanted(operation, (request.by, request.why));
+        }
+        let run = run.ok_or(Refusal::NoRun { operation })?;
         if run.last_operation.as_deref() == Some(id) {
             return Err(Refusal::Over { what: format!("the operation {id}") });
         }
@@ -56,6 +66,21 @@ impl Place<'_> {
         let Some(handler) = self.running()?.filter(|_| how == Unpark::Retry) else { return Ok(Vec::new()) };
         let answer = self.ask(handler, Asked::Input(input_of(key, end)), None)?;
         answer.map_err(|poison| Refusal::NotNow { operation: request.operation, why: poison.error })
+    }
+
+    /// A workflow does something where nothing runs for it. It may be that its own is yet to begin, by an event that waits: then
+    /// that begins nothing any more.
+    fn not_wanted(&self, operation: Operation, (by, why): (&Principal, &str)) -> Result<Vec<Fact>, Refusal> {
+        let waiting = self.state.open().iter().filter(|(_, open)| open.unwanted.is_none());
+        let its =
+            waiting.filter(|(_, open)| Parent::of_open(open).is_some_and(|parent| parent.workflow.as_str() == by.id));
+        let unwanted = its.map(|(event, _)| Fact::Unwanted { event: *event, by: by.clone(), why: why.to_string() });
+        let facts: Vec<Fact> = if operation == Operation::Cancel { unwanted.collect() } else { Vec::new() };
+        match self.state.run() {
+            _ if !facts.is_empty() => Ok(facts),
+            None => Err(Refusal::NoRun { operation }),
+            Some(_) => Err(Refusal::NotNow { operation, why: format!("it does not run for {}", by.id) }),
+        }
     }
 
     /// The definition carries it out.

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::Refusal;
 use super::decide::Place;
 use super::effect::{Effect, EffectKey};
 use super::fact::{Fact, RunEnd};
-use super::handler::Moment;
 use super::react::{self, WORKFLOW_SOURCE};
+use super::state::{OpenEvent, State};
 use crate::Json;
 use crate::event::{CorrelationId, Event, EventBuilder, LifeState};
 
@@ -35,40 +34,74 @@ impl Parent {
         serde_json::from_str(event.metadata.get(METADATA)?).ok()
     }
 
-    /// What tells it. Its step is named by the record that it is owed since, so that it is no other's.
-    fn report(&self, since: u64, end: Result<RunEnd, String>) -> Fact {
-        let key = EffectKey { step: format!("{AFTER_END}parent/{since}"), attempt: 1 };
-        Fact::Owes { key, effect: Effect::Report { to: self.workflow.clone(), key: self.key.clone(), end } }
+    /// The one that an open event is to begin a workflow for. Others are not read again for that.
+    pub(super) fn of_open(open: &OpenEvent) -> Option<Self> {
+        let event = open.raw().contains(METADATA).then(|| open.event().ok()).flatten()?;
+        Self::of(event.event())
     }
 }
 
+/// Whether an effect goes out however its run ends.
+pub(super) fn goes_out_after_the_end(key: &EffectKey) -> bool {
+    key.step.starts_with(AFTER_END)
+}
+
+/// The key of what goes out even when the run is over, after these facts of its turn. Nobody is called back by its step, and so
+/// that is never taken: each is an attempt of its own.
+pub(super) fn key_after_end(state: &State, facts: &[Fact], step: &str) -> EffectKey {
+    let step = format!("{AFTER_END}{step}");
+    let now = facts.iter().rev().find_map(|fact| match fact {
+        Fact::Owes { key, .. } if key.step == step => Some(key.attempt),
+        _ => None,
+    });
+    let before = || state.run().and_then(|run| run.attempts.get(&step)).copied();
+    EffectKey { attempt: now.or_else(before).unwrap_or(0).saturating_add(1), step }
+}
+
 impl Place<'_> {
-    /// What the facts of a turn make owed beyond the run's end. The event is the one that the turn is about.
-    pub(super) fn farewells(&self, facts: &mut Vec<Fact>, event: Option<&Event>) -> Result<(), Refusal> {
+    /// What the facts of a turn make owed beyond the run's end. The event is the one that the turn is about, with its sequence if
+    /// it is an open one.
+    pub(super) fn farewells(&self, facts: &mut Vec<Fact>, (event, about): (Option<&Event>, Option<u64>)) {
         let begun = facts.iter().find_map(|fact| match fact {
             Fact::Started { definition, version } => Some((definition.clone(), *version)),
             _ => None,
         });
-        let (parent, since) = (event.and_then(Parent::of), self.state.sequence + 1);
-        if let Some(Parent { workflow, key }) = parent.clone() {
-            match begun {
-                Some(_) => facts.push(Fact::RunsFor { workflow, key }),
-                None => facts.extend(never_ran(facts).map(|why| Parent { workflow, key }.report(since, Err(why)))),
-            }
+        let parent = event.and_then(Parent::of);
+        if let Some(parent) = &parent {
+            self.knows_parent(parent, begun.is_some(), about, facts);
         }
         let ended = |fact: &Fact| if let Fact::Finished { end } = fact { Some(end.clone()) } else { None };
-        let Some(end) = facts.iter().find_map(ended) else { return Ok(()) };
+        let Some(end) = facts.iter().find_map(ended) else { return };
         let run = self.state.run();
         let definition = begun.clone().or_else(|| run.map(|run| (run.definition.clone(), run.version)));
         if let Some(handler) = definition.and_then(|(name, version)| self.context.definitions.get(&name, version)) {
-            let moment = Moment { now: self.context.now, correlation: self.correlation };
             let noted = |fact: &Fact| if let Fact::Noted { data } = fact { Some(data.clone()) } else { None };
             let noted: Vec<Json> = facts.iter().filter_map(noted).collect();
-            facts.extend(react::farewell(handler, self.state, (&end, &noted, event), &moment)?);
+            react::farewell(handler, self.state, (&end, &noted, event), &self.moment(), facts);
         }
         let parent = run.and_then(|run| run.parent.clone()).or(parent.filter(|_| begun.is_some()));
-        facts.extend(parent.map(|parent| parent.report(since, Ok(end))));
-        Ok(())
+        let report = parent.map(|parent| self.report(parent, facts, Ok(end)));
+        facts.extend(report);
+    }
+
+    /// The run that begins knows for whom it runs. Where none ever will, the other workflow is told so; not if it does not want one
+    /// any more, nor for an event of the run that it has: that tells how it ends.
+    fn knows_parent(&self, parent: &Parent, begins: bool, about: Option<u64>, facts: &mut Vec<Fact>) {
+        let Parent { workflow, key } = parent.clone();
+        if begins {
+            return facts.push(Fact::RunsFor { workflow, key });
+        }
+        let runs = self.state.run().is_some_and(|run| run.parent.as_ref() == Some(parent));
+        if !runs && self.unwanted(about).is_none() {
+            let report = never_ran(facts).map(|why| self.report(parent.clone(), facts, Err(why)));
+            facts.extend(report);
+        }
+    }
+
+    /// What tells it. Its step is named by the record that it is owed since, so that it is no other's.
+    fn report(&self, parent: Parent, facts: &[Fact], end: Result<RunEnd, String>) -> Fact {
+        let key = key_after_end(self.state, facts, &format!("parent/{}", self.state.sequence + 1));
+        Fact::Owes { key, effect: Effect::Report { to: parent.workflow, key: parent.key, end } }
     }
 }
 

@@ -10,7 +10,7 @@ use super::effect::{Effect, EffectKey};
 use super::evolve::panic_text;
 use super::fact::{Fact, RunEnd};
 use super::handler::{Fate, HandlerError, Input, Moment, Reaction, Request, Wish};
-use super::parent::{AFTER_END, Parent};
+use super::parent::{AFTER_END, Parent, goes_out_after_the_end, key_after_end};
 use super::registry::{AnyHandler, Noted};
 use super::state::State;
 use crate::Json;
@@ -97,11 +97,13 @@ fn facts_of(
         let key = owed.iter().position(|key| key.step == step).map(|at| owed.remove(at).clone());
         facts.extend(key.map(|key| Fact::GivenUp { key })); // what has just ended needs no giving up
     }
+    let stops = reaction.compensating.is_some() || reaction.end.is_some();
     if let Some(then) = reaction.compensating {
-        owed.clear();
+        owed.retain(|key| goes_out_after_the_end(key));
         facts.push(Fact::Compensating { then });
     }
-    if owed.len() + reaction.wishes.len() > limits::OWED_EFFECTS {
+    // What an end still owes does not hold it up.
+    if !stops && owed.len() + reaction.wishes.len() + reaction.farewells.len() > limits::OWED_EFFECTS {
         return Err(HandlerError(format!("it would owe more than {} effects", limits::OWED_EFFECTS)));
     }
     let mut taken: BTreeSet<String> = owed.into_iter().map(|key| key.step.clone()).collect();
@@ -119,7 +121,9 @@ fn facts_of(
     facts.extend(reaction.halts.into_iter().map(halted));
     facts.extend(reaction.end.map(|end| Fact::Finished { end }));
     for (step, effect) in reaction.farewells {
-        facts.push(Fact::Owes { key: next_key(state, &mut taken, format!("{AFTER_END}{step}"))?, effect });
+        let key = key_after_end(state, &facts, &step);
+        check_name(&key.step)?;
+        facts.push(Fact::Owes { key, effect });
     }
     let bytes: usize = facts.iter().map(bytes_of).sum();
     if bytes > limits::REACTION_BYTES {
@@ -135,13 +139,15 @@ fn recalled(state: &State, kinds: Vec<Pattern>) -> Option<Fact> {
     one_waits.then_some(Fact::Recalled { kinds })
 }
 
-/// What a definition wants sent once its run is over.
+/// Adds what a definition wants sent once its run is over to the facts by which it is. It is over all the same: what cannot be
+/// told or sent is noted beside it.
 pub(super) fn farewell(
     handler: &dyn AnyHandler,
     state: &State,
     (end, noted, cause): (&RunEnd, &[Json], Option<&Event>),
     moment: &Moment<'_>,
-) -> Result<Vec<Fact>, Refusal> {
+    facts: &mut Vec<Fact>,
+) {
     let events = catch_unwind(AssertUnwindSafe(|| {
         let fresh;
         let data = match state.run().and_then(|run| run.data.as_deref()) {
@@ -153,22 +159,19 @@ pub(super) fn farewell(
         };
         handler.farewell(data, (end, noted), moment)
     }));
-    let events = events.map_err(|panic| Refusal::Panicked { message: panic_text(panic.as_ref()) })?;
-    let mut taken = BTreeSet::new();
-    let owed = events.into_iter().take(limits::REACTION_EFFECTS).map(|(step, event)| {
-        let key = next_key(state, &mut taken, format!("{AFTER_END}{step}"))?;
-        let effect = Effect::Send { event: written(event, &key, cause, moment)? };
-        Ok(Fact::Owes { key, effect })
-    });
-    // The run is over all the same: what cannot be sent is told beside it.
-    let told = owed.map(|fact: Result<Fact, HandlerError>| {
-        fact.unwrap_or_else(|error| Fact::Parked {
-            input: "what is sent at its end".into(),
-            attempts: 1,
-            error: error.0,
-        })
-    });
-    Ok(told.collect())
+    let unsaid = |error: String| Fact::Parked { input: "what is sent at its end".into(), attempts: 1, error };
+    let events = match events {
+        Ok(events) => events,
+        Err(panic) => return facts.push(unsaid(panic_text(panic.as_ref()))),
+    };
+    for (step, event) in events.into_iter().take(limits::REACTION_EFFECTS) {
+        let key = key_after_end(state, facts, &step);
+        let event = check_name(&key.step).and_then(|()| written(event, &key, cause, moment));
+        facts.push(match event {
+            Ok(event) => Fact::Owes { key, effect: Effect::Send { event } },
+            Err(error) => unsaid(error.0),
+        });
+    }
 }
 
 /// The bytes of a fact that its handler decides.
@@ -198,9 +201,17 @@ fn bytes_of(fact: &Fact) -> usize {
     }
 }
 
+fn check_name(step: &str) -> Result<(), HandlerError> {
+    match step.is_empty() || step.len() > limits::ID_BYTES || step.chars().any(char::is_control) {
+        true => Err(HandlerError("a step's name has 1 to 255 bytes without control characters".into())),
+        false => Ok(()),
+    }
+}
+
 fn next_key(state: &State, taken: &mut BTreeSet<String>, step: String) -> Result<EffectKey, HandlerError> {
-    if step.is_empty() || step.len() > limits::ID_BYTES || step.chars().any(char::is_control) {
-        return Err(HandlerError("a step's name has 1 to 255 bytes without control characters".into()));
+    check_name(&step)?;
+    if step.starts_with(AFTER_END) {
+        return Err(HandlerError(format!("a step's name does not begin with '{AFTER_END}'")));
     }
     if !taken.insert(step.clone()) {
         return Err(HandlerError(format!("step '{step}' is under way already")));

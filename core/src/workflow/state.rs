@@ -43,6 +43,8 @@ pub struct OpenEvent {
     pub(super) booked_by: Option<String>,
     /// What it waits for, if it is deferred and waits for its run.
     pub awaits: Option<Awaits>,
+    /// Why the workflow that it was to begin is not wanted any more, if it is not.
+    pub(super) unwanted: Option<String>,
 }
 
 /// That an event waits for its run: the definition had no place for it as the run stood.
@@ -82,6 +84,7 @@ impl OpenEvent {
             asked_under: None,
             reasonings: Vec::new(),
             awaits: None,
+            unwanted: None,
         }
     }
 
@@ -213,7 +216,7 @@ struct SavedRun {
     last_operation: Option<String>,
 }
 
-const SAVED_VERSION: u8 = 5;
+const SAVED_VERSION: u8 = 6;
 
 impl State {
     /// The handler's own state, as it serialises it; nothing where there is no run, or this program lacks its definition.

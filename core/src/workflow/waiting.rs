@@ -1,5 +1,6 @@
 //! Events that wait for their run: its definition had no place for them as it stood.
 
+use super::command::Refusal;
 use super::decide::{Approval, moved};
 use super::evolve::running;
 use super::fact::Fact;
@@ -14,6 +15,45 @@ const AWAITING: &str = "awaiting transition";
 pub(super) fn first_recalled(state: &State) -> Option<u64> {
     let is_recalled = |awaits: &Awaits| awaits.recalled;
     state.open().iter().find(|(_, open)| open.awaits.as_ref().is_some_and(is_recalled)).map(|(event, _)| *event)
+}
+
+/// Whether there is room for one more event. Those that wait for the run are counted apart: it may be the one that they wait for.
+pub(super) fn check_room(state: &State) -> Result<(), Refusal> {
+    if is_roomy(state) {
+        return Ok(());
+    }
+    let (kept, bytes) = waiting(state);
+    room(state.open().len() - kept, state.open_bytes - bytes)
+}
+
+/// Whether there is room for one more that waits for the run.
+pub(super) fn check_room_to_wait(state: &State) -> Result<(), Refusal> {
+    if is_roomy(state) {
+        return Ok(());
+    }
+    let (kept, bytes) = waiting(state);
+    room(kept, bytes)
+}
+
+/// The common case, without counting.
+fn is_roomy(state: &State) -> bool {
+    room(state.open().len(), state.open_bytes).is_ok()
+}
+
+/// How many events wait for the run, and their bytes.
+fn waiting(state: &State) -> (usize, usize) {
+    let waiting = state.open().values().filter(|open| open.awaits.is_some());
+    waiting.fold((0, 0), |(count, bytes), open| (count + 1, bytes + open.bytes()))
+}
+
+fn room(open: usize, bytes: usize) -> Result<(), Refusal> {
+    if open >= limits::OPEN_EVENTS {
+        return Err(Refusal::TooManyOpen { open, limit: limits::OPEN_EVENTS });
+    }
+    if bytes > limits::OPEN_BYTES {
+        return Err(Refusal::OpenTooLarge { bytes, limit: limits::OPEN_BYTES });
+    }
+    Ok(())
 }
 
 /// An event that the definition keeps.
@@ -35,6 +75,11 @@ fn awaiting(
     let reason = format!("{AWAITING}: {reason}");
     let moves = moved_by(sequence, LifeState::Deferred, &reason, approval);
     [moves, Fact::Awaits { event: sequence, kind: event.kind.clone(), queued }]
+}
+
+/// An event that was to begin a workflow which is not wanted any more.
+pub(super) fn unwanted(sequence: u64, why: &str, approval: Option<&Approval<'_>>) -> Vec<Fact> {
+    refused(sequence, &format!("its workflow was cancelled: {why}"), approval)
 }
 
 /// An event that the definition refuses.

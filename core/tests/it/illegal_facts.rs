@@ -1,6 +1,6 @@
 //! Each kind of fact out of its place is named: record, fact and reason.
 
-use regie_core::event::{Format, LifeState};
+use regie_core::event::{Format, LifeState, Principal};
 use regie_core::governance::{Booking, Grant, Judgement, PolicyDecision, PolicyOutcome};
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, Record, RunEnd, State, evolve};
 use regie_core::{Json, Timestamp};
@@ -47,6 +47,10 @@ fn finished() -> Fact {
 
 fn awaits(event: u64) -> Fact {
     Fact::Awaits { event, kind: "plain".into(), queued: false }
+}
+
+fn unwanted(event: u64) -> Fact {
+    Fact::Unwanted { event, by: Principal::user("ada"), why: "test".into() }
 }
 
 fn booking() -> Booking {
@@ -127,6 +131,8 @@ fn every_fact_has_its_place() {
         (vec![started()], vec![awaits(1)], "event 1 is not open"),
         (vec![started(), received("1")], vec![awaits(1)], "event 1 is pending"),
         (vec![], vec![Fact::Recalled { kinds: vec![] }], "no run"),
+        (vec![], vec![unwanted(1)], "event 1 is not open"),
+        (vec![received("1")], vec![unwanted(1), unwanted(1)], "unwanted already"),
     ];
     let _quiet = Quiet::new();
     rows.into_iter().for_each(|(first, second, why)| assert_illegal(first, second, why));

@@ -7,6 +7,7 @@ mod calendar;
 mod catalogue;
 mod catalogue_docs;
 mod catalogue_file;
+mod children;
 mod cloudevents;
 mod entity;
 mod escalation;

@@ -136,6 +136,17 @@ fn a_run_that_was_taken_over_is_read_again_as_it_stands_and_without_its_definiti
 }
 
 #[test]
+fn a_run_that_went_there_and_back_goes_there_again() {
+    let mut desk = begun();
+    for (to, id) in [(2, "m1"), (1, "m2"), (2, "m3")] {
+        let migration = Migration { id: id.into(), ..migration(&desk, to) };
+        assert_eq!(replay_under(&records(&desk), to, &desk.definitions).map(drop), Ok(()), "to {to}");
+        desk.take(&Command::Migrate(Box::new(migration))).expect("taken over");
+    }
+    assert_eq!(stands(&desk), (2, "4".into()));
+}
+
+#[test]
 fn records_that_a_version_cannot_read_are_named_and_nothing_is_done() {
     let desk = begun();
     let why = replay_under(&records(&desk), 3, &desk.definitions).expect_err("other facts");

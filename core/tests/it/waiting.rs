@@ -6,7 +6,7 @@ use regie_core::governance::{Judgement, Verdict};
 use regie_core::workflow::{
     Command, Fact, Operation, Record, Refusal, State, evolve, first_answer, is_governed, next_due, pending,
 };
-use regie_core::{Digest, Timestamp};
+use regie_core::{Digest, Timestamp, limits};
 
 use super::helpers::{Desk, at, event, submit};
 use super::toy::{Do, asks, toys};
@@ -205,4 +205,18 @@ fn a_snapshot_and_a_replay_know_who_waits_and_who_was_recalled() {
         assert_eq!((state.open(), pending(state)), (desk.state.open(), pending(&desk.state)));
         assert_eq!(next_due(state), Some(Timestamp::MIN));
     }
+}
+
+#[test]
+fn one_that_recalls_is_taken_however_many_wait_and_only_further_ones_to_keep_are_refused() {
+    let mut desk = Desk::new(toys());
+    for id in 0..limits::OPEN_EVENTS {
+        take(&mut desk, &toy("toy.a", &id.to_string(), &[Do::Keep]));
+    }
+    let full = desk.take(&toy("toy.a", "one more", &[Do::Keep])).map(drop);
+    assert!(matches!(full, Err(Refusal::TooManyOpen { .. })), "{full:?}");
+    assert_eq!(desk.records.len(), limits::OPEN_EVENTS);
+    take(&mut desk, &toy("toy.c", "recalls", &[Do::Recall("toy.a".into())]));
+    assert_eq!(next_due(&desk.state), Some(Timestamp::MIN));
+    take(&mut desk, &Command::Return { event: 1 });
 }

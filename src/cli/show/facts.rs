@@ -39,6 +39,7 @@ pub(super) enum FactJson<'a> {
     RunsFor { workflow: &'a CorrelationId, step: &'a str, attempt: u32 },
     Halted { step: &'a str, attempts: u32, error: &'a str },
     Migrated { version: u32, state: &'a Json },
+    Unwanted { event_sequence: u64, by: &'a Principal, why: &'a str },
     Other { text: String },
 }
 
@@ -98,6 +99,7 @@ impl<'a> FactJson<'a> {
                 Self::Awaits { event_sequence: *event, event_type: kind, queued: *queued }
             }
             Fact::Recalled { kinds } => Self::Recalled { event_types: kinds },
+            Fact::Unwanted { event, by, why } => Self::Unwanted { event_sequence: *event, by, why },
             other => Self::of_run(other),
         }
     }

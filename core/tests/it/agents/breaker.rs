@@ -187,3 +187,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_that_is_to_see_fewer_probes_than_went_well_by_now_lets_calls_through() {
+    let mut breaker = closed(rule().probes(3));
+    (0..3).for_each(|_| call(&mut breaker, 0, Counts::Ill));
+    call(&mut breaker, 100, Counts::Well);
+    breaker.rule(rule().probes(1));
+    assert_eq!((breaker.shut(at(101)), breaker.phase()), (None, &Phase::HalfOpen));
+    call(&mut breaker, 101, Counts::Well);
+    assert_eq!(breaker.phase(), &Phase::Closed);
+}

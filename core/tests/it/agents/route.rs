@@ -148,3 +148,14 @@ proptest! {
         prop_assert_eq!(&order, &compiled.order(&task, standing), "the same facts give the same order");
     }
 }
+
+#[test]
+fn an_agent_stands_where_its_best_way_puts_it_whichever_was_written_first() {
+    let route = Route::new("bank").to(Candidate::capability("payments").prefer(1)).to(Candidate::agent("sepa"));
+    let all = order(&route, "{}", idle);
+    assert_eq!(names(&all), ["sepa", "giro"]);
+    assert_eq!(all.chosen[0].why, "preference 0: 0 of 4 places taken");
+    let other_way =
+        Route::new("bank").to(Candidate::agent("sepa").kind("refund")).to(Candidate::capability("payments").prefer(1));
+    assert_eq!(names(&order(&other_way, "{}", idle)), ["giro", "sepa"]);
+}
