@@ -207,6 +207,42 @@ fn a_failure_asks_for_nothing_but_what_puts_back() {
     );
 }
 
+/// It has reserved and its charge hangs; its state that fails is entered by an event.
+fn lost() -> Floor {
+    let machine = super::machine_help::order()
+        .on::<Json>(Stage::Charging, "order.lost", |way| way.go(Stage::Lost))
+        .build()
+        .expect("a good machine");
+    let mut floor = Floor::new(machine);
+    floor.send("order.placed", json!(10));
+    floor.send("order.paid", json!({ "amount": 10 }));
+    floor.done("reserve", json!("shelf 3"));
+    floor.send("order.lost", json!(null));
+    assert_eq!(floor.status(), "compensating, then failed (nothing to send)");
+    floor
+}
+
+#[test]
+fn a_state_that_fails_puts_back_all_that_was_done_one_after_the_other() {
+    let mut floor = lost();
+    floor.done("~undo/charge", json!(null));
+    assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (nothing to send)");
+}
+
+#[test]
+fn what_a_state_that_fails_cannot_put_back_is_tried_again_and_then_waits_for_a_person() {
+    let mut floor = lost();
+    floor.failed("~undo/charge", "busy");
+    assert_eq!(floor.owed(), ["~again/~undo/charge#1 at 1000"]);
+    floor.wait(1_000);
+    floor.failed("~undo/charge", "busy");
+    floor.operate(Operation::Unpark(Unpark::Skip)).expect("it waits");
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (nothing to send; not put back: charge)");
+}
+
 #[test]
 fn a_step_that_is_under_way_is_not_started_twice_and_one_given_up_may_be() {
     let mut floor = Floor::new(two());

@@ -256,7 +256,9 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
                 break;
             }
         }
+        // While what was done is put back, the saga says when it ends.
         if self.next.is_none()
+            && self.doing.steps.unwinding().is_none()
             && self.stand.sending.is_empty()
             && let Some(end) = self.stand.ending.clone()
         {
