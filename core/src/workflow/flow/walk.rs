@@ -261,8 +261,10 @@ impl<'a> Walk<'a> {
                 }
                 Where::Sending | Where::Waiting { .. } => self.give_up(path.clone()),
                 Where::Running { correlation } => {
+                    let is_asked = |asked: &Asked| matches!(asked, Asked::Run { step, .. } if *step == path);
+                    let never_sent = self.asked.iter().any(is_asked);
                     self.give_up(path.clone());
-                    if self.returned.as_ref() != Some(&path) {
+                    if !never_sent && self.returned.as_ref() != Some(&path) {
                         self.cancelled.push((path.clone(), correlation));
                     }
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regie_core::Json;
 use regie_core::event::{Event, Incoming, LifeState, Origin};
-use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, run as run_other, sequence};
+use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, raise, run as run_other, sequence};
 use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Operation, RunEnd};
 use serde_json::json;
 
@@ -111,6 +111,14 @@ fn a_child_that_is_not_wanted_any_more_is_cancelled_even_if_its_parent_is_over()
         matches!(others[..], [("~end/f/b/sub", Effect::Operate { operation: Operation::Cancel, .. })]),
         "{others:?}"
     );
+}
+
+#[test]
+fn a_child_that_was_never_asked_for_is_not_cancelled() {
+    let both = fork().branch("a", child()).branch("b", raise("no", |_| json!("at once")));
+    let mut parent = run(flow().task("t", attempt("f", both)).task("next", call("x")).build().unwrap(), json!("in"));
+    assert_eq!(parent.owed(), ["next#1"], "whoever runs in that correlation is not its own");
+    parent.done("next", json!(1));
 }
 
 #[test]
