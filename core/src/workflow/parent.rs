@@ -8,7 +8,6 @@ use super::effect::{Effect, EffectKey};
 use super::fact::{Fact, RunEnd};
 use super::handler::Moment;
 use super::react::{self, WORKFLOW_SOURCE};
-use crate::Json;
 use crate::event::{CorrelationId, Event, EventBuilder, LifeState};
 
 /// What the steps are named by that go out even when the run is over.
@@ -62,9 +61,7 @@ impl Place<'_> {
         let definition = begun.clone().or_else(|| run.map(|run| (run.definition.clone(), run.version)));
         if let Some(handler) = definition.and_then(|(name, version)| self.context.definitions.get(&name, version)) {
             let moment = Moment { now: self.context.now, correlation: self.correlation };
-            let noted = |fact: &Fact| if let Fact::Noted { data } = fact { Some(data.clone()) } else { None };
-            let noted: Vec<Json> = facts.iter().filter_map(noted).collect();
-            facts.extend(react::farewell(handler, self.state, (&end, &noted, event), &moment)?);
+            facts.extend(react::farewell(handler, self.state, (&end, facts, event), &moment)?);
         }
         let parent = run.and_then(|run| run.parent.clone()).or(parent.filter(|_| begun.is_some()));
         facts.extend(parent.map(|parent| parent.report(since, Ok(end))));

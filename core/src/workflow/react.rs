@@ -109,7 +109,7 @@ fn facts_of(
     facts.extend(reaction.halts.into_iter().map(halted));
     facts.extend(reaction.end.map(|end| Fact::Finished { end }));
     for (step, effect) in reaction.farewells {
-        facts.push(Fact::Owes { key: next_key(state, &mut taken, format!("{AFTER_END}{step}"))?, effect });
+        facts.push(Fact::Owes { key: key_after_end(state, &facts, &step)?, effect });
     }
     let bytes: usize = facts.iter().map(bytes_of).sum();
     if bytes > limits::REACTION_BYTES {
@@ -129,9 +129,11 @@ fn recalled(state: &State, kinds: Vec<Pattern>) -> Option<Fact> {
 pub(super) fn farewell(
     handler: &dyn AnyHandler,
     state: &State,
-    (end, noted, cause): (&RunEnd, &[Json], Option<&Event>),
+    (end, facts, cause): (&RunEnd, &[Fact], Option<&Event>),
     moment: &Moment<'_>,
 ) -> Result<Vec<Fact>, Refusal> {
+    let noted = |fact: &Fact| if let Fact::Noted { data } = fact { Some(data.clone()) } else { None };
+    let noted: Vec<Json> = facts.iter().filter_map(noted).collect();
     let events = catch_unwind(AssertUnwindSafe(|| {
         let fresh;
         let data = match state.run().and_then(|run| run.data.as_deref()) {
@@ -141,24 +143,23 @@ pub(super) fn farewell(
                 &*fresh
             }
         };
-        handler.farewell(data, (end, noted), moment)
+        handler.farewell(data, (end, &noted), moment)
     }));
     let events = events.map_err(|panic| Refusal::Panicked { message: panic_text(panic.as_ref()) })?;
-    let mut taken = BTreeSet::new();
-    let owed = events.into_iter().take(limits::REACTION_EFFECTS).map(|(step, event)| {
-        let key = next_key(state, &mut taken, format!("{AFTER_END}{step}"))?;
-        let effect = Effect::Send { event: written(event, &key, cause, moment)? };
-        Ok(Fact::Owes { key, effect })
-    });
-    // The run is over all the same: what cannot be sent is told beside it.
-    let told = owed.map(|fact: Result<Fact, HandlerError>| {
-        fact.unwrap_or_else(|error| Fact::Parked {
+    let mut all = facts.to_vec();
+    for (step, event) in events.into_iter().take(limits::REACTION_EFFECTS) {
+        let owed = key_after_end(state, &all, &step).and_then(|key| {
+            let effect = Effect::Send { event: written(event, &key, cause, moment)? };
+            Ok(Fact::Owes { key, effect })
+        });
+        // The run is over all the same: what cannot be sent is told beside it.
+        all.push(owed.unwrap_or_else(|error| Fact::Parked {
             input: "what is sent at its end".into(),
             attempts: 1,
             error: error.0,
-        })
-    });
-    Ok(told.collect())
+        }));
+    }
+    Ok(all.split_off(facts.len()))
 }
 
 /// The bytes of a fact that its handler decides.
@@ -189,14 +190,33 @@ fn bytes_of(fact: &Fact) -> usize {
 }
 
 fn next_key(state: &State, taken: &mut BTreeSet<String>, step: String) -> Result<EffectKey, HandlerError> {
-    if step.is_empty() || step.len() > limits::ID_BYTES || step.chars().any(char::is_control) {
-        return Err(HandlerError("a step's name has 1 to 255 bytes without control characters".into()));
-    }
+    check_name(&step)?;
     if !taken.insert(step.clone()) {
         return Err(HandlerError(format!("step '{step}' is under way already")));
     }
-    let attempts = state.run().and_then(|run| run.attempts.get(&step)).copied();
-    Ok(EffectKey { attempt: attempts.unwrap_or(0).saturating_add(1), step })
+    Ok(EffectKey { attempt: attempts(state, &step).saturating_add(1), step })
+}
+
+/// The key of what goes out even after the end. Nobody is called back by its name: one name may be owed several times, each
+/// as an attempt of its own.
+fn key_after_end(state: &State, facts: &[Fact], step: &str) -> Result<EffectKey, HandlerError> {
+    let step = format!("{AFTER_END}{step}");
+    check_name(&step)?;
+    let of_this = |fact: &Fact| if let Fact::Owes { key, .. } = fact { Some(key.attempt).filter(|_| key.step == step) } else { None };
+    let last = facts.iter().rev().find_map(of_this).unwrap_or_else(|| attempts(state, &step));
+    Ok(EffectKey { attempt: last.saturating_add(1), step })
+}
+
+fn check_name(step: &str) -> Result<(), HandlerError> {
+    match step.is_empty() || step.len() > limits::ID_BYTES || step.chars().any(char::is_control) {
+        true => Err(HandlerError("a step's name has 1 to 255 bytes without control characters".into())),
+        false => Ok(()),
+    }
+}
+
+/// The last attempt at a step.
+fn attempts(state: &State, step: &str) -> u32 {
+    state.run().and_then(|run| run.attempts.get(step)).copied().unwrap_or(0)
 }
 
 /// An event to another correlation: its id comes from what sent it, so that sending it twice is once.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use regie_core::Json;
 use regie_core::event::{Event, Incoming, LifeState, Origin};
 use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, raise, run as run_other, sequence};
-use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Operation, RunEnd};
+use regie_core::retry::Retry;
+use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Notification, Operation, RunEnd};
 use serde_json::json;
 
 use super::super::helpers::Desk;
@@ -179,4 +180,25 @@ fn a_run_is_over_although_its_last_words_are_refused() {
     failed.ends("~end/tell", EffectEnd::NotSent { reason: "nobody is there".into() });
     failed.ends("~end/recovery", EffectEnd::Sent { position: 3, state: LifeState::Processed });
     assert_eq!((failed.status().name(), failed.owed()), ("failed", vec![]));
+}
+
+#[test]
+fn a_child_is_cancelled_and_somebody_told_though_both_have_one_name() {
+    let flow = flow().task("notification", child()).notify(|ended| Notification::of(ended.correlation, ended.end));
+    let mut parent = run(flow.build().unwrap(), json!("in"));
+    parent.operate(Operation::Cancel).unwrap();
+    assert_eq!(parent.owed(), ["~end/notification#1", "~end/notification#2"]);
+    parent.ends("~end/notification", EffectEnd::Told);
+}
+
+#[test]
+fn a_child_may_be_cancelled_again_while_the_first_cancel_is_under_way() {
+    let again = Retry { first: Duration::ZERO, ..Retry::times(3) };
+    let late = attempt("sub", child().within(Duration::from_secs(3))).retry(again);
+    let mut parent = run(flow().task("t", late).build().unwrap(), json!("in"));
+    for _ in 0..5 {
+        parent.tick();
+    }
+    assert_eq!(parent.owed(), ["~end/t/sub#1", "~end/t/sub#2", "~end/t/sub#3"]);
+    assert_eq!(parent.error(), "t/sub: timeout: its time is up");
 }
