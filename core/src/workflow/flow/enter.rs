@@ -25,12 +25,17 @@ impl Walk<'_> {
             let why = format!("its path has more than {} bytes", limits::FLOW_PATH_BYTES);
             return self.fails(FlowError::new(&path, "expression", why), value);
         }
+        if self.bytes > limits::FLOW_BYTES {
+            let why = format!("what begins at once has more than {} bytes", limits::FLOW_BYTES);
+            return self.fails(FlowError::new(&path, "refused", why), value);
+        }
         match node.when.as_ref().map_or(Ok(true), |when| when(&self.scope(&path, &value))) {
             Ok(true) => {}
             Ok(false) => return self.skip(&path, value),
             Err(why) => return self.fails(FlowError::new(&path, "expression", why), value),
         }
-        let given = match node.input.as_ref().map(|input| input(&self.scope(&path, &value))).transpose() {
+        let given = node.input.as_ref().map(|input| input(&self.scope(&path, &value)).and_then(not_too_large));
+        let given = match given.transpose() {
             Ok(given) => given.unwrap_or_else(|| value.clone()),
             Err(why) => return self.fails(FlowError::new(&path, "expression", why), value),
         };
@@ -122,7 +127,7 @@ impl Walk<'_> {
 
     fn begin_set(&mut self, fields: &[(String, super::model::Compute)], path: &str, value: Json) -> Result<(), Stop> {
         for (name, compute) in fields {
-            let given = compute(&self.scope(path, &value)).map_err(expression)?;
+            let given = compute(&self.scope(path, &value)).and_then(not_too_large).map_err(expression)?;
             self.happens(FlowFact::Set { name: name.clone(), value: given });
         }
         self.done_at_once(path, value, Then::Next);
@@ -263,6 +268,12 @@ pub(super) enum Stop {
 
 pub(super) fn expression(why: String) -> Stop {
     Stop::Fails("expression".into(), why)
+}
+
+/// What an expression gives has a bound: it is written, and kept.
+pub(super) fn not_too_large(value: Json) -> Result<Json, String> {
+    let (bytes, most) = (value.text().len(), limits::FLOW_VALUE_BYTES);
+    if bytes > most { Err(format!("it has {bytes} bytes; at most {most} are taken")) } else { Ok(value) }
 }
 
 /// A text is told without its quotes.

@@ -141,4 +141,16 @@ pub enum FlowFact {
     Resumed,
     /// What happened to a step.
     Step(StepFact),
+    /// That, with the value of the last fact before it, of the same turn, that has a long one.
+    Same {
+        /// What happened; its value is null here.
+        of: Box<FlowFact>,
+    },
+}
+
+impl FlowFact {
+    /// What happened, though its value may be that of another.
+    pub(super) fn what(&self) -> &FlowFact {
+        if let FlowFact::Same { of } = self { of } else { self }
+    }
 }

@@ -5,6 +5,7 @@ use super::fact::{FlowError, FlowFact};
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
+use super::written::Before;
 use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::step::{Doing, Happened, StepFact};
 use crate::workflow::{Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark};
@@ -93,14 +94,14 @@ impl Handler for Flow {
         moment: &Moment<'_>,
     ) -> Vec<(String, EventBuilder)> {
         let now_broke =
-            |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact { Some(error.clone()) } else { None };
+            |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact.what() { Some(error.clone()) } else { None };
         let error = noted.iter().find_map(now_broke).or_else(|| state.broke.as_ref().map(|(error, _)| error.clone()));
         let ended = Ended { end, error, state, correlation: moment.correlation, now: moment.now };
         self.farewells.iter().filter_map(|(name, event)| Some((name.clone(), event(&ended)?))).collect()
     }
 
     fn evolve(&self, state: &mut FlowState, fact: FlowFact) {
-        state.follow(&fact);
+        state.follow(fact);
     }
 }
 
@@ -187,7 +188,9 @@ fn finish(reaction: Reaction<FlowFact>, happened: Happened, end: RunEnd) -> Reac
 
 /// What happened, and what is asked.
 fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
-    let noted = walk.facts.into_iter().fold(Reaction::none(), Reaction::note);
+    let mut before = Before::default();
+    let written = walk.facts.into_iter().map(|fact| before.written(fact));
+    let noted = written.fold(Reaction::none(), Reaction::note);
     let noted = walk.cancelled.into_iter().fold(noted, |reaction, (step, workflow)| {
         reaction.cancel_other(&step, workflow, "what it ran for goes on without it")
     });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
 use super::fact::{FlowError, FlowFact};
+use super::written::Before;
 use crate::event::CorrelationId;
 use crate::workflow::step::Steps;
 use crate::workflow::step::log::Log;
@@ -68,6 +69,9 @@ pub struct FlowState {
     pub(super) steps: Steps,
     /// Why it broke, if it did, and what had come to the task that failed.
     pub(super) broke: Option<(FlowError, Json)>,
+    /// What the facts of a turn refer to; nothing refers to an earlier turn.
+    #[serde(skip)]
+    before: Before,
 }
 
 impl FlowState {
@@ -96,9 +100,9 @@ impl FlowState {
         &self.steps
     }
 
-    /// Takes what happened into the state.
-    pub(super) fn follow(&mut self, fact: &FlowFact) {
-        match fact {
+    /// Takes what happened, as it is written, into the state.
+    pub(super) fn follow(&mut self, fact: FlowFact) {
+        match &self.before.read(fact) {
             FlowFact::Began { input } => self.input = Some(input.clone()),
             FlowFact::Set { name, value } => set(&mut self.variables, name, value),
             FlowFact::Kept { number, kind, payload } => {

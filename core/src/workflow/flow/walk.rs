@@ -7,6 +7,7 @@ use super::fact::{FlowError, FlowFact};
 use super::model::{Kind, Then, Tree};
 use super::scope::Scope;
 use super::state::{FlowState, Frame, Where, follow, set};
+use super::written::Before;
 use crate::event::{CorrelationId, EventBuilder};
 use crate::workflow::step::{Act, Doing, Happened};
 use crate::workflow::{AgentOutcome, HandlerError, Moment, RunEnd, RunStatus};
@@ -90,6 +91,10 @@ pub(super) struct Walk<'a> {
     pub(super) todo: Vec<Move>,
     /// Tasks that ask something of the outside.
     pub(super) leaves: usize,
+    /// Bytes of values that this turn writes, as facts and as what it asks.
+    pub(super) bytes: usize,
+    /// What the facts until now have for a value.
+    before: Before,
     pub(super) over: Option<Over>,
 }
 
@@ -113,6 +118,8 @@ impl<'a> Walk<'a> {
             returned: None,
             todo: Vec::new(),
             leaves,
+            bytes: 0,
+            before: Before::default(),
             over: None,
         }
     }
@@ -227,16 +234,24 @@ impl<'a> Walk<'a> {
             FlowFact::Step(_) => {}
             fact => follow(&mut self.frames, &mut self.outputs, fact),
         }
+        self.note(fact);
+    }
+
+    fn note(&mut self, fact: FlowFact) {
+        self.bytes += self.before.bytes(&fact);
         self.facts.push(fact);
     }
 
     /// What the steps made of it is told in its order.
     pub(super) fn drain(&mut self) {
-        self.facts.extend(std::mem::take(&mut self.doing.facts).into_iter().map(FlowFact::Step));
+        std::mem::take(&mut self.doing.facts).into_iter().map(FlowFact::Step).for_each(|fact| self.note(fact));
         for act in std::mem::take(&mut self.doing.acts) {
             match act {
                 Act::GiveUp { step } => self.give_up(step),
-                act => self.asked.push(Asked::Act(act)),
+                act => {
+                    self.bytes += if let Act::Call { input, .. } = &act { input.text().len() } else { 0 };
+                    self.asked.push(Asked::Act(act));
+                }
             }
         }
     }
