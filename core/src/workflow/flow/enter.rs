@@ -223,6 +223,11 @@ impl Walk<'_> {
                 self.asked.push(Asked::Act(Act::Timer { step: path.to_string(), due: *due }));
                 self.entered(node, path, Frame { value: value.clone(), at: at.clone() })
             }
+            (Kind::Listen { .. }, Where::Listening { .. }) => {
+                let frame = Frame { value: value.clone(), at: at.clone() };
+                let begun = if node.timeout.is_some() { self.entered(node, path, frame) } else { Ok(()) };
+                begun.and_then(|()| self.listen_to_kept(path))
+            }
             (_, at) => {
                 if matches!(at, Where::Trying { .. }) {
                     self.try_again(path)?;

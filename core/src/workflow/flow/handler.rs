@@ -1,7 +1,7 @@
 //! A flow as a workflow: inputs and operations.
 
 use super::builder::{Ended, Farewell};
-use super::fact::{FlowError, FlowFact};
+use super::fact::FlowFact;
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
@@ -148,7 +148,6 @@ impl Flow {
         let mut walk = Walk::new(&self.tree, state, moment);
         walk.happens(FlowFact::Resumed);
         walk.resume(error, value)?;
-        walk.run()?;
         Ok(reaction_of(walk))
     }
 }
@@ -200,18 +199,4 @@ fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
         Asked::Send { step, event } => reaction.send(&step, *event),
         Asked::Run { step, event } => reaction.run(&step, *event),
     })
-}
-
-impl Walk<'_> {
-    /// What was under way when it broke begins again; the task that failed too.
-    fn resume(&mut self, error: &FlowError, value: &crate::Json) -> Result<(), HandlerError> {
-        let all: Vec<String> = self.frames.iter().map(|(path, _)| path.clone()).collect();
-        if !all.contains(&error.task) {
-            self.todo.push(Move::Enter { path: error.task.clone(), value: value.clone() });
-        }
-        for path in all {
-            self.resume_task(&path)?;
-        }
-        Ok(())
-    }
 }

@@ -39,7 +39,7 @@ mod written;
 
 pub use builder::{Ended, FlowBuilder, IntoTask, Task};
 pub use check::{FlowFault, FlowFaults};
-pub use fact::{FlowError, FlowFact};
+pub use fact::{FlowError, FlowFact, Left};
 pub use handler::Flow;
 pub use scope::Scope;
 pub use state::FlowState;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
-use super::fact::{FlowError, FlowFact};
+use super::fact::{FlowError, FlowFact, Left};
+use super::model::Then;
 use super::written::Before;
 use crate::event::CorrelationId;
 use crate::workflow::step::Steps;
@@ -69,6 +70,12 @@ pub struct FlowState {
     pub(super) steps: Steps,
     /// Why it broke, if it did, and what had come to the task that failed.
     pub(super) broke: Option<(FlowError, Json)>,
+    /// Where that task was to go on, if it failed on its way out.
+    #[serde(default)]
+    pub(super) leaving: Option<Then>,
+    /// What was still to be done in the turn in which it broke.
+    #[serde(default)]
+    pub(super) left: Vec<Left>,
     /// What the facts of a turn refer to; nothing refers to an earlier turn.
     #[serde(skip)]
     before: Before,
@@ -109,8 +116,11 @@ impl FlowState {
                 self.kept.insert(*number, (kind.clone(), payload.clone()));
                 self.kept_ever = *number;
             }
-            FlowFact::Broke { error, value } => self.broke = Some((error.clone(), value.clone())),
-            FlowFact::Resumed => self.broke = None,
+            FlowFact::Broke { error, value, leaving, left } => {
+                self.broke = Some((error.clone(), value.clone()));
+                (self.leaving, self.left) = (leaving.clone(), left.clone());
+            }
+            FlowFact::Resumed => (self.broke, self.leaving, self.left) = (None, None, Vec::new()),
             FlowFact::Step(fact) => self.steps.follow(fact),
             fact => {
                 if let FlowFact::Took { kept: Some(number), .. } = fact {

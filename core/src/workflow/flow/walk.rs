@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::cells::{Cells, Layer};
-use super::fact::{FlowError, FlowFact};
+use super::cells::{Cells, Layer, is_below};
+use super::fact::{FlowError, FlowFact, Left};
 use super::model::{Kind, Then, Tree};
 use super::scope::Scope;
-use super::state::{FlowState, Frame, Where, follow, set};
+use super::state::{FlowState, Frame, Where, follow, holder, set};
 use super::written::Before;
 use crate::event::{CorrelationId, EventBuilder};
 use crate::workflow::step::{Act, Doing, Happened};
@@ -86,9 +86,11 @@ pub(super) struct Walk<'a> {
     pub(super) given_up: Vec<String>,
     /// Workflows that ran for this one, and are not wanted any more.
     pub(super) cancelled: Vec<(String, CorrelationId)>,
-    /// The task whose workflow is over, or never ran: that needs no cancelling.
-    returned: Option<String>,
+    /// The task whose workflow is over, or never ran: that needs no cancelling, nor do those within it.
+    pub(super) returned: Option<String>,
     pub(super) todo: Vec<Move>,
+    /// The move that is being made.
+    current: Option<Move>,
     /// Tasks that ask something of the outside.
     pub(super) leaves: usize,
     /// Bytes of values that this turn writes, as facts and as what it asks.
@@ -117,6 +119,7 @@ impl<'a> Walk<'a> {
             cancelled: Vec::new(),
             returned: None,
             todo: Vec::new(),
+            current: None,
             leaves,
             bytes: 0,
             before: Before::default(),
@@ -132,6 +135,7 @@ impl<'a> Walk<'a> {
                 break;
             }
             moves += 1;
+            self.current = Some(next.clone());
             if moves > limits::FLOW_MOVES || self.facts.len() > limits::FLOW_FACTS {
                 let why =
                     format!("it made {moves} moves without waiting for anything: give a loop something to wait for");
@@ -143,6 +147,7 @@ impl<'a> Walk<'a> {
                 Move::Leave { path, output, then } => self.leave(&path, output, then)?,
                 Move::Fill { path } => self.fill(&path)?,
             }
+            self.current = None;
         }
         Ok(())
     }
@@ -217,7 +222,8 @@ impl<'a> Walk<'a> {
     /// What is tried begins anew, if it waits for that.
     pub(super) fn try_again(&mut self, path: &str) -> Result<(), HandlerError> {
         let Kind::Try { tried, .. } = self.node(path)?.kind else { return Ok(()) };
-        let waits = self.frames.below(path).is_empty();
+        let begins = self.todo.iter().any(|left| is_within(left.path(), path));
+        let waits = !begins && self.frames.below(path).is_empty();
         if let Some(Frame { value, at: Where::Trying { caught: None, .. } }) = self.frames.get(path)
             && waits
         {
@@ -268,7 +274,7 @@ impl<'a> Walk<'a> {
         all.push(path.to_string());
         for path in all {
             let Some(frame) = self.frames.get(&path).cloned() else { continue };
-            self.leaves -= usize::from(is_leaf(&frame.at));
+            self.leaves = self.leaves.saturating_sub(usize::from(is_leaf(&frame.at)));
             match frame.at {
                 Where::Calling => {
                     self.doing.give_up(&path);
@@ -279,7 +285,7 @@ impl<'a> Walk<'a> {
                     let is_asked = |asked: &Asked| matches!(asked, Asked::Run { step, .. } if *step == path);
                     let never_sent = self.asked.iter().any(is_asked);
                     self.give_up(path.clone());
-                    if !never_sent && self.returned.as_ref() != Some(&path) {
+                    if !never_sent && !self.returned.as_ref().is_some_and(|over| is_within(&path, over)) {
                         self.cancelled.push((path.clone(), correlation));
                     }
                 }
@@ -290,15 +296,78 @@ impl<'a> Walk<'a> {
                 self.give_up(format!("{LATE}{path}"));
             }
         }
-        self.todo.retain(|left| left.path() != path && !is_within(left.path(), path));
+        self.todo.retain(|left| !is_within(left.path(), path));
     }
 
-    /// Nobody catches it.
+    /// Nobody catches it. What was to be done in this turn is told, so that somebody may have it go on.
     pub(super) fn breaks(&mut self, error: FlowError, value: Json) {
+        let mut left: Vec<Left> = self.todo.iter().map(|left| self.left(left)).collect();
+        let (value, leaving) = match self.current.take() {
+            Some(Move::Enter { value, .. }) => (value, None),
+            Some(Move::Leave { output, then, .. }) => (output, Some(then)),
+            Some(fill) => {
+                left.push(self.left(&fill));
+                (value, None)
+            }
+            None => (value, None),
+        };
         self.stop("");
         self.todo.clear();
-        self.happens(FlowFact::Broke { error: error.clone(), value });
+        self.happens(FlowFact::Broke { error: error.clone(), value, leaving, left });
         self.over = Some(Over::Broke(error));
+    }
+
+    fn left(&self, left: &Move) -> Left {
+        match left.clone() {
+            Move::Enter { path, value } => match self.above(&path) == Some(&value) {
+                true => Left::Begins { path },
+                false => Left::Enters { path, value },
+            },
+            Move::Leave { path, output, then } => Left::Leaves { path, output, then },
+            Move::Fill { path } => Left::Fills { path },
+        }
+    }
+
+    /// What came to the task that holds another.
+    fn above(&self, path: &str) -> Option<&Json> {
+        holder(path).and_then(|(above, _)| self.frames.get(above)).map(|frame| &frame.value)
+    }
+
+    /// What was under way when it broke begins again, and what was to be done in that turn is.
+    pub(super) fn resume(&mut self, error: &FlowError, value: &Json) -> Result<(), HandlerError> {
+        let all: Vec<String> = self.frames.iter().map(|(path, _)| path.clone()).collect();
+        let mut todo: Vec<Move> = self.base.left.iter().map(|left| self.to_do(left)).collect();
+        match &self.base.leaving {
+            Some(then) => {
+                self.returned = Some(error.task.clone());
+                todo.push(Move::Leave { path: error.task.clone(), output: value.clone(), then: then.clone() });
+            }
+            None => todo.push(Move::Enter { path: error.task.clone(), value: value.clone() }),
+        }
+        // What is under way already begins again below; what was done is not done again, nor is what is within it.
+        todo.retain(|left| !matches!(left, Move::Enter { path, .. } if self.frames.get(path).is_some()));
+        let leaves = |left: &Move| if let Move::Leave { path, .. } = left { Some(path.clone()) } else { None };
+        let done: Vec<String> = todo.iter().filter_map(leaves).collect();
+        self.todo = todo;
+        for path in all.iter().filter(|path| !done.iter().any(|done| is_within(path, done))) {
+            self.resume_task(path)?;
+            if self.over.is_some() {
+                break;
+            }
+        }
+        self.run()
+    }
+
+    fn to_do(&self, left: &Left) -> Move {
+        match left.clone() {
+            Left::Begins { path } => {
+                let value = self.above(&path).cloned().unwrap_or_default();
+                Move::Enter { path, value }
+            }
+            Left::Enters { path, value } => Move::Enter { path, value },
+            Left::Leaves { path, output, then } => Move::Leave { path, output, then },
+            Left::Fills { path } => Move::Fill { path },
+        }
     }
 
     pub(super) fn scope<'s>(&'s self, path: &'s str, value: &'s Json) -> Scope<'s> {
@@ -330,8 +399,9 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether a task is another one, or within it.
 fn is_within(path: &str, above: &str) -> bool {
-    above.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['/', '[']))
+    path == above || is_below(path, above)
 }
 
 /// Whether a task asks something of the outside.
