@@ -59,6 +59,11 @@ impl Asked {
             Asked::Send { step, .. } | Asked::Run { step, .. } => step,
         }
     }
+
+    /// The bytes of the value that it is asked with.
+    fn bytes(&self) -> usize {
+        if let Asked::Act(Act::Call { input, .. }) = self { input.text().len() } else { 0 }
+    }
 }
 
 /// How the flow stands after the turn, if not under way as before.
@@ -255,8 +260,9 @@ impl<'a> Walk<'a> {
             match act {
                 Act::GiveUp { step } => self.give_up(step),
                 act => {
-                    self.bytes += if let Act::Call { input, .. } = &act { input.text().len() } else { 0 };
-                    self.asked.push(Asked::Act(act));
+                    let asked = Asked::Act(act);
+                    self.bytes += asked.bytes();
+                    self.asked.push(asked);
                 }
             }
         }
@@ -264,7 +270,8 @@ impl<'a> Walk<'a> {
 
     /// What is asked and given up in one turn is never asked.
     pub(super) fn give_up(&mut self, step: String) {
-        self.asked.retain(|asked| asked.step() != step);
+        let freed = self.asked.extract_if(.., |asked| asked.step() == step).map(|asked| asked.bytes()).sum();
+        self.bytes = self.bytes.saturating_sub(freed);
         self.given_up.push(step);
     }
 
