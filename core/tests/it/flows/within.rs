@@ -193,12 +193,12 @@ fn a_child_is_cancelled_and_somebody_told_though_both_have_one_name() {
 
 #[test]
 fn a_child_may_be_cancelled_again_while_the_first_cancel_is_under_way() {
-    let again = Retry { first: Duration::ZERO, ..Retry::times(3) };
+    let again = Retry { first: Duration::ZERO, ..Retry::times(9) };
     let late = attempt("sub", child().within(Duration::from_secs(3))).retry(again);
     let mut parent = run(flow().task("t", late).build().unwrap(), json!("in"));
     for _ in 0..5 {
         parent.tick();
     }
-    assert_eq!(parent.owed(), ["~end/t/sub#1", "~end/t/sub#2", "~end/t/sub#3"]);
-    assert_eq!(parent.error(), "t/sub: timeout: its time is up");
+    let cancels: Vec<String> = parent.owed().into_iter().filter(|owed| owed.starts_with("~end/")).collect();
+    assert_eq!(cancels, ["~end/t/sub#1", "~end/t/sub#2", "~end/t/sub#3"]);
 }
