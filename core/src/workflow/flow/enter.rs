@@ -10,6 +10,7 @@ use super::fact::{FlowError, FlowFact};
 use super::model::{Call, Dot, Kind, Node, Then};
 use super::state::{Frame, Where, holder};
 use super::walk::{Asked, LATE, Move, Walk, is_leaf};
+use crate::event::CorrelationId;
 use crate::workflow::HandlerError;
 use crate::workflow::step::{Act, Happened};
 use crate::{Json, limits};
@@ -93,9 +94,14 @@ impl Walk<'_> {
             }
             Kind::Run(written) => {
                 let event = written(&self.scope(path, &value)).map_err(expression)?;
-                let correlation = event.correlation().clone();
+                let correlation = self.free(event.correlation());
+                if correlation.len() > limits::ID_BYTES {
+                    return Err(expression(format!("a correlation has at most {} bytes", limits::ID_BYTES)));
+                }
+                self.ran.insert(correlation.clone());
+                let event = Box::new(event.to(correlation.clone()));
                 self.entered(node, path, Frame { value, at: Where::Running { correlation } })?;
-                self.asked.push(Asked::Run { step: path.to_string(), event: Box::new(event) });
+                self.asked.push(Asked::Run { step: path.to_string(), event });
             }
             Kind::Wait(until) => {
                 let due = until(&self.scope(path, &value)).map_err(expression)?;
@@ -113,6 +119,16 @@ impl Walk<'_> {
             _ => return Err(Stop::Handler(HandlerError(format!("task '{path}' cannot begin")))),
         }
         Ok(())
+    }
+
+    /// Where a workflow may run for this one: a correlation has one run, so that the second of them has another.
+    fn free(&self, wanted: &CorrelationId) -> CorrelationId {
+        let mut tried = (2_u32..).map(|number| CorrelationId::from(format!("{wanted}~{number}")));
+        let mut free = wanted.clone();
+        while self.base.ran.contains(&free) || self.ran.contains(&free) {
+            free = tried.next().unwrap_or_else(|| wanted.clone());
+        }
+        free
     }
 
     pub(super) fn begin_call(&mut self, node: &Node, call: &Call, path: &str, value: Json) -> Result<(), Stop> {

@@ -1,6 +1,6 @@
 //! Where a flow is, and how that follows from what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ pub struct FlowState {
     /// Events that came before anybody listened: type and payload by number.
     pub(super) kept: BTreeMap<u64, (String, Json)>,
     pub(super) kept_ever: u64,
+    /// Where workflows ran for this one: each runs in a correlation of its own.
+    #[serde(default)]
+    pub(super) ran: BTreeSet<CorrelationId>,
     pub(super) steps: Steps,
     /// Why it broke, if it did, and what had come to the task that failed.
     pub(super) broke: Option<(FlowError, Json)>,
@@ -123,8 +126,12 @@ impl FlowState {
             FlowFact::Resumed => (self.broke, self.leaving, self.left) = (None, None, Vec::new()),
             FlowFact::Step(fact) => self.steps.follow(fact),
             fact => {
-                if let FlowFact::Took { kept: Some(number), .. } = fact {
-                    self.kept.remove(number);
+                match fact {
+                    FlowFact::Took { kept: Some(number), .. } => drop(self.kept.remove(number)),
+                    FlowFact::Entered { frame: Frame { at: Where::Running { correlation }, .. }, .. } => {
+                        self.ran.insert(correlation.clone());
+                    }
+                    _ => {}
                 }
                 follow(&mut self.frames, &mut self.outputs, fact);
             }

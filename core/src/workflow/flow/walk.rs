@@ -81,6 +81,8 @@ pub(super) struct Walk<'a> {
     pub(super) frames: Layer<'a, Frame>,
     pub(super) outputs: Layer<'a, Json>,
     pub(super) variables: Layer<'a, Json>,
+    /// Where workflows began in this turn.
+    pub(super) ran: BTreeSet<CorrelationId>,
     /// Kept events that this turn took.
     pub(super) taken: BTreeSet<u64>,
     pub(super) doing: Doing<'a>,
@@ -115,6 +117,7 @@ impl<'a> Walk<'a> {
             frames: Layer::over(&base.frames),
             outputs: Layer::over(&base.outputs),
             variables: Layer::over(&base.variables),
+            ran: BTreeSet::new(),
             taken: BTreeSet::new(),
             doing: Doing::new(&base.steps, tree, moment),
             moment: *moment,

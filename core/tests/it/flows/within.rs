@@ -202,3 +202,26 @@ fn a_child_may_be_cancelled_again_while_the_first_cancel_is_under_way() {
     let cancels: Vec<String> = parent.owed().into_iter().filter(|owed| owed.starts_with("~end/")).collect();
     assert_eq!(cancels, ["~end/t/sub#1", "~end/t/sub#2", "~end/t/sub#3"]);
 }
+
+/// Where the workflow runs that a step asked for.
+fn correlation_of(parent: &Bench, step: &str) -> String {
+    begin_child(parent, step, true).correlation.to_string()
+}
+
+#[test]
+fn a_child_that_is_tried_again_runs_in_a_correlation_of_its_own() {
+    let again = Retry { first: Duration::ZERO, ..Retry::times(2) };
+    let mut parent = run(flow().task("t", attempt("sub", child()).retry(again)).build().unwrap(), json!("in"));
+    let failed = || EffectEnd::Ran { end: RunEnd::Failed { error: "no".into() } };
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child");
+    parent.ends("t/sub", failed());
+    parent.tick();
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child~2");
+    parent.ends("t/sub", failed());
+    assert_eq!(parent.error(), "t/sub: workflow: failed (no)");
+    parent.operate(Operation::Retry).unwrap();
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child~3");
+    parent.operate(Operation::Cancel).unwrap();
+    let others = parent.others();
+    assert!(matches!(others[..], [(_, Effect::Operate { on, .. })] if on.as_str() == "c/child~3"), "{others:?}");
+}
