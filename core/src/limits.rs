@@ -72,8 +72,11 @@ pub const FLOW_VALUE_BYTES: usize = AGENT_RESULT_BYTES;
 /// Bytes of values with which a flow begins no further task in one turn: the rest of a reaction is for the last one, for the
 /// end, and for putting back.
 pub const FLOW_BYTES: usize = REACTION_BYTES / 2;
-/// Tasks of one flow that may ask something of the outside at once; each owes a timer beside its call at most.
+/// Tasks of one flow that may ask something of the outside at once.
 pub const FLOW_LEAVES: usize = OWED_EFFECTS / 4;
+/// Effects that one flow may owe for its tasks, each with its time limit and those of what holds it; what is left of all that
+/// a workflow may owe is for what waits to be tried again, and for cancels.
+pub const FLOW_OWED: usize = OWED_EFFECTS - 100;
 /// Items that one loop of a flow goes over.
 pub const FLOW_ITEMS: usize = 100_000;
 /// Events that one flow keeps until somebody listens.

@@ -9,7 +9,7 @@ use super::cells::Cells;
 use super::fact::{FlowError, FlowFact};
 use super::model::{Call, Dot, Kind, Node, Then};
 use super::state::{Frame, Where, holder};
-use super::walk::{Asked, LATE, Move, Walk, is_leaf};
+use super::walk::{Asked, LATE, Move, Walk, effects, is_leaf};
 use crate::event::CorrelationId;
 use crate::workflow::HandlerError;
 use crate::workflow::step::{Act, Happened};
@@ -210,13 +210,17 @@ impl Walk<'_> {
 
     /// A task is under way; what asks something of the outside has a bound.
     pub(super) fn entered(&mut self, node: &Node, path: &str, frame: Frame) -> Result<(), Stop> {
-        if is_leaf(&frame.at) {
-            if self.leaves >= limits::FLOW_LEAVES {
-                let why = format!("{} tasks of this flow are under way already", limits::FLOW_LEAVES);
-                return Err(Stop::Fails("refused".into(), why));
-            }
-            self.leaves += 1;
+        if is_leaf(&frame.at) && self.leaves >= limits::FLOW_LEAVES {
+            let why = format!("{} tasks of this flow are under way already", limits::FLOW_LEAVES);
+            return Err(Stop::Fails("refused".into(), why));
         }
+        let effects = effects(Some(node), &frame.at);
+        if self.asked.len() + effects > limits::REACTION_EFFECTS || self.owes + effects > limits::FLOW_OWED {
+            let why = "too much of this flow is under way, with its time limits";
+            return Err(Stop::Fails("refused".into(), why.into()));
+        }
+        self.leaves += usize::from(is_leaf(&frame.at));
+        self.owes += effects;
         self.happens(FlowFact::Entered { path: path.to_string(), frame });
         if let Some(timeout) = node.timeout {
             let due = self.moment.now.after(timeout);
@@ -229,7 +233,6 @@ impl Walk<'_> {
     pub(super) fn resume_task(&mut self, path: &str) -> Result<(), HandlerError> {
         let Some(Frame { value, at }) = self.frames.get(path).cloned() else { return Ok(()) };
         let node = self.node(path)?;
-        self.leaves = self.leaves.saturating_sub(usize::from(is_leaf(&at)));
         let begun = match (&node.kind, &at) {
             (Kind::Call(call), Where::Calling) => self.begin_call(node, call, path, value.clone()),
             (Kind::Emit(_), Where::Sending) | (Kind::Run(_), Where::Running { .. }) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cells::{Cells, Layer, is_below};
 use super::fact::{FlowError, FlowFact, Left};
-use super::model::{Kind, Then, Tree};
+use super::model::{Kind, Node, Then, Tree};
 use super::scope::Scope;
 use super::state::{FlowState, Frame, Where, follow, holder, set};
 use super::written::Before;
@@ -100,6 +100,8 @@ pub(super) struct Walk<'a> {
     current: Option<Move>,
     /// Tasks that ask something of the outside.
     pub(super) leaves: usize,
+    /// What tasks owe the loop, with their time limits.
+    pub(super) owes: usize,
     /// Bytes of values that this turn writes, as facts and as what it asks.
     pub(super) bytes: usize,
     /// What the facts until now have for a value.
@@ -110,6 +112,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(tree: &'a Tree, base: &'a FlowState, moment: &Moment<'a>) -> Self {
         let leaves = base.frames.values().filter(|frame| is_leaf(&frame.at)).count();
+        let owes = base.frames.iter().map(|(path, frame)| effects(tree.node(path), &frame.at)).sum();
         Self {
             tree,
             base,
@@ -129,6 +132,7 @@ impl<'a> Walk<'a> {
             todo: Vec::new(),
             current: None,
             leaves,
+            owes,
             bytes: 0,
             before: Before::default(),
             over: None,
@@ -285,6 +289,7 @@ impl<'a> Walk<'a> {
         for path in all {
             let Some(frame) = self.frames.get(&path).cloned() else { continue };
             self.leaves = self.leaves.saturating_sub(usize::from(is_leaf(&frame.at)));
+            self.owes = self.owes.saturating_sub(effects(self.tree.node(&path), &frame.at));
             match frame.at {
                 Where::Calling => {
                     self.doing.give_up(&path);
@@ -359,6 +364,7 @@ impl<'a> Walk<'a> {
         let leaves = |left: &Move| if let Move::Leave { path, .. } = left { Some(path.clone()) } else { None };
         let done: Vec<String> = todo.iter().filter_map(leaves).collect();
         self.todo = todo;
+        (self.leaves, self.owes) = (0, 0); // all was given up
         for path in all.iter().filter(|path| !done.iter().any(|done| is_within(path, done))) {
             self.resume_task(path)?;
             if self.over.is_some() {
@@ -396,7 +402,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn node(&self, path: &str) -> Result<&'a super::model::Node, HandlerError> {
+    pub(super) fn node(&self, path: &str) -> Result<&'a Node, HandlerError> {
         let unknown = || {
             HandlerError(format!("the definition has no task '{path}' (any more): give a changed one a new version"))
         };
@@ -412,6 +418,11 @@ impl<'a> Walk<'a> {
 /// Whether a task is another one, or within it.
 fn is_within(path: &str, above: &str) -> bool {
     path == above || is_below(path, above)
+}
+
+/// What a task asks of the outside, and the timer of its time limit.
+pub(super) fn effects(node: Option<&Node>, at: &Where) -> usize {
+    usize::from(is_leaf(at)) + usize::from(node.is_some_and(|node| node.timeout.is_some()))
 }
 
 /// Whether a task asks something of the outside.
