@@ -35,6 +35,7 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
 
     fn decide(&self, stand: &Standing<S, D>, input: Input<'_>, moment: &Moment<'_>) -> Reacts<S, D> {
         let mut turn = Turn::new(&self.table, stand, moment);
+        turn.keep_time();
         match input {
             Input::Event(event) => return turn.event(event),
             Input::Agent { step, outcome } => turn.agent(step, outcome)?,
@@ -129,7 +130,10 @@ impl<S: MachineState, D: MachineData> Turn<'_, S, D> {
         if self.doing.woke(timer) || self.is_over() {
             return Ok(());
         }
-        let Some(wait) = self.table.wait_of(timer, self.state()) else { return Ok(()) };
+        let Some(wait) = self.table.wait_of(timer, self.state()) else {
+            self.time_by(timer);
+            return Ok(());
+        };
         match self.find(Happening::After(wait)) {
             Ok(Some((way, happened))) => self.take(way, &*happened),
             _ => Ok(()), // its guards say no: this wait is over, others may come
