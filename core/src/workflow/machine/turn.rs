@@ -104,20 +104,22 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         let did = done_by(self.table, &from, way);
         let guards = way.guards.iter().map(|guard| guard.name.clone()).collect();
         let on = way.trigger.to_string();
+        let timers = self.timers();
         self.note(MachineFact::Took { from: from.clone(), to: to.cloned(), on, guards, did });
         self.took = true;
         if to.is_some() {
-            self.leave(&from)?;
+            self.leave(&from, timers)?;
         }
         self.perform(&way.deeds, happened)?;
         to.map_or(Ok(()), |to| self.enter(to))
     }
 
-    fn leave(&mut self, state: &S) -> Moved {
+    fn leave(&mut self, state: &S, timers: Vec<String>) -> Moved {
         if let Some(plan) = self.table.states.get(state) {
             self.perform(&plan.exit, &())?;
         }
-        self.give_up_timers();
+        self.left.extend(timers);
+        self.asks.retain(|ask| !matches!(ask, Ask::Timer(..)));
         Ok(())
     }
 
@@ -176,13 +178,13 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         }
     }
 
-    fn give_up_timers(&mut self) {
+    /// The timers that its state may have set, under whatever version.
+    fn timers(&self) -> Vec<String> {
         let set = self.stand.timed.iter().flat_map(|(_, set)| set.clone());
         let mut waits: Vec<u64> = self.table.waits(self.state()).into_iter().chain(set).collect();
         waits.sort_unstable();
         waits.dedup();
-        self.left.extend(waits.into_iter().map(timer_of));
-        self.asks.retain(|ask| !matches!(ask, Ask::Timer(..)));
+        waits.into_iter().map(timer_of).collect()
     }
 
     fn perform(&mut self, deeds: &'a [Deed<D>], happened: &dyn Any) -> Moved {
