@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use regie_core::Json;
+use regie_core::event::{Event, LifeState};
 use regie_core::workflow::machine::Machine;
-use regie_core::workflow::{AgentOutcome, Operation, Unpark};
+use regie_core::workflow::{AgentOutcome, Command, EffectEnd, Operation, Unpark};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -126,6 +127,36 @@ fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
     floor.done("reserve", json!("shelf 4"));
     floor.done("charge", json!(1));
     assert_eq!(floor.status(), "completed with 10");
+}
+
+/// Tells others that it begins, and waits for work.
+fn tells() -> Floor {
+    let told = |_: &u32, _: &_| Event::new("told", "others");
+    let machine = Machine::<Leg, u32>::named("tells", Leg::Start)
+        .starts_on("two.go")
+        .step("a", "x", |step| step)
+        .on::<Json>(Leg::Start, "two.go", |way| way.start("a", |_, _| json!(1)).send("told", told).go(Leg::Both))
+        .on_done::<Json>(Leg::Both, "a", |way| way.go(Leg::Home))
+        .after(Leg::Both, Duration::from_secs(9), |way| way.go(Leg::Lost))
+        .completes(Leg::Home, |_| json!("home"))
+        .fails(Leg::Lost, |_| "lost".into());
+    let mut floor = Floor::new(machine.build().expect("a good machine"));
+    floor.send("two.go", json!(null));
+    floor
+}
+
+#[test]
+fn what_is_on_its_way_when_a_step_fails_gets_there_and_is_not_sent_again_by_a_retry() {
+    let mut floor = tells();
+    floor.failed("a", "no");
+    assert_eq!((floor.status().as_str(), floor.owed()), ("running", vec!["~send/1/told#1".to_string()]));
+    let key = floor.key("~send/1/told");
+    floor.take(&Command::EffectEnded { key, end: EffectEnd::Sent { position: 1, state: LifeState::Processed } });
+    assert_eq!(floor.status(), "failed (step 'a' failed: error: no)");
+    floor.operate(Operation::Retry).expect("it failed");
+    assert_eq!((floor.status().as_str(), floor.owed().len()), ("running", 2));
+    floor.done("a", json!(1));
+    assert_eq!(floor.status(), r#"completed with "home""#);
 }
 
 #[test]

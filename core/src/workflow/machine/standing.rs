@@ -75,6 +75,11 @@ pub enum MachineFact<S, D> {
     },
     /// It goes on from there.
     GoesOn,
+    /// It failed, and ends once what it sends is recorded: a retry begins these steps anew, and sends nothing again.
+    Fails {
+        /// What failed, and what was under way then.
+        again: Vec<Again>,
+    },
     /// The waits of its state run since then.
     Timed {
         /// When it was entered.
@@ -158,7 +163,11 @@ impl<S: Clone, D: Clone> Standing<S, D> {
                 (self.again, self.ending) = (again.clone(), None);
                 self.sending.clear();
             }
-            MachineFact::GoesOn => self.again.clear(),
+            MachineFact::Fails { again } => self.again = again.clone(),
+            MachineFact::GoesOn => {
+                self.again.clear();
+                self.ending = None;
+            }
             MachineFact::Timed { since, waits } => self.timed = Some((*since, waits.clone())),
         }
     }

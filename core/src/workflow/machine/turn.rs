@@ -342,6 +342,9 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         let may_retry = failed.is_some();
         let again: Vec<Again> = failed.into_iter().chain(again).collect();
         again.iter().for_each(|again| self.doing.give_up(&again.step));
+        if may_retry && self.doing.steps.done().next().is_none() && !self.stand.sending.is_empty() {
+            return self.ends_once_sent(then, again);
+        }
         // All that was asked is given up with the rest.
         self.doing.acts.clear();
         self.asks.clear();
@@ -354,6 +357,14 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
             self.note(MachineFact::Stopped { again });
         }
         self.next = Some(Next::Ends(then));
+    }
+
+    /// What is on its way gets there before the machine fails: a retry does not send it.
+    fn ends_once_sent(&mut self, end: RunEnd, again: Vec<Again>) {
+        self.left.extend(self.timers());
+        self.asks.retain(|ask| !matches!(ask, Ask::Timer(..)));
+        self.note(MachineFact::Fails { again });
+        self.note(MachineFact::Ending { end });
     }
 
     /// What came of putting something back.
