@@ -93,6 +93,10 @@ pub const MACHINE_STATES: usize = 1_000;
 pub const MACHINE_TRANSITIONS: usize = 5_000;
 /// Steps of one machine.
 pub const MACHINE_STEPS: usize = 1_000;
+/// Transitions that a machine takes by itself in one turn, before it waits for something.
+pub const MACHINE_MOVES: usize = 10_000;
+/// Facts that those may note: what is left to a reaction is for putting back.
+pub const MACHINE_FACTS: usize = FLOW_FACTS;
 /// Bytes of a step's name: what it is retried and put back under is longer, and has at most 255.
 pub const STEP_NAME_BYTES: usize = 200;
 /// Facts of its own that one reaction of a handler may note.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use regie_core::Json;
-use regie_core::event::{Event, LifeState};
-use regie_core::workflow::machine::Machine;
-use regie_core::workflow::{AgentOutcome, Command, EffectEnd, Operation, Unpark};
+use regie_core::event::{CorrelationId, Event, LifeState};
+use regie_core::workflow::machine::{Machine, MachineFact, Standing};
+use regie_core::workflow::step::StepFact;
+use regie_core::workflow::{AgentOutcome, Command, EffectEnd, Handler, Input, Moment, Operation, Unpark};
+use regie_core::{Json, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::helpers::{at, event};
 use super::machine_help::{Floor, Stage};
 
 /// An order that has reserved, and whose money is being asked for.
@@ -286,4 +288,30 @@ fn a_step_that_is_under_way_is_not_started_twice_and_one_given_up_may_be() {
     );
     floor.send("two.drop", json!(null));
     assert_eq!(floor.owed(), ["a#2 x 4", "b#1 x 2"]);
+}
+
+#[test]
+fn a_machine_that_goes_round_without_waiting_fails_instead_of_holding_its_shard() {
+    let round = Machine::<Leg, u32>::named("round", Leg::Start)
+        .starts_on("two.go")
+        .step("a", "x", |step| step.undo("y", |_| json!(1)))
+        .on::<Json>(Leg::Start, "two.go", |way| way.start("a", |_, _| json!(1)))
+        .on_failed(Leg::Start, "a", |way| way.start("a", |_, _| json!(1)))
+        .on::<Json>(Leg::Start, "two.end", |way| way.go(Leg::Home))
+        .completes(Leg::Home, |_| json!(1))
+        .build()
+        .expect("a good machine");
+    let mut stand = Standing::default();
+    // So many wait to be put back that no further one may begin.
+    for _ in 0..limits::UNDOABLE_STEPS {
+        let (step, at) = ("a".to_string(), at(0));
+        let (agent, input, timeout_ms, undoable) = ("x".into(), Json::null(), None, true);
+        let began = StepFact::Began { step: step.clone(), agent, input, timeout_ms, undoable, at };
+        round.evolve(&mut stand, MachineFact::Step(began));
+        round.evolve(&mut stand, MachineFact::Step(StepFact::Done { step, result: Json::null() }));
+    }
+    let event = event("two.go", "1").build().expect("a good event");
+    let moment = Moment { now: at(0), correlation: &CorrelationId::from("c") };
+    let reaction = round.decide(&stand, Input::Event(event.event()), &moment).expect("an end");
+    assert!(format!("{reaction:?}").contains("moves without waiting"), "it fails");
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::model::{Deed, End, Happening, MachineData, MachineState, Raw, Table, Transition, Trigger};
 use super::standing::{Again, MachineFact, Standing};
-use crate::Timestamp;
 use crate::entity::Update;
 use crate::event::EventBuilder;
 use crate::workflow::step::{Act, Doing, Happened, StepError, StepErrorKind};
 use crate::workflow::{HandlerError, Moment, RunEnd};
+use crate::{Timestamp, limits};
 
 /// What the timer of a state is named by, before its wait in milliseconds.
 pub(super) const AFTER: &str = "~after/";
@@ -290,8 +290,13 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
 
     /// What follows by itself: from steps that could not begin, from results that have a taker now, and from an end.
     pub(super) fn settle(&mut self) -> Moved {
-        loop {
-            if let Some((error, again)) = self.failures.pop_front() {
+        for moves in 0.. {
+            let facts = self.facts.len() + self.doing.facts.len();
+            if (moves > limits::MACHINE_MOVES || facts > limits::MACHINE_FACTS) && !self.is_over() {
+                self.failures.clear();
+                let error = format!("it made {moves} moves without waiting for anything");
+                self.stop(RunEnd::Failed { error }, None);
+            } else if let Some((error, again)) = self.failures.pop_front() {
                 self.step_failed(error, None, &again.step)?;
             } else if self.is_over() || !self.take_result()? {
                 break;
