@@ -133,11 +133,12 @@ fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
 
 /// Tells others that it begins, and waits for work.
 fn tells() -> Floor {
-    let told = |_: &u32, _: &_| Event::new("told", "others");
     let machine = Machine::<Leg, u32>::named("tells", Leg::Start)
         .starts_on("two.go")
         .step("a", "x", |step| step)
-        .on::<Json>(Leg::Start, "two.go", |way| way.start("a", |_, _| json!(1)).send("told", told).go(Leg::Both))
+        .on::<Json>(Leg::Start, "two.go", |way| {
+            way.start("a", |_, _| json!(1)).send("told", |_, _| Event::new("told", "others")).go(Leg::Both)
+        })
         .on_done::<Json>(Leg::Both, "a", |way| way.go(Leg::Home))
         .after(Leg::Both, Duration::from_secs(9), |way| way.go(Leg::Lost))
         .completes(Leg::Home, |_| json!("home"))
