@@ -121,6 +121,25 @@ fn what_cannot_be_put_back_waits_for_a_person_who_tries_again_passes_over_or_giv
 }
 
 #[test]
+fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
+    // The end of a step that this machine cannot take waits for a person.
+    let machine = super::machine_help::order()
+        .on_done::<Json>(Stage::Late, "charge", |way| way.start("reserve", |_, _| json!(1)).start("reserve", |_, _| json!(2)))
+        .on::<Json>(Stage::Charging, "order.late", |way| way.go(Stage::Late))
+        .on::<Json>(Stage::Late, "order.sent", |way| way.go(Stage::Sent));
+    let mut floor = Floor::new(machine.build().expect("a good machine"));
+    floor.send("order.placed", json!(10));
+    floor.send("order.paid", json!({ "amount": 10 }));
+    floor.done("reserve", json!("shelf 3"));
+    floor.send("order.late", json!(null));
+    floor.done("charge", json!(1));
+    assert_eq!(floor.desk.state.run().expect("a run").parked.len(), 1);
+    floor.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
+    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: reserve, charge)");
+    assert!(floor.owed().is_empty());
+}
+
+#[test]
 fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
     let mut floor = Floor::paid();
     floor.failed("reserve", "on fire");

@@ -81,7 +81,11 @@ impl Handler for Flow {
                 Ok(unwinding(doing, happened))
             }
             Operation::Unpark(Unpark::Abandon) => {
-                Ok(self.ends(state, RunEnd::Failed { error: format!("abandoned: {}", request.why) }, moment))
+                let mut walk = Walk::new(&self.tree, state, moment);
+                walk.stop("");
+                let end = walk.doing.abandon(request.why);
+                walk.drain();
+                Ok(told(walk).end(end))
             }
             _ => Err(HandlerError("there is nothing that it could take on".into())),
         }

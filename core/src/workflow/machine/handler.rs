@@ -53,7 +53,7 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         match request.operation {
             Operation::Cancel => turn.stop(RunEnd::Cancelled { reason: request.why.into() }, None),
             Operation::Retry => turn.retry()?,
-            Operation::Unpark(Unpark::Abandon) => turn.next = Some(Next::Ends(turn.doing.ending())),
+            Operation::Unpark(Unpark::Abandon) => turn.next = Some(Next::Ends(turn.doing.abandon(request.why))),
             Operation::Unpark(how) if is_put_back => {
                 let happened = match how {
                     Unpark::Skip => turn.doing.skip_undo(),

@@ -164,6 +164,19 @@ fn a_time_limit_begins_again_with_a_retry() {
 }
 
 #[test]
+fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
+    let two = flow().task("a", call("x").undo("y")).task("b", call("z").undo("y")).build().unwrap();
+    let mut run = run(two, json!(1));
+    run.done("a", json!(1));
+    let mut other = regie_core::workflow::Definitions::default();
+    other.add(self::flow().task("a", call("x").undo("y")).build().unwrap());
+    run.desk.definitions = other;
+    run.done("b", json!(1)); // a definition without that task cannot take it
+    run.operate(Operation::Unpark(Unpark::Abandon)).unwrap();
+    assert_eq!((run.error(), run.owed()), ("abandoned: because; not put back: b, a", vec![]));
+}
+
+#[test]
 fn nothing_waits_for_a_person_in_a_flow_that_runs() {
     let mut run = run(flow().task("a", once("x")).build().unwrap(), json!(1));
     assert!(matches!(run.operate(Operation::Unpark(Unpark::Skip)), Err(Refusal::NotNow { .. })));
