@@ -68,8 +68,16 @@ pub const UNDOABLE_STEPS: usize = 100_000;
 pub const FLOW_MOVES: usize = 100_000;
 /// Facts that those moves may note: what is left to a reaction is for putting back.
 pub const FLOW_FACTS: usize = REACTION_FACTS - 1_000;
-/// Tasks of one flow that may ask something of the outside at once; each owes a timer beside its call at most.
+/// Bytes of one value of a flow: as much as an agent may give.
+pub const FLOW_VALUE_BYTES: usize = AGENT_RESULT_BYTES;
+/// Bytes of values with which a flow begins no further task in one turn: the rest of a reaction is for the last one, for the
+/// end, and for putting back.
+pub const FLOW_BYTES: usize = REACTION_BYTES / 2;
+/// Tasks of one flow that may ask something of the outside at once.
 pub const FLOW_LEAVES: usize = OWED_EFFECTS / 4;
+/// Effects that one flow may owe for its tasks, each with its time limit and those of what holds it; what is left of all that
+/// a workflow may owe is for what waits to be tried again, and for cancels.
+pub const FLOW_OWED: usize = OWED_EFFECTS - 100;
 /// Items that one loop of a flow goes over.
 pub const FLOW_ITEMS: usize = 100_000;
 /// Events that one flow keeps until somebody listens.
@@ -86,12 +94,18 @@ pub const MACHINE_STATES: usize = 1_000;
 pub const MACHINE_TRANSITIONS: usize = 5_000;
 /// Steps of one machine.
 pub const MACHINE_STEPS: usize = 1_000;
+/// Transitions that a machine takes by itself in one turn, before it waits for something.
+pub const MACHINE_MOVES: usize = 10_000;
+/// Facts that those may note: what is left to a reaction is for putting back.
+pub const MACHINE_FACTS: usize = FLOW_FACTS;
 /// Bytes of a step's name: what it is retried and put back under is longer, and has at most 255.
 pub const STEP_NAME_BYTES: usize = 200;
 /// Facts of its own that one reaction of a handler may note.
 pub const REACTION_FACTS: usize = 10_000;
-/// Bytes that one reaction of a handler may write: facts, tasks, events and output together.
-pub const REACTION_BYTES: usize = 1024 * 1024;
+/// Bytes that one reaction of a handler may write: facts, tasks, events and output together. What an agent gave is noted, is
+/// the task of the next one, or is told to whoever puts it back with what it was made of; some of that comes together. With
+/// [`TURN_BYTES`] this bounds a row.
+pub const REACTION_BYTES: usize = 8 * AGENT_RESULT_BYTES;
 /// Bytes of one agent's result or error; a larger one is a failure of the agent: keep large results elsewhere.
 pub const AGENT_RESULT_BYTES: usize = 1024 * 1024;
 
@@ -261,7 +275,7 @@ pub const RULE_SUBJECTS: usize = 10_000;
 /// Things that may come of one event by rules, by rules that these set off, and so on: they share it out among themselves.
 pub const RULE_EVENTS: usize = RULE_SUBJECTS;
 /// Bytes of what one run does, or of what its undo does: its handler writes them twice, with what was before.
-pub const RUN_BYTES: usize = REACTION_BYTES / 4;
+pub const RUN_BYTES: usize = 256 * 1024;
 /// Later changes of one field that are named where a run is put back.
 pub const LATER_CHANGES: usize = 100;
 /// Attempts of a call that a rule's run makes before it counts as refused.

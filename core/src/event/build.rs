@@ -45,6 +45,12 @@ impl EventBuilder {
         &self.event.correlation_id
     }
 
+    /// It goes to another correlation.
+    pub(crate) fn to(mut self, correlation: CorrelationId) -> Self {
+        self.event.correlation_id = correlation;
+        self
+    }
+
     /// Its id; the runtime makes a UUIDv7 unless said.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.event.id = id.into();

@@ -7,7 +7,6 @@ use super::effect::{Effect, EffectKey};
 use super::fact::{Fact, RunEnd};
 use super::react::{self, WORKFLOW_SOURCE};
 use super::state::{OpenEvent, State};
-use crate::Json;
 use crate::event::{CorrelationId, Event, EventBuilder, LifeState};
 
 /// What the steps are named by that go out even when the run is over.
@@ -75,9 +74,7 @@ impl Place<'_> {
         let run = self.state.run();
         let definition = begun.clone().or_else(|| run.map(|run| (run.definition.clone(), run.version)));
         if let Some(handler) = definition.and_then(|(name, version)| self.context.definitions.get(&name, version)) {
-            let noted = |fact: &Fact| if let Fact::Noted { data } = fact { Some(data.clone()) } else { None };
-            let noted: Vec<Json> = facts.iter().filter_map(noted).collect();
-            react::farewell(handler, self.state, (&end, &noted, event), &self.moment(), facts);
+            react::farewell(handler, self.state, (&end, event), &self.moment(), facts);
         }
         let parent = run.and_then(|run| run.parent.clone()).or(parent.filter(|_| begun.is_some()));
         let report = parent.map(|parent| self.report(parent, facts, Ok(end)));

@@ -144,10 +144,12 @@ fn recalled(state: &State, kinds: Vec<Pattern>) -> Option<Fact> {
 pub(super) fn farewell(
     handler: &dyn AnyHandler,
     state: &State,
-    (end, noted, cause): (&RunEnd, &[Json], Option<&Event>),
+    (end, cause): (&RunEnd, Option<&Event>),
     moment: &Moment<'_>,
     facts: &mut Vec<Fact>,
 ) {
+    let noted = |fact: &Fact| if let Fact::Noted { data } = fact { Some(data.clone()) } else { None };
+    let noted: Vec<Json> = facts.iter().filter_map(noted).collect();
     let events = catch_unwind(AssertUnwindSafe(|| {
         let fresh;
         let data = match state.run().and_then(|run| run.data.as_deref()) {
@@ -157,7 +159,7 @@ pub(super) fn farewell(
                 &*fresh
             }
         };
-        handler.farewell(data, (end, noted), moment)
+        handler.farewell(data, (end, &noted), moment)
     }));
     let unsaid = |error: String| Fact::Parked { input: "what is sent at its end".into(), attempts: 1, error };
     let events = match events {
@@ -216,8 +218,12 @@ fn next_key(state: &State, taken: &mut BTreeSet<String>, step: String) -> Result
     if !taken.insert(step.clone()) {
         return Err(HandlerError(format!("step '{step}' is under way already")));
     }
-    let attempts = state.run().and_then(|run| run.attempts.get(&step)).copied();
-    Ok(EffectKey { attempt: attempts.unwrap_or(0).saturating_add(1), step })
+    Ok(EffectKey { attempt: attempts(state, &step).saturating_add(1), step })
+}
+
+/// The last attempt at a step.
+fn attempts(state: &State, step: &str) -> u32 {
+    state.run().and_then(|run| run.attempts.get(step)).copied().unwrap_or(0)
 }
 
 /// An event to another correlation: its id comes from what sent it, so that sending it twice is once.

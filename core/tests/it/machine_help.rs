@@ -20,6 +20,7 @@ pub(crate) enum Stage {
     New,
     Reserving,
     Charging,
+    Late,
     Sent,
     Lost,
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use regie_core::Json;
-use regie_core::workflow::machine::Machine;
-use regie_core::workflow::{AgentOutcome, Operation, Unpark};
+use regie_core::event::{CorrelationId, Event, LifeState};
+use regie_core::workflow::machine::{Machine, MachineFact, Standing};
+use regie_core::workflow::step::StepFact;
+use regie_core::workflow::{AgentOutcome, Command, EffectEnd, Handler, Input, Moment, Operation, Unpark};
+use regie_core::{Json, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::helpers::{at, event};
 use super::machine_help::{Floor, Stage, order};
 
 /// An order that has reserved, and whose money is being asked for.
@@ -138,6 +141,25 @@ fn what_cannot_be_put_back_waits_for_a_person_who_tries_again_passes_over_or_giv
 }
 
 #[test]
+fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
+    // The end of a step that this machine cannot take waits for a person.
+    let machine = super::machine_help::order()
+        .on_done::<Json>(Stage::Late, "charge", |way| way.start("reserve", |_, _| json!(1)).start("reserve", |_, _| json!(2)))
+        .on::<Json>(Stage::Charging, "order.late", |way| way.go(Stage::Late))
+        .on::<Json>(Stage::Late, "order.sent", |way| way.go(Stage::Sent));
+    let mut floor = Floor::new(machine.build().expect("a good machine"));
+    floor.send("order.placed", json!(10));
+    floor.send("order.paid", json!({ "amount": 10 }));
+    floor.done("reserve", json!("shelf 3"));
+    floor.send("order.late", json!(null));
+    floor.done("charge", json!(1));
+    assert_eq!(floor.desk.state.run().expect("a run").parked.len(), 1);
+    floor.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
+    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: reserve, charge)");
+    assert!(floor.owed().is_empty());
+}
+
+#[test]
 fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
     let mut floor = Floor::paid();
     floor.failed("reserve", "on fire");
@@ -146,6 +168,37 @@ fn a_retry_begins_the_step_that_failed_where_nothing_was_put_back() {
     floor.done("reserve", json!("shelf 4"));
     floor.done("charge", json!(1));
     assert_eq!(floor.status(), "completed with 10");
+}
+
+/// Tells others that it begins, and waits for work.
+fn tells() -> Floor {
+    let machine = Machine::<Leg, u32>::named("tells", Leg::Start)
+        .starts_on("two.go")
+        .step("a", "x", |step| step)
+        .on::<Json>(Leg::Start, "two.go", |way| {
+            way.start("a", |_, _| json!(1)).send("told", |_, _| Event::new("told", "others")).go(Leg::Both)
+        })
+        .on_done::<Json>(Leg::Both, "a", |way| way.go(Leg::Home))
+        .after(Leg::Both, Duration::from_secs(9), |way| way.go(Leg::Lost))
+        .completes(Leg::Home, |_| json!("home"))
+        .fails(Leg::Lost, |_| "lost".into());
+    let mut floor = Floor::new(machine.build().expect("a good machine"));
+    floor.send("two.go", json!(null));
+    floor
+}
+
+#[test]
+fn what_is_on_its_way_when_a_step_fails_gets_there_and_is_not_sent_again_by_a_retry() {
+    let mut floor = tells();
+    floor.failed("a", "no");
+    assert_eq!((floor.status().as_str(), floor.owed()), ("running", vec!["~send/1/told#1".to_string()]));
+    let key = floor.key("~send/1/told");
+    floor.take(&Command::EffectEnded { key, end: EffectEnd::Sent { position: 1, state: LifeState::Processed } });
+    assert_eq!(floor.status(), "failed (step 'a' failed: error: no)");
+    floor.operate(Operation::Retry).expect("it failed");
+    assert_eq!((floor.status().as_str(), floor.owed().len()), ("running", 2));
+    floor.done("a", json!(1));
+    assert_eq!(floor.status(), r#"completed with "home""#);
 }
 
 #[test]
@@ -227,6 +280,42 @@ fn a_failure_asks_for_nothing_but_what_puts_back() {
     );
 }
 
+/// It has reserved and its charge hangs; its state that fails is entered by an event.
+fn lost() -> Floor {
+    let machine = super::machine_help::order()
+        .on::<Json>(Stage::Charging, "order.lost", |way| way.go(Stage::Lost))
+        .build()
+        .expect("a good machine");
+    let mut floor = Floor::new(machine);
+    floor.send("order.placed", json!(10));
+    floor.send("order.paid", json!({ "amount": 10 }));
+    floor.done("reserve", json!("shelf 3"));
+    floor.send("order.lost", json!(null));
+    assert_eq!(floor.status(), "compensating, then failed (nothing to send)");
+    floor
+}
+
+#[test]
+fn a_state_that_fails_puts_back_all_that_was_done_one_after_the_other() {
+    let mut floor = lost();
+    floor.done("~undo/charge", json!(null));
+    assert_eq!(floor.owed(), [r#"~undo/reserve#1 stock {"release":10}"#]);
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (nothing to send)");
+}
+
+#[test]
+fn what_a_state_that_fails_cannot_put_back_is_tried_again_and_then_waits_for_a_person() {
+    let mut floor = lost();
+    floor.failed("~undo/charge", "busy");
+    assert_eq!(floor.owed(), ["~again/~undo/charge#1 at 1000"]);
+    floor.wait(1_000);
+    floor.failed("~undo/charge", "busy");
+    floor.operate(Operation::Unpark(Unpark::Skip)).expect("it waits");
+    floor.done("~undo/reserve", json!(null));
+    assert_eq!(floor.status(), "failed (nothing to send; not put back: charge)");
+}
+
 #[test]
 fn a_step_that_is_under_way_is_not_started_twice_and_one_given_up_may_be() {
     let mut floor = Floor::new(two());
@@ -239,4 +328,30 @@ fn a_step_that_is_under_way_is_not_started_twice_and_one_given_up_may_be() {
     );
     floor.send("two.drop", json!(null));
     assert_eq!(floor.owed(), ["a#2 x 4", "b#1 x 2"]);
+}
+
+#[test]
+fn a_machine_that_goes_round_without_waiting_fails_instead_of_holding_its_shard() {
+    let round = Machine::<Leg, u32>::named("round", Leg::Start)
+        .starts_on("two.go")
+        .step("a", "x", |step| step.undo("y", |_| json!(1)))
+        .on::<Json>(Leg::Start, "two.go", |way| way.start("a", |_, _| json!(1)))
+        .on_failed(Leg::Start, "a", |way| way.start("a", |_, _| json!(1)))
+        .on::<Json>(Leg::Start, "two.end", |way| way.go(Leg::Home))
+        .completes(Leg::Home, |_| json!(1))
+        .build()
+        .expect("a good machine");
+    let mut stand = Standing::default();
+    // So many wait to be put back that no further one may begin.
+    for _ in 0..limits::UNDOABLE_STEPS {
+        let (step, at) = ("a".to_string(), at(0));
+        let (agent, input, timeout_ms, undoable) = ("x".into(), Json::null(), None, true);
+        let began = StepFact::Began { step: step.clone(), agent, input, timeout_ms, undoable, at };
+        round.evolve(&mut stand, MachineFact::Step(began));
+        round.evolve(&mut stand, MachineFact::Step(StepFact::Done { step, result: Json::null() }));
+    }
+    let event = event("two.go", "1").build().expect("a good event");
+    let moment = Moment { now: at(0), correlation: &CorrelationId::from("c") };
+    let reaction = round.decide(&stand, Input::Event(event.event()), &moment).expect("an end");
+    assert!(format!("{reaction:?}").contains("moves without waiting"), "it fails");
 }

@@ -33,6 +33,7 @@ mod machine_help;
 mod machine_mermaid;
 mod machine_random;
 mod machine_saga;
+mod machine_versions;
 mod migration;
 mod operations;
 mod places;

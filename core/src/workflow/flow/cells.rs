@@ -12,8 +12,8 @@ pub(super) trait Cells<V> {
     fn below(&self, path: &str) -> Vec<String>;
 }
 
-/// What paths below another begin with.
-fn is_below(path: &str, above: &str) -> bool {
+/// Whether a path goes on after another with `/` or `[`; all but itself are below the empty one.
+pub(super) fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| above.is_empty() && !rest.is_empty() || rest.starts_with(['/', '[']))
 }
 

@@ -71,6 +71,7 @@ pub(super) fn build(flow: FlowBuilder) -> Result<Flow, FlowFaults> {
     if checks.nodes.len() > limits::FLOW_TASKS + 1 {
         checks.fault("", &format!("it has {} tasks; at most {}", checks.nodes.len() - 1, limits::FLOW_TASKS));
     }
+    checks.begun_at_once();
     match starts_on {
         Some(starts_on) if checks.faults.is_empty() => {
             let (name, version, tree) = (flow.name, flow.version, Tree::new(checks.nodes));
@@ -95,6 +96,33 @@ struct Checks {
 impl Checks {
     fn fault(&mut self, path: &str, what: &str) {
         self.faults.push(FlowFault { path: path.into(), what: what.into() });
+    }
+
+    /// What certainly begins in one turn with a task is no more than a turn may ask for, time limits and all.
+    fn begun_at_once(&mut self) {
+        let mut counts = vec![0_usize; self.nodes.len()];
+        // What a task holds stands after it.
+        for at in (0..self.nodes.len()).rev() {
+            let node = &self.nodes[at];
+            let of = |child: &usize| counts.get(*child).copied().unwrap_or(0);
+            let within = match &node.kind {
+                _ if node.when.is_some() => continue,
+                Kind::Call(_) | Kind::Emit(_) | Kind::Run(_) => 1,
+                Kind::Sequence(children) => children.first().map_or(0, of),
+                Kind::Fork { children, .. } => children.iter().map(of).sum(),
+                Kind::Steps(dots) => dots.iter().filter(|dot| dot.after.is_empty()).map(|dot| of(&dot.node)).sum(),
+                Kind::Try { tried, .. } => of(tried),
+                Kind::Listen { .. } => 0,
+                _ => continue,
+            };
+            let (count, most) = (within + usize::from(node.timeout.is_some()), limits::REACTION_EFFECTS);
+            if count > most {
+                let path = node.path.clone();
+                self.fault(&path, &format!("{count} effects begin at once with it, time limits and all; at most {most}"));
+            } else {
+                counts[at] = count;
+            }
+        }
     }
 
     fn pattern(&mut self, path: &str, text: &str) -> Option<Pattern> {

@@ -9,7 +9,8 @@ use super::cells::Cells;
 use super::fact::{FlowError, FlowFact};
 use super::model::{Call, Dot, Kind, Node, Then};
 use super::state::{Frame, Where, holder};
-use super::walk::{Asked, LATE, Move, Walk, is_leaf};
+use super::walk::{Asked, LATE, Move, Walk, effects, is_leaf};
+use crate::event::CorrelationId;
 use crate::workflow::HandlerError;
 use crate::workflow::step::{Act, Happened};
 use crate::{Json, limits};
@@ -25,12 +26,17 @@ impl Walk<'_> {
             let why = format!("its path has more than {} bytes", limits::FLOW_PATH_BYTES);
             return self.fails(FlowError::new(&path, "expression", why), value);
         }
+        if self.bytes > limits::FLOW_BYTES {
+            let why = format!("what begins at once has more than {} bytes", limits::FLOW_BYTES);
+            return self.fails(FlowError::new(&path, "refused", why), value);
+        }
         match node.when.as_ref().map_or(Ok(true), |when| when(&self.scope(&path, &value))) {
             Ok(true) => {}
             Ok(false) => return self.skip(&path, value),
             Err(why) => return self.fails(FlowError::new(&path, "expression", why), value),
         }
-        let given = match node.input.as_ref().map(|input| input(&self.scope(&path, &value))).transpose() {
+        let given = node.input.as_ref().map(|input| input(&self.scope(&path, &value)).and_then(not_too_large));
+        let given = match given.transpose() {
             Ok(given) => given.unwrap_or_else(|| value.clone()),
             Err(why) => return self.fails(FlowError::new(&path, "expression", why), value),
         };
@@ -88,9 +94,14 @@ impl Walk<'_> {
             }
             Kind::Run(written) => {
                 let event = written(&self.scope(path, &value)).map_err(expression)?;
-                let correlation = event.correlation().clone();
+                let correlation = self.free(event.correlation());
+                if correlation.len() > limits::ID_BYTES {
+                    return Err(expression(format!("a correlation has at most {} bytes", limits::ID_BYTES)));
+                }
+                self.ran.insert(correlation.clone());
+                let event = Box::new(event.to(correlation.clone()));
                 self.entered(node, path, Frame { value, at: Where::Running { correlation } })?;
-                self.asked.push(Asked::Run { step: path.to_string(), event: Box::new(event) });
+                self.asked.push(Asked::Run { step: path.to_string(), event });
             }
             Kind::Wait(until) => {
                 let due = until(&self.scope(path, &value)).map_err(expression)?;
@@ -110,6 +121,16 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Where a workflow may run for this one: a correlation has one run, so that the second of them has another.
+    fn free(&self, wanted: &CorrelationId) -> CorrelationId {
+        let mut tried = (2_u32..).map(|number| CorrelationId::from(format!("{wanted}~{number}")));
+        let mut free = wanted.clone();
+        while self.base.ran.contains(&free) || self.ran.contains(&free) {
+            free = tried.next().unwrap_or_else(|| wanted.clone());
+        }
+        free
+    }
+
     pub(super) fn begin_call(&mut self, node: &Node, call: &Call, path: &str, value: Json) -> Result<(), Stop> {
         self.entered(node, path, Frame { value: value.clone(), at: Where::Calling })?;
         let happened = self.doing.begin(path, &call.agent, value, call.timeout_ms);
@@ -122,7 +143,7 @@ impl Walk<'_> {
 
     fn begin_set(&mut self, fields: &[(String, super::model::Compute)], path: &str, value: Json) -> Result<(), Stop> {
         for (name, compute) in fields {
-            let given = compute(&self.scope(path, &value)).map_err(expression)?;
+            let given = compute(&self.scope(path, &value)).and_then(not_too_large).map_err(expression)?;
             self.happens(FlowFact::Set { name: name.clone(), value: given });
         }
         self.done_at_once(path, value, Then::Next);
@@ -189,13 +210,17 @@ impl Walk<'_> {
 
     /// A task is under way; what asks something of the outside has a bound.
     pub(super) fn entered(&mut self, node: &Node, path: &str, frame: Frame) -> Result<(), Stop> {
-        if is_leaf(&frame.at) {
-            if self.leaves >= limits::FLOW_LEAVES {
-                let why = format!("{} tasks of this flow are under way already", limits::FLOW_LEAVES);
-                return Err(Stop::Fails("refused".into(), why));
-            }
-            self.leaves += 1;
+        if is_leaf(&frame.at) && self.leaves >= limits::FLOW_LEAVES {
+            let why = format!("{} tasks of this flow are under way already", limits::FLOW_LEAVES);
+            return Err(Stop::Fails("refused".into(), why));
         }
+        let effects = effects(Some(node), &frame.at);
+        if self.asked.len() + effects > limits::REACTION_EFFECTS || self.owes + effects > limits::FLOW_OWED {
+            let why = "too much of this flow is under way, with its time limits";
+            return Err(Stop::Fails("refused".into(), why.into()));
+        }
+        self.leaves += usize::from(is_leaf(&frame.at));
+        self.owes += effects;
         self.happens(FlowFact::Entered { path: path.to_string(), frame });
         if let Some(timeout) = node.timeout {
             let due = self.moment.now.after(timeout);
@@ -208,7 +233,6 @@ impl Walk<'_> {
     pub(super) fn resume_task(&mut self, path: &str) -> Result<(), HandlerError> {
         let Some(Frame { value, at }) = self.frames.get(path).cloned() else { return Ok(()) };
         let node = self.node(path)?;
-        self.leaves = self.leaves.saturating_sub(usize::from(is_leaf(&at)));
         let begun = match (&node.kind, &at) {
             (Kind::Call(call), Where::Calling) => self.begin_call(node, call, path, value.clone()),
             (Kind::Emit(_), Where::Sending) | (Kind::Run(_), Where::Running { .. }) => {
@@ -217,6 +241,11 @@ impl Walk<'_> {
             (_, Where::Waiting { due }) => {
                 self.asked.push(Asked::Act(Act::Timer { step: path.to_string(), due: *due }));
                 self.entered(node, path, Frame { value: value.clone(), at: at.clone() })
+            }
+            (Kind::Listen { .. }, Where::Listening { .. }) => {
+                let frame = Frame { value: value.clone(), at: at.clone() };
+                let begun = if node.timeout.is_some() { self.entered(node, path, frame) } else { Ok(()) };
+                begun.and_then(|()| self.listen_to_kept(path))
             }
             (_, at) => {
                 if matches!(at, Where::Trying { .. }) {
@@ -263,6 +292,12 @@ pub(super) enum Stop {
 
 pub(super) fn expression(why: String) -> Stop {
     Stop::Fails("expression".into(), why)
+}
+
+/// What an expression gives has a bound: it is written, and kept.
+pub(super) fn not_too_large(value: Json) -> Result<Json, String> {
+    let (bytes, most) = (value.text().len(), limits::FLOW_VALUE_BYTES);
+    if bytes > most { Err(format!("it has {bytes} bytes; at most {most} are taken")) } else { Ok(value) }
 }
 
 /// A text is told without its quotes.

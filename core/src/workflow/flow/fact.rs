@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Then;
 use super::state::Frame;
 use crate::Json;
 use crate::workflow::step::{StepError, StepFact};
@@ -134,11 +135,61 @@ pub enum FlowFact {
     Broke {
         /// What went wrong.
         error: FlowError,
-        /// What had come to the task that failed.
+        /// What had come to the task that failed, or what it was to give.
         value: Json,
+        /// Where it was to go on, if it was done and failed on its way out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaving: Option<Then>,
+        /// What was still to begin or to end in that turn.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<Left>,
     },
     /// It goes on where it was.
     Resumed,
     /// What happened to a step.
     Step(StepFact),
+    /// That, with the value of the last fact before it, of the same turn, that has a long one.
+    Same {
+        /// What happened; its value is null here.
+        of: Box<FlowFact>,
+    },
+}
+
+/// Something that was still to be done when a flow broke. Tasks are named by their paths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    /// A task is to begin, with what came to the one that holds it.
+    Begins {
+        /// Which.
+        path: String,
+    },
+    /// A task is to begin.
+    Enters {
+        /// Which.
+        path: String,
+        /// With what.
+        value: Json,
+    },
+    /// A task is to end.
+    Leaves {
+        /// Which.
+        path: String,
+        /// What it gives.
+        output: Json,
+        /// Where to go on.
+        then: Then,
+    },
+    /// Items of a loop are to begin.
+    Fills {
+        /// Which loop.
+        path: String,
+    },
+}
+
+impl FlowFact {
+    /// What happened, though its value may be that of another.
+    pub(super) fn what(&self) -> &FlowFact {
+        if let FlowFact::Same { of } = self { of } else { self }
+    }
 }

@@ -3,10 +3,11 @@
 use std::any::Any;
 
 use super::builder::{Ended, Farewell};
-use super::fact::{FlowError, FlowFact};
+use super::fact::FlowFact;
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
+use super::written::Before;
 use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::step::{Doing, Happened, StepFact};
 use crate::workflow::{Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark};
@@ -82,7 +83,11 @@ impl Handler for Flow {
                 Ok(unwinding(doing, happened))
             }
             Operation::Unpark(Unpark::Abandon) => {
-                Ok(self.ends(state, RunEnd::Failed { error: format!("abandoned: {}", request.why) }, moment))
+                let mut walk = Walk::new(&self.tree, state, moment);
+                walk.stop("");
+                let end = walk.doing.abandon(request.why);
+                walk.drain();
+                Ok(told(walk).end(end))
             }
             _ => Err(HandlerError("there is nothing that it could take on".into())),
         }
@@ -95,14 +100,14 @@ impl Handler for Flow {
         moment: &Moment<'_>,
     ) -> Vec<(String, EventBuilder)> {
         let now_broke =
-            |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact { Some(error.clone()) } else { None };
+            |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact.what() { Some(error.clone()) } else { None };
         let error = noted.iter().find_map(now_broke).or_else(|| state.broke.as_ref().map(|(error, _)| error.clone()));
         let ended = Ended { end, error, state, correlation: moment.correlation, now: moment.now };
         self.farewells.iter().filter_map(|(name, event)| Some((name.clone(), event(&ended)?))).collect()
     }
 
     fn evolve(&self, state: &mut FlowState, fact: FlowFact) {
-        state.follow(&fact);
+        state.follow(fact);
     }
 
     fn says_farewell(&self) -> bool {
@@ -161,7 +166,6 @@ impl Flow {
         let mut walk = Walk::new(&self.tree, state, moment);
         walk.happens(FlowFact::Resumed);
         walk.resume(error, value)?;
-        walk.run()?;
         Ok(reaction_of(walk))
     }
 }
@@ -201,7 +205,9 @@ fn finish(reaction: Reaction<FlowFact>, happened: Happened, end: RunEnd) -> Reac
 
 /// What happened, and what is asked.
 fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
-    let noted = walk.facts.into_iter().fold(Reaction::none(), Reaction::note);
+    let mut before = Before::default();
+    let written = walk.facts.into_iter().map(|fact| before.written(fact));
+    let noted = written.fold(Reaction::none(), Reaction::note);
     let noted = walk.cancelled.into_iter().fold(noted, |reaction, (step, workflow)| {
         reaction.cancel_other(&step, workflow, "what it ran for goes on without it")
     });
@@ -211,18 +217,4 @@ fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
         Asked::Send { step, event } => reaction.send(&step, *event),
         Asked::Run { step, event } => reaction.run(&step, *event),
     })
-}
-
-impl Walk<'_> {
-    /// What was under way when it broke begins again; the task that failed too.
-    fn resume(&mut self, error: &FlowError, value: &crate::Json) -> Result<(), HandlerError> {
-        let all: Vec<String> = self.frames.iter().map(|(path, _)| path.clone()).collect();
-        if !all.contains(&error.task) {
-            self.todo.push(Move::Enter { path: error.task.clone(), value: value.clone() });
-        }
-        for path in all {
-            self.resume_task(&path)?;
-        }
-        Ok(())
-    }
 }

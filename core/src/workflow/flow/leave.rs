@@ -1,6 +1,7 @@
 //! Out of a task, and what its holder makes of that.
 
 use super::cells::Cells;
+use super::enter::not_too_large;
 use super::fact::{FlowError, FlowFact};
 use super::join::Joined;
 use super::model::{Dot, Kind, Node, Then, below};
@@ -24,12 +25,14 @@ impl Walk<'_> {
     /// A task is done.
     pub(super) fn leave(&mut self, path: &str, output: Json, then: Then) -> Result<(), HandlerError> {
         let node = self.node(path)?;
-        let given = match node.output.as_ref().map(|map| map(&self.scope(path, &output))).transpose() {
-            Ok(given) => given.unwrap_or(output),
+        let given = node.output.as_ref().map_or_else(|| Ok(output.clone()), |map| map(&self.scope(path, &output)));
+        let given = match given.and_then(not_too_large) {
+            Ok(given) => given,
             Err(why) => return self.fails(FlowError::new(path, "expression", why), output),
         };
         if let Some((name, map)) = &node.export {
-            match map.as_ref().map_or(Ok(given.clone()), |map| map(&self.scope(path, &given))) {
+            let value = map.as_ref().map_or(Ok(given.clone()), |map| map(&self.scope(path, &given)));
+            match value.and_then(not_too_large) {
                 Ok(value) => self.happens(FlowFact::Set { name: name.clone(), value }),
                 Err(why) => return self.fails(FlowError::new(path, "expression", why), given),
             }

@@ -11,6 +11,7 @@
 //! | `check` | what is wrong with one, each fault with its place |
 //! | `scope` | what an expression sees |
 //! | `fact`, `state`, `cells` | what happened, and how the state follows |
+//! | `written` | what happened, without a value twice |
 //! | `walk`, `enter`, `leave` | the moves: into a task, out of it, and what its parent makes of that |
 //! | `join` | when a fork or a loop is over |
 //! | `listen` | which event a task was waiting for |
@@ -34,10 +35,11 @@ mod state;
 mod tasks;
 mod value;
 mod walk;
+mod written;
 
 pub use builder::{Ended, FlowBuilder, IntoTask, Task};
 pub use check::{FlowFault, FlowFaults};
-pub use fact::{FlowError, FlowFact};
+pub use fact::{FlowError, FlowFact, Left};
 pub use handler::Flow;
 pub use scope::Scope;
 pub use state::FlowState;

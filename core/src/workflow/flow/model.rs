@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::scope::Scope;
 use crate::event::{EventBuilder, Pattern};
 use crate::retry::Retry;
@@ -37,8 +39,9 @@ pub(super) struct Node {
 }
 
 /// What comes after a task.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Then {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
     /// What stands after it.
     #[default]
     Next,

@@ -1,12 +1,14 @@
 //! Where a flow is, and how that follows from what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
-use super::fact::{FlowError, FlowFact};
+use super::fact::{FlowError, FlowFact, Left};
+use super::model::Then;
+use super::written::Before;
 use crate::event::CorrelationId;
 use crate::workflow::step::Steps;
 use crate::workflow::step::log::Log;
@@ -65,9 +67,21 @@ pub struct FlowState {
     /// Events that came before anybody listened: type and payload by number.
     pub(super) kept: BTreeMap<u64, (String, Json)>,
     pub(super) kept_ever: u64,
+    /// Where workflows ran for this one: each runs in a correlation of its own.
+    #[serde(default)]
+    pub(super) ran: BTreeSet<CorrelationId>,
     pub(super) steps: Steps,
     /// Why it broke, if it did, and what had come to the task that failed.
     pub(super) broke: Option<(FlowError, Json)>,
+    /// Where that task was to go on, if it failed on its way out.
+    #[serde(default)]
+    pub(super) leaving: Option<Then>,
+    /// What was still to be done in the turn in which it broke.
+    #[serde(default)]
+    pub(super) left: Vec<Left>,
+    /// What the facts of a turn refer to; nothing refers to an earlier turn.
+    #[serde(skip)]
+    before: Before,
 }
 
 impl FlowState {
@@ -96,21 +110,28 @@ impl FlowState {
         &self.steps
     }
 
-    /// Takes what happened into the state.
-    pub(super) fn follow(&mut self, fact: &FlowFact) {
-        match fact {
+    /// Takes what happened, as it is written, into the state.
+    pub(super) fn follow(&mut self, fact: FlowFact) {
+        match &self.before.read(fact) {
             FlowFact::Began { input } => self.input = Some(input.clone()),
             FlowFact::Set { name, value } => set(&mut self.variables, name, value),
             FlowFact::Kept { number, kind, payload } => {
                 self.kept.insert(*number, (kind.clone(), payload.clone()));
                 self.kept_ever = *number;
             }
-            FlowFact::Broke { error, value } => self.broke = Some((error.clone(), value.clone())),
-            FlowFact::Resumed => self.broke = None,
+            FlowFact::Broke { error, value, leaving, left } => {
+                self.broke = Some((error.clone(), value.clone()));
+                (self.leaving, self.left) = (leaving.clone(), left.clone());
+            }
+            FlowFact::Resumed => (self.broke, self.leaving, self.left) = (None, None, Vec::new()),
             FlowFact::Step(fact) => self.steps.follow(fact),
             fact => {
-                if let FlowFact::Took { kept: Some(number), .. } = fact {
-                    self.kept.remove(number);
+                match fact {
+                    FlowFact::Took { kept: Some(number), .. } => drop(self.kept.remove(number)),
+                    FlowFact::Entered { frame: Frame { at: Where::Running { correlation }, .. }, .. } => {
+                        self.ran.insert(correlation.clone());
+                    }
+                    _ => {}
                 }
                 follow(&mut self.frames, &mut self.outputs, fact);
             }

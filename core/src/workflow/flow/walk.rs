@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::cells::{Cells, Layer};
-use super::fact::{FlowError, FlowFact};
-use super::model::{Kind, Then, Tree};
+use super::cells::{Cells, Layer, is_below};
+use super::fact::{FlowError, FlowFact, Left};
+use super::model::{Kind, Node, Then, Tree};
 use super::scope::Scope;
-use super::state::{FlowState, Frame, Where, follow, set};
+use super::state::{FlowState, Frame, Where, follow, holder, set};
+use super::written::Before;
 use crate::event::{CorrelationId, EventBuilder};
 use crate::workflow::step::{Act, Doing, Happened};
 use crate::workflow::{AgentOutcome, HandlerError, Moment, RunEnd, RunStatus};
@@ -58,6 +59,11 @@ impl Asked {
             Asked::Send { step, .. } | Asked::Run { step, .. } => step,
         }
     }
+
+    /// The bytes of the value that it is asked with.
+    fn bytes(&self) -> usize {
+        if let Asked::Act(Act::Call { input, .. }) = self { input.text().len() } else { 0 }
+    }
 }
 
 /// How the flow stands after the turn, if not under way as before.
@@ -75,6 +81,8 @@ pub(super) struct Walk<'a> {
     pub(super) frames: Layer<'a, Frame>,
     pub(super) outputs: Layer<'a, Json>,
     pub(super) variables: Layer<'a, Json>,
+    /// Where workflows began in this turn.
+    pub(super) ran: BTreeSet<CorrelationId>,
     /// Kept events that this turn took.
     pub(super) taken: BTreeSet<u64>,
     pub(super) doing: Doing<'a>,
@@ -85,17 +93,26 @@ pub(super) struct Walk<'a> {
     pub(super) given_up: Vec<String>,
     /// Workflows that ran for this one, and are not wanted any more.
     pub(super) cancelled: Vec<(String, CorrelationId)>,
-    /// The task whose workflow is over, or never ran: that needs no cancelling.
-    returned: Option<String>,
+    /// The task whose workflow is over, or never ran: that needs no cancelling, nor do those within it.
+    pub(super) returned: Option<String>,
     pub(super) todo: Vec<Move>,
+    /// The move that is being made.
+    current: Option<Move>,
     /// Tasks that ask something of the outside.
     pub(super) leaves: usize,
+    /// What tasks owe the loop, with their time limits.
+    pub(super) owes: usize,
+    /// Bytes of values that this turn writes, as facts and as what it asks.
+    pub(super) bytes: usize,
+    /// What the facts until now have for a value.
+    before: Before,
     pub(super) over: Option<Over>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(tree: &'a Tree, base: &'a FlowState, moment: &Moment<'a>) -> Self {
         let leaves = base.frames.values().filter(|frame| is_leaf(&frame.at)).count();
+        let owes = base.frames.iter().map(|(path, frame)| effects(tree.node(path), &frame.at)).sum();
         Self {
             tree,
             base,
@@ -103,6 +120,7 @@ impl<'a> Walk<'a> {
             frames: Layer::over(&base.frames),
             outputs: Layer::over(&base.outputs),
             variables: Layer::over(&base.variables),
+            ran: BTreeSet::new(),
             taken: BTreeSet::new(),
             doing: Doing::new(&base.steps, tree, moment),
             moment: *moment,
@@ -112,7 +130,11 @@ impl<'a> Walk<'a> {
             cancelled: Vec::new(),
             returned: None,
             todo: Vec::new(),
+            current: None,
             leaves,
+            owes,
+            bytes: 0,
+            before: Before::default(),
             over: None,
         }
     }
@@ -125,6 +147,7 @@ impl<'a> Walk<'a> {
                 break;
             }
             moves += 1;
+            self.current = Some(next.clone());
             if moves > limits::FLOW_MOVES || self.facts.len() > limits::FLOW_FACTS {
                 let why =
                     format!("it made {moves} moves without waiting for anything: give a loop something to wait for");
@@ -136,6 +159,7 @@ impl<'a> Walk<'a> {
                 Move::Leave { path, output, then } => self.leave(&path, output, then)?,
                 Move::Fill { path } => self.fill(&path)?,
             }
+            self.current = None;
         }
         Ok(())
     }
@@ -210,7 +234,8 @@ impl<'a> Walk<'a> {
     /// What is tried begins anew, if it waits for that.
     pub(super) fn try_again(&mut self, path: &str) -> Result<(), HandlerError> {
         let Kind::Try { tried, .. } = self.node(path)?.kind else { return Ok(()) };
-        let waits = self.frames.below(path).is_empty();
+        let begins = self.todo.iter().any(|left| is_within(left.path(), path));
+        let waits = !begins && self.frames.below(path).is_empty();
         if let Some(Frame { value, at: Where::Trying { caught: None, .. } }) = self.frames.get(path)
             && waits
         {
@@ -227,23 +252,33 @@ impl<'a> Walk<'a> {
             FlowFact::Step(_) => {}
             fact => follow(&mut self.frames, &mut self.outputs, fact),
         }
+        self.note(fact);
+    }
+
+    fn note(&mut self, fact: FlowFact) {
+        self.bytes += self.before.bytes(&fact);
         self.facts.push(fact);
     }
 
     /// What the steps made of it is told in its order.
     pub(super) fn drain(&mut self) {
-        self.facts.extend(std::mem::take(&mut self.doing.facts).into_iter().map(FlowFact::Step));
+        std::mem::take(&mut self.doing.facts).into_iter().map(FlowFact::Step).for_each(|fact| self.note(fact));
         for act in std::mem::take(&mut self.doing.acts) {
             match act {
                 Act::GiveUp { step } => self.give_up(step),
-                act => self.asked.push(Asked::Act(act)),
+                act => {
+                    let asked = Asked::Act(act);
+                    self.bytes += asked.bytes();
+                    self.asked.push(asked);
+                }
             }
         }
     }
 
     /// What is asked and given up in one turn is never asked.
     pub(super) fn give_up(&mut self, step: String) {
-        self.asked.retain(|asked| asked.step() != step);
+        let freed = self.asked.extract_if(.., |asked| asked.step() == step).map(|asked| asked.bytes()).sum();
+        self.bytes = self.bytes.saturating_sub(freed);
         self.given_up.push(step);
     }
 
@@ -253,7 +288,8 @@ impl<'a> Walk<'a> {
         all.push(path.to_string());
         for path in all {
             let Some(frame) = self.frames.get(&path).cloned() else { continue };
-            self.leaves -= usize::from(is_leaf(&frame.at));
+            self.leaves = self.leaves.saturating_sub(usize::from(is_leaf(&frame.at)));
+            self.owes = self.owes.saturating_sub(effects(self.tree.node(&path), &frame.at));
             match frame.at {
                 Where::Calling => {
                     self.doing.give_up(&path);
@@ -261,8 +297,10 @@ impl<'a> Walk<'a> {
                 }
                 Where::Sending | Where::Waiting { .. } => self.give_up(path.clone()),
                 Where::Running { correlation } => {
+                    let is_asked = |asked: &Asked| matches!(asked, Asked::Run { step, .. } if *step == path);
+                    let never_sent = self.asked.iter().any(is_asked);
                     self.give_up(path.clone());
-                    if self.returned.as_ref() != Some(&path) {
+                    if !never_sent && !self.returned.as_ref().is_some_and(|over| is_within(&path, over)) {
                         self.cancelled.push((path.clone(), correlation));
                     }
                 }
@@ -273,15 +311,79 @@ impl<'a> Walk<'a> {
                 self.give_up(format!("{LATE}{path}"));
             }
         }
-        self.todo.retain(|left| left.path() != path && !is_within(left.path(), path));
+        self.todo.retain(|left| !is_within(left.path(), path));
     }
 
-    /// Nobody catches it.
+    /// Nobody catches it. What was to be done in this turn is told, so that somebody may have it go on.
     pub(super) fn breaks(&mut self, error: FlowError, value: Json) {
+        let mut left: Vec<Left> = self.todo.iter().map(|left| self.left(left)).collect();
+        let (value, leaving) = match self.current.take() {
+            Some(Move::Enter { value, .. }) => (value, None),
+            Some(Move::Leave { output, then, .. }) => (output, Some(then)),
+            Some(fill) => {
+                left.push(self.left(&fill));
+                (value, None)
+            }
+            None => (value, None),
+        };
         self.stop("");
         self.todo.clear();
-        self.happens(FlowFact::Broke { error: error.clone(), value });
+        self.happens(FlowFact::Broke { error: error.clone(), value, leaving, left });
         self.over = Some(Over::Broke(error));
+    }
+
+    fn left(&self, left: &Move) -> Left {
+        match left.clone() {
+            Move::Enter { path, value } => match self.above(&path) == Some(&value) {
+                true => Left::Begins { path },
+                false => Left::Enters { path, value },
+            },
+            Move::Leave { path, output, then } => Left::Leaves { path, output, then },
+            Move::Fill { path } => Left::Fills { path },
+        }
+    }
+
+    /// What came to the task that holds another.
+    fn above(&self, path: &str) -> Option<&Json> {
+        holder(path).and_then(|(above, _)| self.frames.get(above)).map(|frame| &frame.value)
+    }
+
+    /// What was under way when it broke begins again, and what was to be done in that turn is.
+    pub(super) fn resume(&mut self, error: &FlowError, value: &Json) -> Result<(), HandlerError> {
+        let all: Vec<String> = self.frames.iter().map(|(path, _)| path.clone()).collect();
+        let mut todo: Vec<Move> = self.base.left.iter().map(|left| self.to_do(left)).collect();
+        match &self.base.leaving {
+            Some(then) => {
+                self.returned = Some(error.task.clone());
+                todo.push(Move::Leave { path: error.task.clone(), output: value.clone(), then: then.clone() });
+            }
+            None => todo.push(Move::Enter { path: error.task.clone(), value: value.clone() }),
+        }
+        // What is under way already begins again below; what was done is not done again, nor is what is within it.
+        todo.retain(|left| !matches!(left, Move::Enter { path, .. } if self.frames.get(path).is_some()));
+        let leaves = |left: &Move| if let Move::Leave { path, .. } = left { Some(path.clone()) } else { None };
+        let done: Vec<String> = todo.iter().filter_map(leaves).collect();
+        self.todo = todo;
+        (self.leaves, self.owes) = (0, 0); // all was given up
+        for path in all.iter().filter(|path| !done.iter().any(|done| is_within(path, done))) {
+            self.resume_task(path)?;
+            if self.over.is_some() {
+                break;
+            }
+        }
+        self.run()
+    }
+
+    fn to_do(&self, left: &Left) -> Move {
+        match left.clone() {
+            Left::Begins { path } => {
+                let value = self.above(&path).cloned().unwrap_or_default();
+                Move::Enter { path, value }
+            }
+            Left::Enters { path, value } => Move::Enter { path, value },
+            Left::Leaves { path, output, then } => Move::Leave { path, output, then },
+            Left::Fills { path } => Move::Fill { path },
+        }
     }
 
     pub(super) fn scope<'s>(&'s self, path: &'s str, value: &'s Json) -> Scope<'s> {
@@ -300,7 +402,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn node(&self, path: &str) -> Result<&'a super::model::Node, HandlerError> {
+    pub(super) fn node(&self, path: &str) -> Result<&'a Node, HandlerError> {
         let unknown = || {
             HandlerError(format!("the definition has no task '{path}' (any more): give a changed one a new version"))
         };
@@ -313,8 +415,14 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether a task is another one, or within it.
 fn is_within(path: &str, above: &str) -> bool {
-    above.is_empty() || path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['/', '[']))
+    path == above || is_below(path, above)
+}
+
+/// What a task asks of the outside, and the timer of its time limit.
+pub(super) fn effects(node: Option<&Node>, at: &Where) -> usize {
+    usize::from(is_leaf(at)) + usize::from(node.is_some_and(|node| node.timeout.is_some()))
 }
 
 /// Whether a task asks something of the outside.

@@ -35,6 +35,7 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
 
     fn decide(&self, stand: &Standing<S, D>, input: Input<'_>, moment: &Moment<'_>) -> Reacts<S, D> {
         let mut turn = Turn::new(&self.table, stand, moment);
+        turn.keep_time();
         match input {
             Input::Event(event) => return turn.event(event),
             Input::Agent { step, outcome } => turn.agent(step, outcome)?,
@@ -52,7 +53,7 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         match request.operation {
             Operation::Cancel => turn.stop(RunEnd::Cancelled { reason: request.why.into() }, None),
             Operation::Retry => turn.retry()?,
-            Operation::Unpark(Unpark::Abandon) => turn.next = Some(Next::Ends(turn.doing.ending())),
+            Operation::Unpark(Unpark::Abandon) => turn.next = Some(Next::Ends(turn.doing.abandon(request.why))),
             Operation::Unpark(how) if is_put_back => {
                 let happened = match how {
                     Unpark::Skip => turn.doing.skip_undo(),
@@ -129,7 +130,10 @@ impl<S: MachineState, D: MachineData> Turn<'_, S, D> {
         if self.doing.woke(timer) || self.is_over() {
             return Ok(());
         }
-        let Some(wait) = self.table.wait_of(timer, self.state()) else { return Ok(()) };
+        let Some(wait) = self.table.wait_of(timer, self.state()) else {
+            self.time_by(timer);
+            return Ok(());
+        };
         match self.find(Happening::After(wait)) {
             Ok(Some((way, happened))) => self.take(way, &*happened),
             _ => Ok(()), // its guards say no: this wait is over, others may come

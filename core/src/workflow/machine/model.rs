@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::rules::StepPlan;
+use super::rules::{StepPlan, millis};
 use crate::Json;
 use crate::entity::Update;
 use crate::event::{Event, EventBuilder, Pattern};
@@ -201,13 +201,13 @@ impl<S: MachineState, D> Table<S, D> {
         self.states.get(state).into_iter().flat_map(|plan| &plan.transitions)
     }
 
-    /// The waits after which something happens in a state.
-    pub(super) fn waits(&self, state: &S) -> Vec<Duration> {
-        let mut waits: Vec<Duration> = self
+    /// The waits after which something happens in a state, in milliseconds.
+    pub(super) fn waits(&self, state: &S) -> Vec<u64> {
+        let mut waits: Vec<u64> = self
             .transitions(state)
-            .filter_map(|way| if let Trigger::After(wait) = way.trigger { Some(wait) } else { None })
+            .filter_map(|way| if let Trigger::After(wait) = way.trigger { Some(millis(wait)) } else { None })
             .collect();
-        waits.sort();
+        waits.sort_unstable();
         waits.dedup();
         waits
     }

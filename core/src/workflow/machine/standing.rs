@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Json;
 use crate::workflow::RunEnd;
 use crate::workflow::step::{StepFact, Steps};
+use crate::{Json, Timestamp};
 
 /// What a machine notes. Kept for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,18 @@ pub enum MachineFact<S, D> {
     },
     /// It goes on from there.
     GoesOn,
+    /// It failed, and ends once what it sends is recorded: a retry begins these steps anew, and sends nothing again.
+    Fails {
+        /// What failed, and what was under way then.
+        again: Vec<Again>,
+    },
+    /// The waits of its state run since then.
+    Timed {
+        /// When it was entered.
+        since: Timestamp,
+        /// How long each is, in milliseconds.
+        waits: Vec<u64>,
+    },
 }
 
 /// A step that a retry begins anew.
@@ -98,6 +110,9 @@ pub struct Standing<S, D> {
     pub(super) sending: BTreeSet<String>,
     pub(super) ending: Option<RunEnd>,
     pub(super) again: Vec<Again>,
+    /// Since when the waits of its state run, and which; nothing if it has none.
+    #[serde(default)]
+    pub(super) timed: Option<(Timestamp, Vec<u64>)>,
 }
 
 impl<S, D: Default> Default for Standing<S, D> {
@@ -110,6 +125,7 @@ impl<S, D: Default> Default for Standing<S, D> {
             sending: BTreeSet::new(),
             ending: None,
             again: Vec::new(),
+            timed: None,
         }
     }
 }
@@ -132,8 +148,9 @@ impl<S: Clone, D: Clone> Standing<S, D> {
 
     pub(super) fn follow(&mut self, fact: &MachineFact<S, D>) {
         match fact {
-            MachineFact::Began { state } => self.state = Some(state.clone()),
-            MachineFact::Took { to: Some(to), .. } => self.state = Some(to.clone()),
+            MachineFact::Began { state } | MachineFact::Took { to: Some(state), .. } => {
+                (self.state, self.timed) = (Some(state.clone()), None);
+            }
             MachineFact::Took { to: None, .. } => {}
             MachineFact::Changed { data } => self.data = data.clone(),
             MachineFact::Step(fact) => self.steps.follow(fact),
@@ -146,7 +163,12 @@ impl<S: Clone, D: Clone> Standing<S, D> {
                 (self.again, self.ending) = (again.clone(), None);
                 self.sending.clear();
             }
-            MachineFact::GoesOn => self.again.clear(),
+            MachineFact::Fails { again } => self.again = again.clone(),
+            MachineFact::GoesOn => {
+                self.again.clear();
+                self.ending = None;
+            }
+            MachineFact::Timed { since, waits } => self.timed = Some((*since, waits.clone())),
         }
     }
 }

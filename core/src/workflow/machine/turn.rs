@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::model::{Deed, End, Happening, MachineData, MachineState, Raw, Table, Transition, Trigger};
 use super::standing::{Again, MachineFact, Standing};
-use crate::Timestamp;
 use crate::entity::Update;
 use crate::event::EventBuilder;
 use crate::workflow::step::{Act, Doing, Happened, StepError, StepErrorKind};
 use crate::workflow::{HandlerError, Moment, RunEnd};
+use crate::{Timestamp, limits};
 
 /// What the timer of a state is named by, before its wait in milliseconds.
 pub(super) const AFTER: &str = "~after/";
@@ -104,20 +104,21 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         let did = done_by(self.table, &from, way);
         let guards = way.guards.iter().map(|guard| guard.name.clone()).collect();
         let on = way.trigger.to_string();
+        let timers = self.timers();
         self.note(MachineFact::Took { from: from.clone(), to: to.cloned(), on, guards, did });
         self.took = true;
         if to.is_some() {
-            self.leave(&from)?;
+            self.leave(&from, timers)?;
         }
         self.perform(&way.deeds, happened)?;
         to.map_or(Ok(()), |to| self.enter(to))
     }
 
-    fn leave(&mut self, state: &S) -> Moved {
+    fn leave(&mut self, state: &S, timers: Vec<String>) -> Moved {
         if let Some(plan) = self.table.states.get(state) {
             self.perform(&plan.exit, &())?;
         }
-        self.left.extend(self.table.waits(state).into_iter().map(timer_of));
+        self.left.extend(timers);
         self.asks.retain(|ask| !matches!(ask, Ask::Timer(..)));
         Ok(())
     }
@@ -142,8 +143,48 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
     /// The timers of the state that it is in.
     pub(super) fn set_timers(&mut self) {
         let waits = self.table.waits(self.state());
-        let now = self.moment.now;
-        self.asks.extend(waits.into_iter().map(|wait| Ask::Timer(timer_of(wait), now.after(wait))));
+        if !waits.is_empty() {
+            self.time(self.moment.now, &waits, &[]);
+        }
+    }
+
+    /// The waits of the state run since then; some of them are set already.
+    fn time(&mut self, since: Timestamp, waits: &[u64], set: &[u64]) {
+        let new = waits.iter().filter(|wait| !set.contains(wait));
+        let timers = new.map(|wait| Ask::Timer(timer_of(*wait), since.after(Duration::from_millis(*wait))));
+        self.asks.extend(timers);
+        self.note(MachineFact::Timed { since, waits: waits.to_vec() });
+    }
+
+    /// What the definition says of its state's waits counts, also where it came to that state under another version.
+    pub(super) fn keep_time(&mut self) {
+        let waits = self.table.waits(self.state());
+        let Some((since, set)) = self.stand.timed.clone().filter(|(_, set)| *set != waits && !self.is_over()) else {
+            return;
+        };
+        self.left.extend(set.iter().filter(|wait| !waits.contains(wait)).map(|wait| timer_of(*wait)));
+        self.time(since, &waits, &set);
+    }
+
+    /// A timer came that the state does not have. If nobody noted since when it is there, it is by that timer.
+    pub(super) fn time_by(&mut self, timer: &str) {
+        let gone = timer.strip_prefix(AFTER).and_then(|wait| wait.parse::<i64>().ok());
+        let (Some(gone), None) = (gone, &self.stand.timed) else { return };
+        let waits = self.table.waits(self.state());
+        if !waits.is_empty() {
+            let since = Timestamp::from_micros(self.moment.now.micros().saturating_sub(gone.saturating_mul(1_000)));
+            self.left.extend(waits.iter().map(|wait| timer_of(*wait)));
+            self.time(since, &waits, &[]);
+        }
+    }
+
+    /// The timers that its state may have set, under whatever version.
+    fn timers(&self) -> Vec<String> {
+        let set = self.stand.timed.iter().flat_map(|(_, set)| set.clone());
+        let mut waits: Vec<u64> = self.table.waits(self.state()).into_iter().chain(set).collect();
+        waits.sort_unstable();
+        waits.dedup();
+        waits.into_iter().map(timer_of).collect()
     }
 
     fn perform(&mut self, deeds: &'a [Deed<D>], happened: &dyn Any) -> Moved {
@@ -249,15 +290,21 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
 
     /// What follows by itself: from steps that could not begin, from results that have a taker now, and from an end.
     pub(super) fn settle(&mut self) -> Moved {
-        loop {
-            if let Some((error, again)) = self.failures.pop_front() {
+        for moves in 0.. {
+            let facts = self.facts.len() + self.doing.facts.len();
+            if (moves > limits::MACHINE_MOVES || facts > limits::MACHINE_FACTS) && !self.is_over() {
+                self.failures.clear();
+                let error = format!("it made {moves} moves without waiting for anything");
+                self.stop(RunEnd::Failed { error }, None);
+            } else if let Some((error, again)) = self.failures.pop_front() {
                 self.step_failed(error, None, &again.step)?;
             } else if self.is_over() || !self.take_result()? {
                 break;
             }
         }
+        // While what was done is put back, the saga says when it ends.
         if self.next.is_none()
-            && self.doing.steps.unwinding().is_none() // or it would be concluded again with each step that is put back
+            && self.doing.steps.unwinding().is_none()
             && self.stand.sending.is_empty()
             && let Some(end) = self.stand.ending.clone()
         {
@@ -300,6 +347,9 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         let may_retry = failed.is_some();
         let again: Vec<Again> = failed.into_iter().chain(again).collect();
         again.iter().for_each(|again| self.doing.give_up(&again.step));
+        if may_retry && self.doing.steps.done().next().is_none() && !self.stand.sending.is_empty() {
+            return self.ends_once_sent(then, again);
+        }
         // All that was asked is given up with the rest.
         self.doing.acts.clear();
         self.asks.clear();
@@ -314,6 +364,14 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         self.next = Some(Next::Ends(then));
     }
 
+    /// What is on its way gets there before the machine fails: a retry does not send it.
+    fn ends_once_sent(&mut self, end: RunEnd, again: Vec<Again>) {
+        self.left.extend(self.timers());
+        self.asks.retain(|ask| !matches!(ask, Ask::Timer(..)));
+        self.note(MachineFact::Fails { again });
+        self.note(MachineFact::Ending { end });
+    }
+
     /// What came of putting something back.
     pub(super) fn put_back(&mut self, happened: Happened) {
         match happened {
@@ -325,8 +383,8 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
 }
 
 /// The timer of a state, by its wait.
-fn timer_of(wait: Duration) -> String {
-    format!("{AFTER}{}", wait.as_millis())
+fn timer_of(wait: u64) -> String {
+    format!("{AFTER}{wait}")
 }
 
 /// What a transition does, by name and in order.
@@ -341,8 +399,8 @@ fn done_by<S: MachineState, D>(table: &Table<S, D>, from: &S, way: &Transition<S
 impl<S: MachineState, D> Table<S, D> {
     /// The wait of a timer, by its name.
     pub(super) fn wait_of(&self, timer: &str, state: &S) -> Option<Duration> {
-        let millis: u128 = timer.strip_prefix(AFTER)?.parse().ok()?;
-        self.waits(state).into_iter().find(|wait| wait.as_millis() == millis)
+        let millis: u64 = timer.strip_prefix(AFTER)?.parse().ok()?;
+        self.waits(state).contains(&millis).then(|| Duration::from_millis(millis))
     }
 
     /// The types of events that a state has transitions for.

@@ -13,12 +13,27 @@ impl Doing<'_> {
         if self.steps.unwinding.is_some() {
             return Happened::Nothing;
         }
+        self.give_up_all();
+        self.happens(StepFact::Unwinding { then });
+        self.undo_next()
+    }
+
+    /// The workflow ends now, and what is not put back yet stays; so does what is under way, which is given up.
+    pub fn abandon(&mut self, why: &str) -> RunEnd {
+        match self.steps.unwinding.clone() {
+            Some(then) => self.told(then),
+            None => {
+                self.give_up_all();
+                self.told(RunEnd::Failed { error: format!("abandoned: {why}") })
+            }
+        }
+    }
+
+    fn give_up_all(&mut self) {
         let mut under_way: Vec<_> =
             self.steps.under_way.iter().map(|(step, under_way)| (under_way.since, step.clone())).collect();
         under_way.sort();
         under_way.into_iter().for_each(|(_, step)| self.give_up(&step));
-        self.happens(StepFact::Unwinding { then });
-        self.undo_next()
     }
 
     /// What could not be put back is tried again, with all its tries.
@@ -38,7 +53,10 @@ impl Doing<'_> {
     /// How the workflow ends; what was not put back is told.
     pub fn ending(&self) -> RunEnd {
         let none = || RunEnd::Failed { error: "it was given up".into() };
-        let end = self.steps.unwinding.clone().unwrap_or_else(none);
+        self.told(self.steps.unwinding.clone().unwrap_or_else(none))
+    }
+
+    fn told(&self, end: RunEnd) -> RunEnd {
         let count = self.left().count();
         if count == 0 {
             return end;

@@ -89,3 +89,14 @@ fn a_flow_may_be_large_and_not_too_large() {
     assert!(flow().task("top", deep(31)).build().is_ok());
     assert!(faults(flow().task("top", deep(40)))[0].contains("more than 32 deep"));
 }
+
+#[test]
+fn what_asks_for_too_much_at_once_is_refused_with_its_time_limits() {
+    let second = Duration::from_secs(1);
+    let wide = |branches: usize| {
+        let branch = || sequence().task("c", call("x").within(second)).within(second);
+        flow().task("f", (0..branches).fold(fork(), |fork, at| fork.branch(&format!("b{at}"), branch())))
+    };
+    assert!(wide(200).build().is_ok());
+    assert_eq!(faults(wide(201)), ["f: 603 effects begin at once with it, time limits and all; at most 600"]);
+}

@@ -1,7 +1,11 @@
 //! Several at once, and when they are over.
 
+use std::time::Duration;
+
 use regie_core::retry::Retry;
-use regie_core::workflow::flow::{Flow, FlowBuilder, ForkTask, IntoTask, call, each, fork, sequence, set};
+use regie_core::workflow::flow::{
+    Flow, FlowBuilder, ForkTask, IntoTask, attempt, call, each, fork, sequence, set,
+};
 use serde_json::json;
 
 use super::{Bench, run};
@@ -160,4 +164,14 @@ fn what_was_given_within_an_item_is_forgotten_with_it() {
     run.done("e[0]/t", json!("zero"));
     let saved = run.desk.state.save(&run.desk.definitions).unwrap();
     assert_eq!(String::from_utf8_lossy(&saved).matches("zero").count(), 1, "the loop alone keeps how it ended");
+}
+
+#[test]
+fn what_a_loop_asks_for_at_once_is_refused_beyond_a_bound_and_can_be_caught() {
+    let second = Duration::from_secs(1);
+    let body = sequence().task("s", sequence().task("c", once("x").within(second)).within(second)).within(second);
+    let items = each("i", |scope| scope.input().clone()).at_most(250).task("t", body);
+    let flow = flow().task("try", attempt("e", items).otherwise("else", once("y"))).build().unwrap();
+    let run = run(flow, json!((0..200).collect::<Vec<_>>()));
+    assert_eq!(run.owed(), ["try/else#1"]);
 }

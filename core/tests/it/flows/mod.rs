@@ -3,6 +3,7 @@
 mod drawn;
 mod faults;
 mod joins;
+mod large;
 mod listening;
 mod operated;
 mod ordered;

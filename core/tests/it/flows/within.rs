@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use regie_core::Json;
 use regie_core::event::{Event, Incoming, LifeState, Origin};
-use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, run as run_other, sequence};
-use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Operation, RunEnd};
+use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, raise, run as run_other, sequence};
+use regie_core::retry::Retry;
+use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Notification, Operation, RunEnd};
 use serde_json::json;
 
 use super::super::helpers::Desk;
@@ -114,6 +115,14 @@ fn a_child_that_is_not_wanted_any_more_is_cancelled_even_if_its_parent_is_over()
 }
 
 #[test]
+fn a_child_that_was_never_asked_for_is_not_cancelled() {
+    let both = fork().branch("a", child()).branch("b", raise("no", |_| json!("at once")));
+    let mut parent = run(flow().task("t", attempt("f", both)).task("next", call("x")).build().unwrap(), json!("in"));
+    assert_eq!(parent.owed(), ["next#1"], "whoever runs in that correlation is not its own");
+    parent.done("next", json!(1));
+}
+
+#[test]
 fn a_child_that_takes_too_long_is_cancelled_and_the_flow_goes_on() {
     let late = attempt("sub", child().within(Duration::from_secs(3)));
     let mut parent = run(flow().task("t", late).task("next", call("x")).build().unwrap(), json!("in"));
@@ -171,4 +180,48 @@ fn a_run_is_over_although_its_last_words_are_refused() {
     failed.ends("~end/tell", EffectEnd::NotSent { reason: "nobody is there".into() });
     failed.ends("~end/recovery", EffectEnd::Sent { position: 3, state: LifeState::Processed });
     assert_eq!((failed.status().name(), failed.owed()), ("failed", vec![]));
+}
+
+#[test]
+fn a_child_is_cancelled_and_somebody_told_though_both_have_one_name() {
+    let flow = flow().task("notification", child()).notify(|ended| Notification::of(ended.correlation, ended.end));
+    let mut parent = run(flow.build().unwrap(), json!("in"));
+    parent.operate(Operation::Cancel).unwrap();
+    assert_eq!(parent.owed(), ["~end/notification#1", "~end/notification#2"]);
+    parent.ends("~end/notification", EffectEnd::Told);
+}
+
+#[test]
+fn a_child_may_be_cancelled_again_while_the_first_cancel_is_under_way() {
+    let again = Retry { first: Duration::ZERO, ..Retry::times(9) };
+    let late = attempt("sub", child().within(Duration::from_secs(3))).retry(again);
+    let mut parent = run(flow().task("t", late).build().unwrap(), json!("in"));
+    for _ in 0..5 {
+        parent.tick();
+    }
+    let cancels: Vec<String> = parent.owed().into_iter().filter(|owed| owed.starts_with("~end/")).collect();
+    assert_eq!(cancels, ["~end/t/sub#1", "~end/t/sub#2", "~end/t/sub#3"]);
+}
+
+/// Where the workflow runs that a step asked for.
+fn correlation_of(parent: &Bench, step: &str) -> String {
+    begin_child(parent, step, true).correlation.to_string()
+}
+
+#[test]
+fn a_child_that_is_tried_again_runs_in_a_correlation_of_its_own() {
+    let again = Retry { first: Duration::ZERO, ..Retry::times(2) };
+    let mut parent = run(flow().task("t", attempt("sub", child()).retry(again)).build().unwrap(), json!("in"));
+    let failed = || EffectEnd::Ran { end: RunEnd::Failed { error: "no".into() } };
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child");
+    parent.ends("t/sub", failed());
+    parent.tick();
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child~2");
+    parent.ends("t/sub", failed());
+    assert_eq!(parent.error(), "t/sub: workflow: failed (no)");
+    parent.operate(Operation::Retry).unwrap();
+    assert_eq!(correlation_of(&parent, "t/sub"), "c/child~3");
+    parent.operate(Operation::Cancel).unwrap();
+    let others = parent.others();
+    assert!(matches!(others[..], [(_, Effect::Operate { on, .. })] if on.as_str() == "c/child~3"), "{others:?}");
 }
