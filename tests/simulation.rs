@@ -1,8 +1,9 @@
 //! The simulation: a second interpreter of decide, append, evolve and pending, in one thread a seed, without a clock
 //! and without actors. Dice choose what happens next: clients that come twice or under identities of others; agents
 //! that fail, hang and repeat themselves; rules that follow the journal, and a subscription with its dead letters;
-//! stores that refuse or do not know; deaths, crashes, other programs, snapshots that cannot be relied on. A plain
-//! model holds every record, answer and effect against the words of the rules.
+//! stores that refuse or do not know; deaths, crashes, other programs, snapshots that cannot be relied on. In one world
+//! of three there are workflows too, and people who operate on them. A plain model holds every record, answer and effect
+//! against the words of the rules.
 //!
 //! ```text
 //! cargo test --test simulation                                            10,000 seeds
@@ -31,6 +32,7 @@ mod simulation {
     pub(crate) mod subscription;
     pub(crate) mod tally;
     pub(crate) mod turn;
+    pub(crate) mod workflows;
     pub(crate) mod world;
 }
 

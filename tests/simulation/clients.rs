@@ -10,6 +10,7 @@ use regie_core::workflow::{self as core, Command, Refusal};
 use crate::simulation::dice::Dice;
 use crate::simulation::memory::{Asker, Outcome, Reason, Task};
 use crate::simulation::script::{CLERK, Do};
+use crate::simulation::workflows::operators;
 use crate::simulation::world::World;
 
 /// An event that a client wants to have recorded.
@@ -139,7 +140,13 @@ fn act(dice: &mut Dice, depth: usize) -> Do {
 impl World {
     /// A client comes with an event that nobody has sent before.
     pub(crate) fn submit_new(&mut self) {
-        let event = self.clients.event(&mut self.dice, self.now);
+        let event = match self.flows && !self.dice.one_in(4) {
+            true => {
+                self.clients.made += 1;
+                operators::event(&mut self.dice, &self.model.workflows(), (self.now, self.clients.made))
+            }
+            false => self.clients.event(&mut self.dice, self.now),
+        };
         self.submit(event);
     }
 
@@ -165,8 +172,11 @@ impl World {
         self.tally.count("client: other bytes under one identity");
         let used = self.dice.pick(&self.clients.all).event.shared();
         self.clients.made += 1;
-        let name = (used.correlation_id.as_str(), used.id.clone(), "client");
-        let event = self.clients.event_named(name, &mut self.dice, (self.now, self.clients.made));
+        let place = (self.now, self.clients.made);
+        let event = operators::other_event(&used, &mut self.dice, place).unwrap_or_else(|| {
+            let name = (used.correlation_id.as_str(), used.id.clone(), "client");
+            self.clients.event_named(name, &mut self.dice, place)
+        });
         self.submit(event);
     }
 

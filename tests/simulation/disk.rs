@@ -156,6 +156,17 @@ impl Disk {
         assert!(self.readers.put_snapshots_in_memory(vec![snapshot]));
     }
 
+    /// The state of a correlation by all its records.
+    pub(crate) fn fold(&mut self, correlation: &CorrelationId, four: Four, program: &Program) -> State {
+        let mut state = State::default();
+        for stored in self.reader.load(correlation, 0).expect("records") {
+            four.evolve(&mut state, &stored.record, &program.definitions).expect("a legal journal");
+            state.digest = stored.digest;
+            state.placed(stored.record.sequence, stored.position);
+        }
+        state
+    }
+
     /// The state of a correlation, from its snapshot if there is a good one, and the sequence that this told.
     pub(crate) fn wake(&mut self, correlation: &CorrelationId, four: Four, program: &Program) -> (State, u64) {
         let snapshot = self.reader.snapshot(correlation).expect("snapshots can be read");

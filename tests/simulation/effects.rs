@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regie_core::event::{CorrelationId, Incoming, Origin};
-use regie_core::workflow::{self as core, AgentOutcome, Command, Effect, EffectEnd, EffectKey};
+use regie_core::event::{CorrelationId, Incoming, Origin, Principal, emitted_id};
+use regie_core::workflow::{self as core, AgentOutcome, Command, Effect, EffectEnd, EffectKey, Refusal};
 use regie_core::{Json, Timestamp};
 
 use crate::simulation::four::Bug;
 use crate::simulation::memory::{Asker, Key, Out, Outcome, Reason, Task};
 use crate::simulation::script::{CLERK, Given};
 use crate::simulation::subscription::AGENT;
+use crate::simulation::workflows::words::workflow_of;
 use crate::simulation::world::World;
 
 /// How long an agent may take unless its call says less.
@@ -30,6 +31,16 @@ impl World {
                 Effect::Send { event } => self.send(key, event),
                 Effect::Update(update) => self.update(key, update),
                 Effect::Trace => drop(self.memory.out.insert(key, Out::Trace)),
+                Effect::Run { event } => self.begin_other(key, event),
+                Effect::Report { to, key: of, end } => {
+                    let end = end.map_or_else(|reason| EffectEnd::NotSent { reason }, |end| EffectEnd::Ran { end });
+                    self.tell_other(key, to, Arc::new(Command::EffectEnded { key: of, end }));
+                }
+                Effect::Operate { on, operation, why } => {
+                    let id = emitted_id(&key.0, &key.1.step, key.1.attempt);
+                    let by = Principal { kind: "workflow".into(), id: key.0.to_string() };
+                    self.tell_other(key, on, Arc::new(Command::Operate { operation, id, by, why }));
+                }
                 _ => panic!("a timer does not go out"),
             }
         }
@@ -39,11 +50,21 @@ impl World {
     fn call(&mut self, key: Key, agent: &str, timeout_ms: Option<u64>) {
         let limit = timeout_ms.unwrap_or(AGENT_LIMIT_MS).min(AGENT_LIMIT_MS);
         let takes = self.dice.between(0, 500) as u64;
+        let of_workflow = workflow_of(&key.0).is_some();
         let outcome = match self.dice.below(8) {
+            _ if of_workflow && self.calm => AgentOutcome::Done(Json::of(&self.given)),
             _ if agent != CLERK && agent != AGENT => AgentOutcome::Refused("there is no such agent".into()),
             _ if takes > limit => AgentOutcome::TimedOut { after_ms: limit },
             0 => AgentOutcome::Failed("it could not".into()),
             1 => AgentOutcome::Panicked("it blew up".into()),
+            2 if of_workflow => {
+                let is_final = self.dice.one_in(2);
+                AgentOutcome::Rejected { code: Some("no".into()), message: "it will not".into(), is_final }
+            }
+            _ if of_workflow => {
+                self.given += 1;
+                AgentOutcome::Done(Json::of(&self.given))
+            }
             _ => {
                 self.given += 1;
                 let then = if self.dice.one_in(3) { self.clients.script(&mut self.dice, 1) } else { Vec::new() };
@@ -55,6 +76,7 @@ impl World {
             AgentOutcome::TimedOut { .. } => "agent: timed out",
             AgentOutcome::Refused(_) => "agent: refused",
             AgentOutcome::Panicked(_) => "agent: panicked",
+            AgentOutcome::Rejected { is_final: true, .. } => "agent: rejected for good",
             _ => "agent: failed",
         });
         self.model.will_give(&key, &outcome);
@@ -113,6 +135,8 @@ impl World {
             Out::EndAgain(end) => self.end(key, end),
             Out::UpdateAgain(update) => self.update(key, update),
             Out::Trace => self.trace(key),
+            Out::BeginAgain(event) => self.begin_other(key, event),
+            Out::TellAgain(to, command) => self.tell_other(key, to, command),
             waiting => panic!("{waiting:?} waits for its workflow"),
         }
     }
@@ -157,10 +181,58 @@ impl World {
             }
             Asker::Promise(promise) if passing => self.memory.promises.push(promise),
             Asker::Person { event, approved } => self.tell_person((correlation, event), approved, (&outcome, records)),
+            Asker::Operator(operation) => self.tell_operator(correlation, operation, &outcome),
+            Asker::Begins(key) => self.told_beginning(key, outcome),
+            Asker::Other(key) => self.told_other(key, &outcome),
             Asker::Timer if passing => {
                 self.memory.timers.entry(correlation.clone()).or_insert(Timestamp::MIN);
             }
             Asker::Timer | Asker::Promise(_) | Asker::Nobody => {}
+        }
+    }
+
+    /// Has a workflow run elsewhere. Once its event is recorded there, that one owes this one its end.
+    fn begin_other(&mut self, key: Key, event: Arc<str>) {
+        let incoming = Incoming::read(event.as_bytes(), Origin::File).expect("what is sent can be read");
+        let to = incoming.event().correlation_id.clone();
+        self.memory.out.insert(key.clone(), Out::Beginning(event));
+        self.enter(
+            &to,
+            Task::Command(Arc::new(Command::Submit { event: incoming, emitted: true })),
+            Asker::Begins(key),
+        );
+    }
+
+    fn told_beginning(&mut self, key: Key, outcome: Outcome) {
+        match outcome {
+            Outcome::Refused(Reason::Store) => {
+                let Some(Out::Beginning(event)) = self.memory.out.remove(&key) else {
+                    panic!("{key:?} begins nothing")
+                };
+                self.memory.out.insert(key, Out::BeginAgain(event));
+            }
+            Outcome::Refused(reason) => self.end(key, EffectEnd::NotSent { reason: format!("{reason:?}") }),
+            _ => drop(self.memory.out.remove(&key)),
+        }
+    }
+
+    /// Another workflow is told something, again and again until it takes that or has no use for it.
+    fn tell_other(&mut self, key: Key, to: CorrelationId, command: Arc<Command>) {
+        self.memory.out.insert(key.clone(), Out::Telling(to.clone(), Arc::clone(&command)));
+        self.enter(&to, Task::Command(command), Asker::Other(key));
+    }
+
+    fn told_other(&mut self, key: Key, outcome: &Outcome) {
+        match outcome {
+            Outcome::Refused(Reason::Store) => {
+                let Some(Out::Telling(to, command)) = self.memory.out.remove(&key) else {
+                    panic!("{key:?} tells nothing")
+                };
+                self.memory.out.insert(key, Out::TellAgain(to, command));
+            }
+            // It stays owed: a program that has that definition goes on with it.
+            Outcome::Refused(Reason::Core(Refusal::UnknownDefinition { .. })) => drop(self.memory.out.remove(&key)),
+            _ => self.end(key, EffectEnd::Told),
         }
     }
 

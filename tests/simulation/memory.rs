@@ -10,7 +10,7 @@ use regie_core::governance::{Ask, AskId, Governor, Judgement, Promise, Ruling, W
 use regie_core::limits;
 use regie_core::reasoning::Reasoning;
 use regie_core::workflow::{
-    self as core, AgentOutcome, Command, EffectEnd, EffectKey, KnownEvent, Poison, Refusal, State,
+    self as core, AgentOutcome, Command, EffectEnd, EffectKey, KnownEvent, Operation, Poison, Refusal, State,
 };
 use regie_journal::{Conflict, Placed, SetInForce, Tip};
 
@@ -54,6 +54,12 @@ pub(crate) enum Asker {
     Letter(u64, u64),
     /// The effect that asked for this update.
     Update(Key),
+    /// Whoever has done that to a workflow.
+    Operator(Operation),
+    /// The effect that asked for this workflow elsewhere.
+    Begins(Key),
+    /// The effect that has something told or done to another workflow.
+    Other(Key),
     /// A repetition that nobody waits for.
     Nobody,
 }
@@ -204,7 +210,10 @@ pub(crate) struct Lane {
 #[derive(Clone, Debug)]
 pub(crate) enum Out {
     /// An agent works on it.
-    Call { ends: Timestamp, outcome: AgentOutcome },
+    Call {
+        ends: Timestamp,
+        outcome: AgentOutcome,
+    },
     /// Its event is on its way.
     Sending(Arc<str>),
     /// Its event is to be sent again.
@@ -213,6 +222,12 @@ pub(crate) enum Out {
     Updating(Box<Update>),
     /// It is to be asked for again.
     UpdateAgain(Box<Update>),
+    /// The event that begins another workflow is on its way, or is to be sent again.
+    Beginning(Arc<str>),
+    BeginAgain(Arc<str>),
+    /// Another workflow is told something, or is to be told again.
+    Telling(CorrelationId, Arc<Command>),
+    TellAgain(CorrelationId, Arc<Command>),
     /// It is to be looked up what a run changed.
     Trace,
     /// Its end has been told to its workflow.

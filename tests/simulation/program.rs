@@ -4,6 +4,7 @@ use regie_core::workflow::{Definitions, own_definitions};
 
 use crate::simulation::rules::{InForce, NONE, OTHER, Policies, USUAL};
 use crate::simulation::script::Puppet;
+use crate::simulation::workflows::definitions;
 
 /// Which handlers and which policies there are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,17 +13,19 @@ pub(crate) struct Kind {
     pub(crate) puppet: u32,
     /// Whether there is the definition `guest`.
     pub(crate) guest: bool,
+    /// The newest version of the workflows; none at all where it is 0.
+    pub(crate) flows: u32,
     /// None at all, or one of several sets.
     pub(crate) policies: &'static Policies,
 }
 
 /// The program that has everything, and those that a restart may bring.
-pub(crate) const WHOLE: Kind = Kind { puppet: 2, guest: true, policies: USUAL };
+pub(crate) const WHOLE: Kind = Kind { puppet: 2, guest: true, flows: 2, policies: USUAL };
 pub(crate) const KINDS: &[Kind] = &[
-    Kind { puppet: 1, guest: true, policies: USUAL },
-    Kind { puppet: 2, guest: false, policies: USUAL },
-    Kind { puppet: 2, guest: true, policies: OTHER },
-    Kind { puppet: 1, guest: true, policies: NONE },
+    Kind { puppet: 1, guest: true, flows: 1, policies: USUAL },
+    Kind { puppet: 2, guest: false, flows: 2, policies: USUAL },
+    Kind { puppet: 2, guest: true, flows: 0, policies: OTHER },
+    Kind { puppet: 1, guest: true, flows: 2, policies: NONE },
     WHOLE,
 ];
 
@@ -40,6 +43,7 @@ impl Program {
         if kind.guest {
             assert!(definitions.add(Puppet { name: "guest", version: 1 }));
         }
+        (1..=kind.flows).for_each(|version| definitions::add(&mut definitions, version));
         Self { kind, definitions, in_force: kind.policies.in_force() }
     }
 }

@@ -27,6 +27,11 @@ use crate::simulation::tally::Tally;
 /// Submissions and commands that a seed has at least, before all is calm.
 const SUBMISSIONS: usize = 28;
 const COMMANDS: u64 = 50;
+/// Of so many worlds one has workflows, and as many submissions more.
+const WORLDS: u64 = 3;
+const MORE_SUBMISSIONS: usize = 8;
+/// How long a workflow may take at most, once all is well.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Steps after which a calm world that has not come to rest never will.
 const STEPS_MAX: usize = 100_000;
 
@@ -54,6 +59,8 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     /// Nobody follows the journal: there are neither rules nor a subscription.
     pub(crate) plain: bool,
+    /// Whether there are workflows in it: in one world of three.
+    pub(crate) flows: bool,
     /// No fault happens any more.
     pub(crate) calm: bool,
     /// How many results agents have given: each has its number.
@@ -106,6 +113,7 @@ impl World {
             model: Model::new(WHOLE, !plain),
             tally: Tally::default(),
             plain,
+            flows: seed % WORLDS == 1,
             calm: false,
             given: 0,
             late: Vec::new(),
@@ -115,7 +123,8 @@ impl World {
 
     /// Lives through the seed.
     pub(crate) fn run(mut self) -> End {
-        while self.clients.all.len() < SUBMISSIONS || self.tally.commands() < COMMANDS {
+        let submissions = SUBMISSIONS + if self.flows { MORE_SUBMISSIONS } else { 0 };
+        while self.clients.all.len() < submissions || self.tally.commands() < COMMANDS {
             self.step();
         }
         self.come_to_rest();
@@ -126,6 +135,9 @@ impl World {
 
     fn step(&mut self) {
         let latched = self.disk.is_latched();
+        if self.flows && self.dice.one_in(20) {
+            return self.a_person_operates();
+        }
         match self.dice.below(1_000) {
             0..2 => self.crash(),
             2..250 if latched => self.crash(),
@@ -196,7 +208,8 @@ impl World {
         let out = self.memory.out.iter().filter(|(_, out)| match out {
             Out::Call { ends, .. } => *ends <= self.now,
             Out::SendAgain(_) | Out::EndAgain(_) | Out::UpdateAgain(_) | Out::Trace => true,
-            Out::Sending(_) | Out::Ending(_) | Out::Updating(_) => false,
+            Out::BeginAgain(_) | Out::TellAgain(..) => true,
+            Out::Sending(_) | Out::Ending(_) | Out::Updating(_) | Out::Beginning(_) | Out::Telling(..) => false,
         });
         ready.extend(out.map(|(key, _)| Work::GoOn(key.clone())));
         let answers = self.memory.questions.iter().filter(|(_, question)| is_ready(question, self.now));
@@ -277,11 +290,14 @@ impl World {
         if self.disk.is_latched() || lacks || self.dice.one_in(4) {
             self.start(Kind { policies, ..WHOLE });
         }
+        let since = self.now;
         for _ in 0..STEPS_MAX {
             if self.work() {
                 continue;
             }
-            let Some(next) = self.next_instant() else { return };
+            let Some(next) = self.next_instant() else {
+                return assert!(self.now.since(since) <= LONGEST, "it takes until {}", self.now);
+            };
             self.now = next;
         }
         panic!("it never comes to rest: {:?}", self.ready());
@@ -296,6 +312,7 @@ impl World {
         self.model.at_rest();
         self.assert_wakes();
         self.assert_policies();
+        self.assert_whole();
         for (correlation, slot) in std::mem::take(&mut self.memory.slots) {
             let (read, _) = self.disk.wake(&correlation, self.four, &self.program);
             if let Some(life) = slot.life {
@@ -305,6 +322,17 @@ impl World {
             self.model.assert_state(&correlation, &read, &self.program.definitions);
         }
         self.disk.verify().digest
+    }
+
+    /// The records of a workflow alone tell what its snapshot and the records after it do.
+    fn assert_whole(&mut self) {
+        for correlation in self.model.workflows() {
+            let (read, told) = self.disk.wake(&correlation, self.four, &self.program);
+            let whole = self.disk.fold(&correlation, self.four, &self.program);
+            let [read_as, whole_as] = [&read, &whole].map(|state| state.save(&self.program.definitions));
+            assert_eq!(read_as, whole_as, "{correlation} by its snapshot of sequence {told}");
+            assert_eq!(self.four.pending(&read), self.four.pending(&whole), "{correlation} owes");
+        }
     }
 
     /// The wake table tells of each correlation when it must be woken.

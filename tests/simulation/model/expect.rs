@@ -7,10 +7,11 @@ use regie_core::governance::{Grant, Verdict};
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Fact, RunEnd};
 
 use super::foresee::{Look, Stop as Stopped, foresee};
-use super::thread::{Run, Thread};
+use super::thread::{AFTER_END, Run, Thread};
 use crate::simulation::program::Kind;
 use crate::simulation::rules::Policies;
 use crate::simulation::script::{BOMB, CLERK, Do, Given, TRIES};
+use crate::simulation::workflows::words::{WORKFLOWS, workflow_of};
 
 /// A fact with what the model has a say over.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ impl Plain {
             Fact::Released { .. } => Plain::Released,
             Fact::Moved { event, to, .. } => Plain::Moved(*event, *to),
             Fact::Started { definition, version } => Plain::Started(definition.clone(), *version),
-            Fact::Noted { data } => Plain::Noted(data.to().expect("a text")),
+            Fact::Noted { data } => Plain::Noted(data.to().unwrap_or_else(|_| data.text().to_string())),
             Fact::Owes { key, effect } => Plain::Owes(key.clone(), What::of(effect)),
             Fact::Ended { key, .. } => Plain::Ended(key.clone()),
             Fact::Parked { .. } => Plain::Parked,
@@ -77,6 +78,15 @@ pub(super) struct Made<'a> {
     /// Whether what it is about has killed its workflow too often.
     pub(super) poisoned: bool,
     pub(super) at: Timestamp,
+    /// What it holds. What a workflow makes of something is foreseen by nobody here.
+    pub(super) facts: &'a [Fact],
+}
+
+impl Made<'_> {
+    /// All facts, after so many.
+    fn rest(&self, after: usize) -> impl Iterator<Item = Plain> {
+        self.facts.iter().skip(after).map(Plain::of)
+    }
 }
 
 /// The facts that an event must leave that comes in, returns, or was asked about.
@@ -89,8 +99,15 @@ pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fa
         _ => vec![Plain::Received],
     };
     expected.extend(event.booking.as_ref().map(|_| Plain::Released));
-    if thread.run.as_ref().is_some_and(|run| run.failed == Some(true)) {
+    if thread.run.as_ref().is_some_and(Run::skips) {
         expected.push(Plain::Moved(sequence, LifeState::Discarded));
+        let told = |fact: &Fact| matches!(fact, Fact::Owes { key, .. } if key.step.starts_with(AFTER_END));
+        expected.extend(facts.iter().filter(|fact| told(fact)).map(Plain::of)); // who asked for a run there
+        return expected;
+    }
+    // No policy judges it again.
+    if event.awaits.is_some() {
+        expected.extend(made.rest(expected.len()));
         return expected;
     }
     let mut said = event.said.clone();
@@ -113,6 +130,9 @@ pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fa
     let by_poison = foreseen.stop == Some(Stopped::Poison);
     thread.foreseen = Some(foreseen);
     match judgement.map_or(&Verdict::Accepted, |judgement| &judgement.verdict) {
+        Verdict::Accepted if workflow_of(&event.seen.correlation_id).is_some() => {
+            expected.extend(made.rest(expected.len()));
+        }
         Verdict::Accepted => expected.extend(handled(thread, sequence, made, false)),
         Verdict::Deferred { .. } | Verdict::Waiting { .. } => {
             expected.push(Plain::Moved(sequence, LifeState::Deferred));
@@ -146,10 +166,14 @@ pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Ma
     let event = &thread.events[&sequence];
     assert_eq!(event.state, LifeState::Escalated, "a decision of event {sequence}, which does not wait for one");
     let eva = Some(Principal::user("eva"));
-    let failed = thread.run.as_ref().is_some_and(|run| run.failed == Some(true));
+    let failed = thread.run.as_ref().is_some_and(Run::skips);
     let kept = facts.iter().any(|fact| matches!(fact, Fact::Kept { .. }));
-    let skipped = "skipped: its workflow has failed; ";
-    let why = moved.map(|(_, reason, _)| reason.strip_prefix(skipped).unwrap_or(reason));
+    let skipped = "skipped: its workflow ";
+    let before = [skipped, "awaiting transition: ", "'order."];
+    let is_before = |reason: &str| before.iter().any(|before| reason.starts_with(before));
+    let plain =
+        |reason| if is_before(reason) { reason.rsplit_once("; ").map_or(reason, |(_, why)| why) } else { reason };
+    let why = moved.map(|(_, reason, _)| plain(reason.as_str()));
     let in_person = match (moved, why) {
         (Some((_, _, by)), Some("eva says so")) if *by == eva => true,
         (Some((_, _, None)), Some("nobody decided in time")) => false,
@@ -158,7 +182,7 @@ pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Ma
     };
     let is_skipped = moved.is_some_and(|(_, reason, _)| reason.starts_with(skipped));
     let approved = match moved {
-        Some((to, ..)) => is_skipped || to != LifeState::Discarded,
+        Some((to, reason, _)) => is_skipped || to != LifeState::Discarded || reason.starts_with("'order."),
         None => true,
     };
     if !in_person {
@@ -168,6 +192,9 @@ pub(super) fn expected_after_decision(thread: &Thread, facts: &[Fact], made: &Ma
     assert_eq!(is_skipped, approved && failed, "skipped by a run that has not failed, or not by one that has");
     if !approved || is_skipped {
         return vec![Plain::Moved(sequence, LifeState::Discarded)];
+    }
+    if workflow_of(&event.seen.correlation_id).is_some() {
+        return made.rest(0).collect();
     }
     let mut expected = handled(thread, sequence, made, true);
     let moves = expected.contains(&Plain::Moved(sequence, LifeState::Processed));
@@ -232,9 +259,16 @@ fn handled(thread: &Thread, sequence: u64, made: &Made<'_>, approved: bool) -> V
 /// The facts that an effect's end must leave.
 pub(super) fn expected_after_end(thread: &Thread, (key, end): (&EffectKey, &EffectEnd), made: &Made<'_>) -> Vec<Plain> {
     let Made { kind, poisoned, .. } = *made;
+    if key.step.starts_with(AFTER_END) {
+        return vec![Plain::Ended(key.clone())];
+    }
     let run = thread.run.as_ref().expect("effects are owed by a run");
     assert!(run.is_running() && kind.has(&run.name, run.version), "the end of {key} is handled by nobody");
     let mut expected = vec![Plain::Ended(key.clone())];
+    if WORKFLOWS.contains(&run.name.as_str()) {
+        expected.extend(made.rest(expected.len()));
+        return expected;
+    }
     let mut reaction = Reaction::new(thread, run, Some(key), thread.last_at);
     let followed = match end {
         _ if poisoned => Err(Stop::Error),

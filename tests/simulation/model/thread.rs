@@ -6,15 +6,20 @@ use regie_core::automation::RULE_FAILED;
 use regie_core::event::{CorrelationId, LifeState};
 use regie_core::governance::{Booking, Grant, Judgement, Lapse, Verdict};
 use regie_core::reasoning::{Ask, Reasoning};
-use regie_core::workflow::{Definitions, Effect, EffectEnd, EffectKey, Fact, Record, State};
-use regie_core::{Digest, Timestamp, limits};
+use regie_core::workflow::{Definitions, Effect, EffectEnd, EffectKey, Fact, Operation, Record, RunEnd, State};
+use regie_core::{Digest, Timestamp};
 
 use super::Place;
 use super::event::Seen;
 use super::expect::{Made, Plain, expected_after_decision, expected_after_end, expected_for_event, freed};
 use super::foresee::Foreseen;
 use super::keys::{booked, grants};
+use super::told::{assert_attempts, first_of, name_of};
 use crate::simulation::tally::Tally;
+use crate::simulation::workflows::words::WORKFLOWS;
+
+/// What the steps are named by that are owed even when a run is over.
+pub(super) const AFTER_END: &str = "~end/";
 
 /// One correlation.
 #[derive(Debug, Default)]
@@ -60,6 +65,8 @@ pub(super) struct Event {
     pub(super) said_before: Vec<Reasoning>,
     /// The policies of its last judgement.
     pub(super) judged_by: Option<Digest>,
+    /// Whether it waits for its run, and if so whether that has not seen it yet, and whether it takes it up now.
+    pub(super) awaits: Option<(bool, bool)>,
     /// Each time it was put off until an instant: the policy that promised that, if one did.
     pub(super) put_off: Vec<Option<String>>,
     pub(super) first: First,
@@ -80,17 +87,26 @@ pub(super) struct Run {
     pub(super) version: u32,
     /// None while it runs; otherwise whether it failed.
     pub(super) failed: Option<bool>,
+    /// Whether what it did is being put back.
+    pub(super) unwinds: bool,
+    pub(super) paused: bool,
     pub(super) notes: Vec<String>,
     pub(super) attempts: BTreeMap<String, u32>,
 }
 
 impl Run {
     pub(super) fn new(name: &str, version: u32) -> Self {
-        Self { name: name.into(), version, failed: None, notes: Vec::new(), attempts: BTreeMap::new() }
+        let (name, failed, notes, attempts) = (name.into(), None, Vec::new(), BTreeMap::new());
+        Self { name, version, failed, unwinds: false, paused: false, notes, attempts }
     }
 
     pub(super) fn is_running(&self) -> bool {
         self.failed.is_none()
+    }
+
+    /// Whether later events are skipped.
+    pub(super) fn skips(&self) -> bool {
+        self.failed == Some(true) || self.unwinds
     }
 }
 
@@ -106,7 +122,7 @@ impl Thread {
         let facts = &record.facts[usize::from(opens)..];
         assert_attempts(facts, place.deaths);
         let poisoned = facts.iter().any(|fact| matches!(fact, Fact::Parked { attempts, .. } if *attempts > 1));
-        let made = Made { kind: place.kind, policies: place.policies, poisoned, at: record.at };
+        let made = Made { kind: place.kind, policies: place.policies, poisoned, at: record.at, facts };
         self.foreseen = None;
         let mut expected = match facts.first() {
             Some(Fact::Received { raw, .. }) => {
@@ -117,6 +133,8 @@ impl Thread {
                 self.assert_may_return(*event, facts, record.at);
                 expected_for_event(self, *event, facts, &made)
             }
+            // What becomes of it is the workflow's, and its model's.
+            Some(Fact::Operated { .. }) => facts.iter().map(Plain::of).collect(),
             Some(Fact::Reasoned { event, .. }) => {
                 assert!(!self.events[event].asks.is_empty(), "nobody is asked about event {event}");
                 expected_for_event(self, *event, facts, &made)
@@ -181,6 +199,7 @@ impl Thread {
             said,
             said_before,
             judged_by,
+            awaits: None,
             put_off,
             first,
         };
@@ -191,6 +210,14 @@ impl Thread {
     fn assert_may_return(&self, sequence: u64, facts: &[Fact], at: Timestamp) {
         let event = &self.events[&sequence];
         assert_eq!(event.state, LifeState::Deferred);
+        if let Some((_, recalled)) = event.awaits {
+            let recalls = |(_, event): &(&u64, &Event)| event.awaits.is_some_and(|(_, recalled)| recalled);
+            let first = self.events.iter().find(recalls).map(|(event, _)| *event);
+            return assert!(
+                recalled && first == Some(sequence),
+                "event {sequence} returns before its workflow takes it up"
+            );
+        }
         assert!(event.until.is_none_or(|until| until <= at), "event {sequence} returns before its time");
         assert!(event.until.is_some() || event.booking.is_some(), "event {sequence} waits for nothing");
         let released = facts.iter().find_map(|fact| match fact {
@@ -208,6 +235,8 @@ impl Thread {
             (Effect::Send { .. }, EffectEnd::Sent { .. } | EffectEnd::NotSent { .. }) => true,
             (Effect::Update(_), EffectEnd::Updated { .. } | EffectEnd::NotSent { .. }) => true,
             (Effect::Trace, EffectEnd::Traced { .. }) => true,
+            (Effect::Run { .. }, EffectEnd::Ran { .. } | EffectEnd::NotSent { .. }) => true,
+            (Effect::Report { .. } | Effect::Operate { .. }, EffectEnd::Told) => true,
             _ => false,
         };
         assert!(fits, "{key}, {effect:?}, ends by {end:?} at {at}");
@@ -247,7 +276,34 @@ impl Thread {
                 let event = self.events.get_mut(event).expect("an event");
                 (event.lapse, event.until) = (None, None);
             }
-            Fact::Moved { event, to, .. } => self.events.get_mut(event).expect("an event").go(*to),
+            Fact::Moved { event, to, .. } => {
+                let event = self.events.get_mut(event).expect("an event");
+                event.awaits = None;
+                event.go(*to);
+            }
+            Fact::Awaits { event, queued, .. } => {
+                let event = self.events.get_mut(event).expect("an event");
+                (event.until, event.awaits) = (None, Some((*queued, *queued)));
+            }
+            Fact::Recalled { kinds } => self.events.values_mut().for_each(|event| {
+                let takes = kinds.iter().any(|kind| kind.matches(&event.seen.kind));
+                event.awaits.iter_mut().for_each(|(queued, recalled)| *recalled = *queued || takes);
+            }),
+            Fact::GivenUp { key } => assert!(self.owed.remove(key).is_some(), "{key} is given up and not owed"),
+            Fact::Compensating { .. } => {
+                self.run.as_mut().expect("a run").unwinds = true;
+                self.lets_go();
+            }
+            Fact::Migrated { version, .. } => self.run.as_mut().expect("a run").version = *version,
+            Fact::Operated { operation, .. } => {
+                let run = self.run.as_mut().expect("a run");
+                match operation {
+                    Operation::Pause => run.paused = true,
+                    Operation::Resume => run.paused = false,
+                    Operation::Retry => run.failed = None,
+                    _ => {}
+                }
+            }
             Fact::Started { definition, version } => self.start(Run::new(definition, *version)),
             Fact::Noted { data } => {
                 let note = data.to().unwrap_or_else(|_| data.text().to_string());
@@ -255,7 +311,12 @@ impl Thread {
             }
             Fact::Parked { .. } => (self.parked, self.stuck) = (true, true),
             Fact::Owes { key, effect } => {
-                self.run.as_mut().expect("a run").attempts.insert(key.step.clone(), key.attempt);
+                if !key.step.starts_with(AFTER_END) {
+                    let run = self.run.as_mut().expect("a run");
+                    assert!(run.is_running(), "{key} is owed by a run that is over");
+                }
+                let attempts = self.run.as_mut().map(|run| run.attempts.insert(key.step.clone(), key.attempt));
+                assert_eq!(key.attempt, attempts.flatten().unwrap_or(0) + 1, "attempts follow one another");
                 assert_eq!(self.owed.insert(key.clone(), effect.clone()), None, "{key} is owed twice");
             }
             Fact::Ended { key, end } => {
@@ -263,12 +324,24 @@ impl Thread {
                 assert!(timer || self.ended.insert(key.clone(), end.clone()).is_none(), "{key} ends twice");
             }
             Fact::Finished { end } => {
-                let failed = matches!(end, regie_core::workflow::RunEnd::Failed { .. });
-                self.run.as_mut().expect("a run").failed = Some(failed);
-                self.owed.clear();
+                let failed = !matches!(end, RunEnd::Completed { .. });
+                let run = self.run.as_mut().expect("a run");
+                (run.failed, run.unwinds, run.paused) = (Some(failed), false, false);
+                self.lets_go();
             }
             _ => {}
         }
+    }
+
+    /// Whether one of its events waits for a person, for it has killed its workflow or could not be taken.
+    pub(super) fn has_poison(&self) -> bool {
+        self.stuck
+    }
+
+    /// Nothing is owed any more, and what waits for the run waits no longer.
+    fn lets_go(&mut self) {
+        self.owed.clear();
+        self.events.values_mut().filter_map(|event| event.awaits.as_mut()).for_each(|(_, recalled)| *recalled = true);
     }
 
     /// Counts what a record tells that it has followed.
@@ -300,6 +373,7 @@ impl Thread {
                 Fact::Moved { reason, .. } if reason == "risky" => "policy: vetoed for a signal",
                 Fact::Moved { reason, .. } if reason == "debounced" => "policy: overtaken in a burst",
                 Fact::Moved { reason, .. } if reason.starts_with("skipped") => "skipped: the run has failed",
+                Fact::Moved { reason, .. } if reason.starts_with("awaiting") => continue,
                 Fact::Moved { to: LifeState::Discarded, .. } => "policy: discarded",
                 Fact::Moved { reason, .. } if reason == "recorded" && run.is_some() => "recorded: the run is over",
                 _ => continue,
@@ -322,12 +396,16 @@ impl Thread {
 
     /// When it must be woken: at once for what is owed now.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let effects = self.owed.values().map(|effect| match effect {
+        let paused = self.run.as_ref().is_some_and(|run| run.paused);
+        let effects = self.owed.values().filter(|_| !paused).map(|effect| match effect {
             Effect::Timer { due } => *due,
             _ => Timestamp::MIN,
         });
         let events = self.events.values().filter_map(|event| match event.state {
             LifeState::Pending if !event.asks.is_empty() => Some(Timestamp::MIN),
+            LifeState::Deferred if event.awaits.is_some() => {
+                event.awaits.filter(|(_, recalled)| *recalled).map(|_| Timestamp::MIN)
+            }
             LifeState::Deferred => event.until,
             LifeState::Escalated if event.lapse.is_some() => event.until,
             _ => None,
@@ -340,7 +418,7 @@ impl Thread {
         let Some(run) = &self.run else { return assert!(state.run().is_none()) };
         let found = state.run().expect("a run");
         assert_eq!((found.definition.as_str(), found.version), (run.name.as_str(), run.version));
-        if run.name.starts_with("regie.") {
+        if run.name.starts_with("regie.") || WORKFLOWS.contains(&run.name.as_str()) {
             return;
         }
         // A snapshot holds the handler's state as JSON text.
@@ -395,57 +473,13 @@ impl Event {
         let legal = match self.state {
             Pending => matches!(to, Processed | Deferred | Escalated | Discarded),
             Deferred => to == Pending,
-            Escalated => matches!(to, Processed | Discarded),
+            Escalated => matches!(to, Processed | Discarded | Deferred),
             Processed | Discarded => false,
         };
         assert!(legal, "an event goes from {} to {to}", self.state);
         self.state = to;
         if to != Escalated {
             self.lapse = None;
-        }
-    }
-}
-
-/// What a judgement is counted as, if it is not told by the event's move.
-fn name_of(judgement: &Judgement) -> Option<&'static str> {
-    let grants = || grants(judgement).map(|(_, grant)| grant);
-    Some(match &judgement.verdict {
-        Verdict::Asking { .. } => "policy: asks reasoners first",
-        Verdict::Waiting { .. } => "policy: waits for a place",
-        Verdict::Escalated { reason } if reason.starts_with("put off too often") => "policy: put off too often",
-        Verdict::Escalated { .. } => "policy: escalated",
-        Verdict::EscalatedUntil { .. } => "policy: escalated for a time",
-        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Held { .. })) => "policy: takes a place",
-        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Placed { .. })) => "policy: enters a session",
-        Verdict::Accepted if grants().any(|grant| matches!(grant, Grant::Spent { .. })) => "policy: spends of a rate",
-        Verdict::Deferred { .. } if grants().any(|grant| matches!(grant, Grant::Burst { .. })) => "policy: debounced",
-        Verdict::Deferred { .. } if grants().next().is_none() => "policy: deferred, for a reasoner is silent",
-        _ => return None,
-    })
-}
-
-fn first_of(sequence: u64, facts: &[Fact]) -> First {
-    let moved = facts.iter().filter_map(|fact| match fact {
-        Fact::Moved { event, to, .. } if *event == sequence => Some(*to),
-        _ => None,
-    });
-    let moves: Vec<LifeState> = std::iter::once(LifeState::Pending).chain(moved).collect();
-    let until = facts.iter().find_map(|fact| match fact {
-        Fact::Judged { judgement, .. } => match judgement.verdict {
-            Verdict::Deferred { until, .. } => Some(until),
-            _ => None,
-        },
-        _ => None,
-    });
-    First { state: *moves.last().expect("at least one"), until, moves }
-}
-
-/// What is parked was refused by its handler, or has killed its workflow so often.
-fn assert_attempts(facts: &[Fact], deaths: u32) {
-    for fact in facts {
-        if let Fact::Parked { attempts, .. } = fact {
-            let tried = (limits::POISON_ATTEMPTS..=deaths).contains(attempts);
-            assert!(*attempts == 1 || tried, "parked after {attempts} attempts, of {deaths} deaths");
         }
     }
 }

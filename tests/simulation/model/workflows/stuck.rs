@@ -1,0 +1,58 @@
+//! With agents that are well and time enough, each run is over, or waits for a person or for an event without a time.
+
+use regie_core::event::CorrelationId;
+use regie_core::workflow::Effect;
+
+use super::moves::Status;
+use super::{Stories, Story};
+use crate::simulation::model::Model;
+use crate::simulation::tally::Tally;
+
+impl Stories {
+    /// Whether a run may owe something in the end: it is paused, or another one that it has run goes on.
+    pub(in super::super) fn may_owe(&self, correlation: &CorrelationId) -> bool {
+        self.all.get(correlation).is_some_and(|story| {
+            let mut owed = story.owed.iter();
+            story.moves.paused
+                || owed.all(|(key, effect)| self.is_waited_for(&(correlation.clone(), key.clone()), effect))
+        })
+    }
+
+    /// Whether another one that was asked for goes on.
+    fn is_waited_for(&self, key: &super::Key, effect: &Effect) -> bool {
+        let child = self.family.child_of(key).and_then(|child| self.all.get(child));
+        matches!(effect, Effect::Run { .. })
+            && !self.family.is_told(key)
+            && child.is_some_and(|child| !child.moves.status.is_over())
+    }
+
+    fn waits(&self, correlation: &CorrelationId, story: &Story) -> bool {
+        let for_another = || {
+            let mut owed = story.owed.iter();
+            owed.any(|(key, effect)| self.is_waited_for(&(correlation.clone(), key.clone()), effect))
+        };
+        story.moves.status == Status::Running && (story.kept.waits() || for_another())
+    }
+}
+
+impl Model {
+    /// No run is stuck.
+    pub(in super::super) fn assert_stories(&mut self) {
+        let mut tally = Tally::default();
+        for (correlation, story) in &self.stories.all {
+            let thread = &self.threads[correlation];
+            if story.moves.status.is_over() {
+                continue;
+            }
+            story.kept.assert_none_forgotten(thread);
+            let (paused, parked) = (story.moves.paused, !story.moves.parked.is_empty());
+            tally.add_many("workflow: paused at the end", u64::from(paused));
+            tally.add_many("workflow: parked at the end", u64::from(parked));
+            let waits = self.stories.waits(correlation, story);
+            tally.add_many("workflow: listens at the end", u64::from(waits));
+            let is_stuck = !paused && !parked && !waits && !story.passed_over && !thread.has_poison();
+            assert!(!is_stuck, "{correlation} is stuck: {story:#?}");
+        }
+        self.tally.add(&tally);
+    }
+}
