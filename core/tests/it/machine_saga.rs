@@ -135,7 +135,7 @@ fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
     floor.done("charge", json!(1));
     assert_eq!(floor.desk.state.run().expect("a run").parked.len(), 1);
     floor.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
-    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: reserve, charge)");
+    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: charge, reserve)");
     assert!(floor.owed().is_empty());
 }
 
