@@ -91,6 +91,10 @@ impl Handler for Flow {
         }
     }
 
+    fn fits(&self, state: &FlowState) -> Result<(), String> {
+        Flow::fits(self, state)
+    }
+
     fn farewell(
         &self,
         state: &FlowState,

@@ -66,6 +66,16 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         Ok(turn.reaction())
     }
 
+    fn fits(&self, stand: &Standing<S, D>) -> Result<(), String> {
+        let steps = &self.table.steps;
+        let undoable = |step: &str| steps.get(step).is_some_and(|plan| plan.undo.is_some());
+        stand.steps.fits(|step| steps.contains_key(step), undoable)?;
+        match stand.state.as_ref().filter(|state| !self.table.states.contains_key(state)) {
+            Some(state) => Err(format!("there is no state {}, in which it is", name_of(state))),
+            None => Ok(()),
+        }
+    }
+
     fn evolve(&self, stand: &mut Standing<S, D>, fact: MachineFact<S, D>) {
         stand.follow(&fact);
     }
