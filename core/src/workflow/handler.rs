@@ -85,6 +85,15 @@ pub trait Handler: Send + Sync + 'static {
         }
     }
 
+    /// Whether a run that stands so can go on under this definition, and if not, why: asked before one is taken over from
+    /// another version.
+    ///
+    /// # Errors
+    /// What of it has no place here.
+    fn fits(&self, _: &Self::State) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What is still to be sent once the run is over, however that came: each event with the name of its step. The state is
     /// that from before the turn in which it ended; what was noted in that turn comes beside it.
     fn farewell(&self, _: &Self::State, _: (&RunEnd, &[Self::Fact]), _: &Moment<'_>) -> Vec<(String, EventBuilder)> {

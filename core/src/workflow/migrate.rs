@@ -33,7 +33,7 @@ pub struct Migration {
 /// serialises it.
 ///
 /// # Errors
-/// Why that version cannot read them.
+/// Why that version cannot read them, or has no place for where the run stands.
 pub fn replay_under(records: &[Record], to: u32, definitions: &Definitions) -> Result<Json, String> {
     let begun = records.iter().flat_map(|record| &record.facts).find_map(|fact| match fact {
         Fact::Started { definition, version } => Some((definition.as_str(), *version)),
@@ -51,10 +51,8 @@ pub fn replay_under(records: &[Record], to: u32, definitions: &Definitions) -> R
         evolve(&mut state, &record, &under).map_err(told)?;
     }
     let told = state.told(&under).ok_or("its state cannot be serialised")?;
-    match under.reads(name, from, &told) {
-        true => Ok(told),
-        false => Err("what it serialises of its state, it cannot read again".into()),
-    }
+    under.fits(name, from, &told).map_err(|why| format!("version {to} of '{name}' does not fit: {why}"))?;
+    Ok(told)
 }
 
 fn is_of_a_migration(fact: &Fact) -> bool {
@@ -84,8 +82,8 @@ impl Place<'_> {
             let bytes = state.text().len();
             return cannot(format!("its state has {bytes} bytes; at most {} are taken", limits::REACTION_BYTES));
         }
-        if !definitions.reads(&run.definition, *to, state) {
-            return cannot(format!("version {to} cannot read the state that is given"));
+        if let Err(why) = definitions.fits(&run.definition, *to, state) {
+            return cannot(format!("version {to} does not fit: {why}"));
         }
         Ok(vec![
             Fact::Operated { operation, id: id.clone(), by: by.clone(), why: why.clone() },

@@ -28,6 +28,8 @@ pub(super) trait AnyHandler: Send + Sync {
     /// A snapshot that panics is none: the records tell the state all the same.
     fn save(&self, state: &dyn Any) -> Option<String>;
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
+    /// A state from a text, if a run that stands so can go on here.
+    fn fits(&self, text: &str) -> Result<(), String>;
     /// One that panics is none.
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String>;
 }
@@ -86,6 +88,12 @@ impl<H: Handler> AnyHandler for H {
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>> {
         let state: Option<H::State> = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
         Some(Box::new(state?))
+    }
+
+    fn fits(&self, text: &str) -> Result<(), String> {
+        let read = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
+        let state: H::State = read.ok_or("it cannot read the state that is given")?;
+        catch_unwind(AssertUnwindSafe(|| Handler::fits(self, &state))).unwrap_or_else(|_| Err("it panicked".into()))
     }
 
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String> {
@@ -210,12 +218,15 @@ impl Definitions {
         Some(others)
     }
 
-    /// Whether a version of a definition can read a state that was serialised.
-    pub fn reads(&self, name: &str, version: u32, state: &Json) -> bool {
-        self.get(name, version).is_some_and(|handler| handler.load(state.text()).is_some())
+    /// Whether a run whose state was serialised so can go on under a version of its definition.
+    ///
+    /// # Errors
+    /// Why not: that version is not here, cannot read it, or has no place for something of it.
+    pub fn fits(&self, name: &str, version: u32, state: &Json) -> Result<(), String> {
+        self.get(name, version).ok_or("this program does not have it")?.fits(state.text())
     }
 
-    /// The same, but that one version of a definition stands in for another; nothing where there is no such one.
+    /// These, but that one version of a definition stands in for another; nothing where there is no such one.
     pub(super) fn standing_in(&self, name: &str, this: u32, that: u32) -> Option<Self> {
         let mut all = self.clone();
         let versions = all.handlers.get_mut(name)?;

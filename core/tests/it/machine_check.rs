@@ -59,6 +59,11 @@ fn shapes() -> Vec<(Written, &'static str)> {
             "state a, transition 2 (m.go): it is never taken: transition 1 (m.go), which has no guard",
         ),
         (good().on::<Json>(s("a"), "m.*", |way| way), ""),
+        (
+            go("a", "order.*", "z").on::<Json>(s("a"), "*.paid", |way| way),
+            "state a, transition 3 (*.paid): it is ambiguous: some events fit transition 2 (order.*) too, and neither",
+        ),
+        (go("a", "order.*", "z").on::<Json>(s("a"), "*.paid", |way| way.guard("x", |_, _| true)), ""),
         (go("z", "m.x", "a"), "state z: the machine ends in it: nothing leads out of it"),
         (good().leave(s("z"), |deeds| deeds.act("x", |_, _| ())), "state z: the machine ends in it"),
         (good().fails(s("z"), |_| String::new()), "state z: it is said more than once how"),

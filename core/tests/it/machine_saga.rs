@@ -5,7 +5,7 @@ use std::time::Duration;
 use regie_core::event::{CorrelationId, Event, LifeState};
 use regie_core::workflow::machine::{Machine, MachineFact, Standing};
 use regie_core::workflow::step::StepFact;
-use regie_core::workflow::{AgentOutcome, Command, EffectEnd, Handler, Input, Moment, Operation, Unpark};
+use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, Handler, Input, Moment, Notification, Operation, Unpark};
 use regie_core::{Json, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -155,7 +155,7 @@ fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
     floor.done("charge", json!(1));
     assert_eq!(floor.desk.state.run().expect("a run").parked.len(), 1);
     floor.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
-    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: reserve, charge)");
+    assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: charge, reserve)");
     assert!(floor.owed().is_empty());
 }
 
@@ -354,4 +354,35 @@ fn a_machine_that_goes_round_without_waiting_fails_instead_of_holding_its_shard(
     let moment = Moment { now: at(0), correlation: &CorrelationId::from("c") };
     let reaction = round.decide(&stand, Input::Event(event.event()), &moment).expect("an end");
     assert!(format!("{reaction:?}").contains("moves without waiting"), "it fails");
+}
+
+#[test]
+fn a_machine_tells_how_it_ended_and_has_itself_recovered_after_a_failure_alone() {
+    let telling = || {
+        let told = super::machine_help::order().notify(|ended| {
+            let code = ended.error.as_ref().map(|error| error.message.clone());
+            Notification::of(ended.correlation, ended.end).amount("paid", ended.state.data().paid).code(code)
+        });
+        told.recover(|ended| Event::new("recover", format!("{}/recovery", ended.correlation)))
+            .at_end("never", |_| None)
+            .build()
+            .expect("a good machine")
+    };
+    for (well, sent) in [(true, vec!["~end/notification#1"]), (false, vec!["~end/notification#1", "~end/recovery#1"])] {
+        let mut floor = Floor::new(telling());
+        floor.send("order.placed", json!(10));
+        floor.send("order.paid", json!({ "amount": 10 }));
+        if well {
+            floor.done("reserve", json!("shelf 3"));
+            floor.done("charge", json!(1));
+        } else {
+            floor.failed("reserve", "on fire");
+        }
+        assert_eq!(floor.owed(), sent);
+        let told = floor.desk.state.owed().values().next().expect("a notification");
+        let Effect::Send { event } = told else { panic!("{told:?}") };
+        assert_eq!((event.contains("on fire"), event.contains(r#""paid":"10""#)), (!well, true), "{event}");
+    }
+    let twice = super::machine_help::order().at_end("x", |_| None).at_end("x", |_| None).build();
+    assert!(twice.expect_err("a fault").to_string().contains("'x' is sent at its end"));
 }

@@ -79,3 +79,19 @@ fn a_timer_of_the_old_version_is_given_up_with_its_state() {
     floor.send("m.late", json!(null));
     assert_eq!(floor.owed(), ["~after/1000#1 at 1000"]);
 }
+
+#[test]
+fn a_version_without_the_state_in_which_a_machine_is_does_not_fit() {
+    let other = Machine::<At, u32>::named("m", At::Late)
+        .version(2)
+        .starts_on("m.go")
+        .on::<Json>(At::Late, "m.go", |way| way.go(At::Done))
+        .completes(At::Done, |_| json!("done"));
+    let mut floor = Floor::new(waits(1, 60_000).build().expect("a good machine"));
+    floor.send("m.go", json!(null));
+    let mut both = Definitions::default();
+    both.add(waits(1, 60_000).build().expect("a good machine"));
+    both.add(other.build().expect("a good machine"));
+    let why = migrated(&mut floor, both, 2).expect_err("it has no place");
+    assert_eq!(why, "version 2 of 'm' does not fit: there is no state Open, in which it is");
+}

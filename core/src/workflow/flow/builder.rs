@@ -11,9 +11,9 @@ use super::scope::Scope;
 use super::state::FlowState;
 use super::tasks::Draft;
 use super::value::{IntoTruth, IntoValue};
-use crate::Timestamp;
-use crate::event::{CorrelationId, EventBuilder};
-use crate::workflow::{Notification, RunEnd};
+use crate::event::EventBuilder;
+use crate::workflow::Notification;
+use crate::workflow::ended::Farewells;
 
 /// A task, as it is written.
 pub struct Task {
@@ -87,23 +87,7 @@ pub(super) fn compute<T: IntoValue>(how: impl Fn(&Scope<'_>) -> T + Send + Sync 
 }
 
 /// A flow that is over.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Ended<'a> {
-    /// How it ended.
-    pub end: &'a RunEnd,
-    /// The failure that broke it, if one did.
-    pub error: Option<FlowError>,
-    /// How it stood before its last turn.
-    pub state: &'a FlowState,
-    /// The workflow.
-    pub correlation: &'a CorrelationId,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// What is sent once a flow is over.
-pub(super) type Farewell = Arc<dyn Fn(&Ended<'_>) -> Option<EventBuilder> + Send + Sync>;
+pub type Ended<'a> = crate::workflow::Ended<'a, FlowState, FlowError>;
 
 /// A flow, as it is written: its tasks one after another.
 ///
@@ -125,13 +109,13 @@ pub struct FlowBuilder {
     pub(super) tasks: Vec<(String, Task)>,
     pub(super) output: Option<Compute>,
     pub(super) timeout: Option<Duration>,
-    pub(super) farewells: Vec<(String, Farewell)>,
+    pub(super) farewells: Farewells<FlowState, FlowError>,
 }
 
 impl Flow {
     /// A flow of a name, without tasks yet.
     pub fn named(name: &str) -> FlowBuilder {
-        let (starts_on, tasks, output, timeout, farewells) = (None, Vec::new(), None, None, Vec::new());
+        let (starts_on, tasks, output, timeout, farewells) = (None, Vec::new(), None, None, Farewells::none());
         FlowBuilder { name: name.into(), version: 1, starts_on, tasks, output, timeout, farewells }
     }
 }
@@ -174,18 +158,20 @@ impl FlowBuilder {
         name: &str,
         event: impl Fn(&Ended<'_>) -> Option<EventBuilder> + Send + Sync + 'static,
     ) -> Self {
-        self.farewells.push((name.into(), Arc::new(event)));
+        self.farewells.send(name, event);
         self
     }
 
     /// Has somebody told how it went; see [`Notification`].
-    pub fn notify(self, tell: impl Fn(&Ended<'_>) -> Notification + Send + Sync + 'static) -> Self {
-        self.at_end("notification", move |ended| Some(tell(ended).event()))
+    pub fn notify(mut self, tell: impl Fn(&Ended<'_>) -> Notification + Send + Sync + 'static) -> Self {
+        self.farewells.notify(tell);
+        self
     }
 
     /// Sends an event once it has failed, and what it did is put back: the one that begins its recovery.
-    pub fn recover(self, event: impl Fn(&Ended<'_>) -> EventBuilder + Send + Sync + 'static) -> Self {
-        self.at_end("recovery", move |ended| matches!(ended.end, RunEnd::Failed { .. }).then(|| event(ended)))
+    pub fn recover(mut self, event: impl Fn(&Ended<'_>) -> EventBuilder + Send + Sync + 'static) -> Self {
+        self.farewells.recover(event);
+        self
     }
 
     /// Checks it whole.

@@ -62,7 +62,7 @@ pub(super) fn build(flow: FlowBuilder) -> Result<Flow, FlowFaults> {
         draft: Draft::Sequence(flow.tasks),
     };
     let mut said = BTreeSet::new();
-    for (name, _) in &flow.farewells {
+    for name in flow.farewells.names() {
         if !is_name(name) || !said.insert(name) {
             checks.fault("", &format!("'{name}' is sent at its end: {NAMING}, and no two have the same"));
         }

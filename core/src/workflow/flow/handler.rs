@@ -2,13 +2,14 @@
 
 use std::any::Any;
 
-use super::builder::{Ended, Farewell};
-use super::fact::FlowFact;
+use super::builder::Ended;
+use super::fact::{FlowError, FlowFact};
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
 use super::written::Before;
 use crate::event::{Event, EventBuilder, Pattern};
+use crate::workflow::ended::Farewells;
 use crate::workflow::step::{Doing, Happened, StepFact};
 use crate::workflow::{Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark};
 
@@ -18,7 +19,7 @@ pub struct Flow {
     pub(super) version: u32,
     pub(super) starts_on: Pattern,
     pub(super) tree: Tree,
-    pub(super) farewells: Vec<(String, Farewell)>,
+    pub(super) farewells: Farewells<FlowState, FlowError>,
 }
 
 impl Handler for Flow {
@@ -93,6 +94,10 @@ impl Handler for Flow {
         }
     }
 
+    fn fits(&self, state: &FlowState) -> Result<(), String> {
+        Flow::fits(self, state)
+    }
+
     fn farewell(
         &self,
         state: &FlowState,
@@ -103,7 +108,7 @@ impl Handler for Flow {
             |fact: &FlowFact| if let FlowFact::Broke { error, .. } = fact.what() { Some(error.clone()) } else { None };
         let error = noted.iter().find_map(now_broke).or_else(|| state.broke.as_ref().map(|(error, _)| error.clone()));
         let ended = Ended { end, error, state, correlation: moment.correlation, now: moment.now };
-        self.farewells.iter().filter_map(|(name, event)| Some((name.clone(), event(&ended)?))).collect()
+        self.farewells.events(&ended)
     }
 
     fn evolve(&self, state: &mut FlowState, fact: FlowFact) {
@@ -111,7 +116,7 @@ impl Handler for Flow {
     }
 
     fn says_farewell(&self) -> bool {
-        !self.farewells.is_empty()
+        self.farewells.names().next().is_some()
     }
 
     fn keeps(fact: FlowFact) -> Option<Box<dyn Any>> {

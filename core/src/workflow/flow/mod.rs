@@ -16,6 +16,7 @@
 //! | `join` | when a fork or a loop is over |
 //! | `listen` | which event a task was waiting for |
 //! | `handler` | inputs and operations |
+//! | `fits` | whether a run of another version can go on |
 //! | `mermaid` | a flow as a picture |
 
 mod builder;
@@ -23,6 +24,7 @@ mod cells;
 mod check;
 mod enter;
 mod fact;
+mod fits;
 mod handler;
 mod join;
 mod leave;

@@ -9,7 +9,7 @@ use crate::workflow::step::{Done, StepRule, StepRules, Undo};
 const ONCE: Retry = Retry::once();
 
 impl Tree {
-    fn call(&self, step: &str) -> Option<&Call> {
+    pub(super) fn call(&self, step: &str) -> Option<&Call> {
         match &self.node(step)?.kind {
             Kind::Call(call) => Some(call),
             _ => None,

@@ -13,11 +13,13 @@ use super::model::{
     Beginning, End, Happening, MachineData, MachineState, StatePlan, Table, Transition, Trigger, Unmatched,
 };
 use super::rules::{StepBuilder, StepPlan};
+use super::standing::Standing;
 use super::way::Way;
 use crate::Json;
-use crate::event::{Event, Pattern};
-use crate::workflow::Moment;
+use crate::event::{Event, EventBuilder, Pattern};
+use crate::workflow::ended::Farewells;
 use crate::workflow::step::StepError;
+use crate::workflow::{Moment, Notification};
 
 /// A machine that is being written; see [`Machine::named`]. What is said of a state comes in any order; transitions that the
 /// same event may set off are tried in the order in which they are written.
@@ -33,13 +35,17 @@ pub struct MachineBuilder<S, D> {
     pub(super) steps: Vec<(String, StepPlan)>,
     unmatched: Unmatched,
     pub(super) exceptions: Vec<(String, Unmatched)>,
+    pub(super) farewells: Farewells<Standing<S, D>, StepError>,
 }
+
+/// A machine that is over.
+pub type Ended<'a, S, D> = crate::workflow::Ended<'a, Standing<S, D>, StepError>;
 
 impl<S: MachineState, D: MachineData> MachineBuilder<S, D> {
     pub(super) fn new(name: String, initial: S) -> Self {
         let (starts_on, steps, exceptions) = (Vec::new(), Vec::new(), Vec::new());
-        let (states, unmatched) = (BTreeMap::new(), Unmatched::Refuse);
-        Self { name, version: 1, initial, starts_on, beginning: None, states, steps, unmatched, exceptions }
+        let (states, unmatched, farewells) = (BTreeMap::new(), Unmatched::Refuse, Farewells::none());
+        Self { name, version: 1, initial, starts_on, beginning: None, states, steps, unmatched, exceptions, farewells }
     }
 
     /// Its version, from 1; 1 unless said. A run keeps the version that it began with.
@@ -167,6 +173,29 @@ impl<S: MachineState, D: MachineData> MachineBuilder<S, D> {
         self
     }
 
+    /// Sends an event once it is over, however that came, if one is made: to say how it went, or to clean up elsewhere. The run
+    /// is over all the same if that event is refused.
+    pub fn at_end(
+        mut self,
+        name: &str,
+        event: impl Fn(&Ended<'_, S, D>) -> Option<EventBuilder> + Send + Sync + 'static,
+    ) -> Self {
+        self.farewells.send(name, event);
+        self
+    }
+
+    /// Has somebody told how it went; see [`Notification`].
+    pub fn notify(mut self, tell: impl Fn(&Ended<'_, S, D>) -> Notification + Send + Sync + 'static) -> Self {
+        self.farewells.notify(tell);
+        self
+    }
+
+    /// Sends an event once it has failed, and what it did is put back: the one that begins its recovery.
+    pub fn recover(mut self, event: impl Fn(&Ended<'_, S, D>) -> EventBuilder + Send + Sync + 'static) -> Self {
+        self.farewells.recover(event);
+        self
+    }
+
     /// Checks the whole.
     ///
     /// # Errors
@@ -189,6 +218,7 @@ impl<S: MachineState, D: MachineData> MachineBuilder<S, D> {
             steps: self.steps.into_iter().collect(),
             unmatched: self.unmatched,
             exceptions,
+            farewells: self.farewells,
         };
         Ok(Machine { table })
     }

@@ -1,10 +1,11 @@
 //! A machine as a handler.
 
+use super::builder::Ended;
 use super::Machine;
 use super::model::{Happening, MachineData, MachineState, Table, Unmatched, name_of};
 use super::standing::{Again, MachineFact, Standing};
 use super::turn::{Ask, Next, SEND, Turn};
-use crate::event::{Event, Pattern};
+use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::step::{Doing, Happened};
 use crate::workflow::{
     AgentOutcome, Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark,
@@ -64,6 +65,29 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
             _ => return Err(HandlerError("nothing of it is being put back".into())),
         }
         Ok(turn.reaction())
+    }
+
+    fn farewell(
+        &self,
+        stand: &Standing<S, D>,
+        (end, noted): (&RunEnd, &[MachineFact<S, D>]),
+        moment: &Moment<'_>,
+    ) -> Vec<(String, EventBuilder)> {
+        let now_broke =
+            |fact: &MachineFact<S, D>| if let MachineFact::Broke { error } = fact { Some(error.clone()) } else { None };
+        let error = noted.iter().find_map(now_broke).or_else(|| stand.broke.clone());
+        let ended = Ended { end, error, state: stand, correlation: moment.correlation, now: moment.now };
+        self.table.farewells.events(&ended)
+    }
+
+    fn fits(&self, stand: &Standing<S, D>) -> Result<(), String> {
+        let steps = &self.table.steps;
+        let undoable = |step: &str| steps.get(step).is_some_and(|plan| plan.undo.is_some());
+        stand.steps.fits(|step| steps.contains_key(step), undoable)?;
+        match stand.state.as_ref().filter(|state| !self.table.states.contains_key(state)) {
+            Some(state) => Err(format!("there is no state {}, in which it is", name_of(state))),
+            None => Ok(()),
+        }
     }
 
     fn evolve(&self, stand: &mut Standing<S, D>, fact: MachineFact<S, D>) {

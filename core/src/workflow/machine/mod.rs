@@ -50,7 +50,7 @@ mod way;
 
 use std::fmt;
 
-pub use builder::MachineBuilder;
+pub use builder::{Ended, MachineBuilder};
 pub use check::{MachineError, MachineFault};
 pub use deeds::Deeds;
 pub use model::{Given, MachineData, MachineState, Unmatched};

@@ -10,10 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::rules::{StepPlan, millis};
+use super::standing::Standing;
 use crate::Json;
 use crate::entity::Update;
 use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::Moment;
+use crate::workflow::ended::Farewells;
 use crate::workflow::step::StepError;
 
 /// What can be a machine's state: an enum of yours. Its `Debug` text is its name, its order that of pictures.
@@ -194,6 +196,8 @@ pub(super) struct Table<S, D> {
     pub(super) unmatched: Unmatched,
     /// Event types of which something else is said.
     pub(super) exceptions: Vec<(Pattern, Unmatched)>,
+    /// What is sent once it is over.
+    pub(super) farewells: Farewells<Standing<S, D>, StepError>,
 }
 
 impl<S: MachineState, D> Table<S, D> {

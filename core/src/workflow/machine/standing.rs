@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::workflow::RunEnd;
-use crate::workflow::step::{StepFact, Steps};
+use crate::workflow::step::{StepError, StepFact, Steps};
 use crate::{Json, Timestamp};
 
 /// What a machine notes. Kept for ever.
@@ -75,6 +75,11 @@ pub enum MachineFact<S, D> {
     },
     /// It goes on from there.
     GoesOn,
+    /// A step failed for good, and no transition takes that.
+    Broke {
+        /// Why it failed.
+        error: StepError,
+    },
     /// It failed, and ends once what it sends is recorded: a retry begins these steps anew, and sends nothing again.
     Fails {
         /// What failed, and what was under way then.
@@ -113,6 +118,9 @@ pub struct Standing<S, D> {
     /// Since when the waits of its state run, and which; nothing if it has none.
     #[serde(default)]
     pub(super) timed: Option<(Timestamp, Vec<u64>)>,
+    /// The failure that broke it, if one did.
+    #[serde(default)]
+    pub(super) broke: Option<StepError>,
 }
 
 impl<S, D: Default> Default for Standing<S, D> {
@@ -126,6 +134,7 @@ impl<S, D: Default> Default for Standing<S, D> {
             ending: None,
             again: Vec::new(),
             timed: None,
+            broke: None,
         }
     }
 }
@@ -166,8 +175,9 @@ impl<S: Clone, D: Clone> Standing<S, D> {
             MachineFact::Fails { again } => self.again = again.clone(),
             MachineFact::GoesOn => {
                 self.again.clear();
-                self.ending = None;
+                (self.ending, self.broke) = (None, None);
             }
+            MachineFact::Broke { error } => self.broke = Some(error.clone()),
             MachineFact::Timed { since, waits } => self.timed = Some((*since, waits.clone())),
         }
     }

@@ -282,6 +282,7 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
         match self.find(Happening::Failed { step, error: &error }) {
             Ok(Some((way, happened))) => self.take(way, &*happened),
             _ => {
+                self.note(MachineFact::Broke { error: error.clone() });
                 self.stop(RunEnd::Failed { error: format!("step '{step}' failed: {error}") }, again);
                 Ok(())
             }

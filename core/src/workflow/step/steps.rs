@@ -136,6 +136,24 @@ impl Steps {
         self.unwinding.as_ref()
     }
 
+    /// Whether those that are under way are known, and those that were done can be put back.
+    pub(in crate::workflow) fn fits(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        can_be_undone: impl Fn(&str) -> bool,
+    ) -> Result<(), String> {
+        for step in self.under_way.keys() {
+            let step = step.strip_prefix(UNDO).unwrap_or(step);
+            if !is_known(step) {
+                return Err(format!("there is no step '{step}', which is under way"));
+            }
+        }
+        match self.done().find(|done| !can_be_undone(&done.step)) {
+            Some(done) => Err(format!("nothing puts step '{}' back, which was done", done.step)),
+            None => Ok(()),
+        }
+    }
+
     /// Takes what happened into the state. What does not fit changes nothing: facts come from [`Doing`](super::Doing) alone.
     pub fn follow(&mut self, fact: &StepFact) {
         match fact {

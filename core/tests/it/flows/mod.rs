@@ -10,6 +10,7 @@ mod ordered;
 mod random;
 mod saga;
 mod tried;
+mod versions;
 mod within;
 
 use regie_core::event::EventBuilder;

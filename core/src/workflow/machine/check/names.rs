@@ -61,6 +61,13 @@ fn check_machine<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>
         [one] => check_pattern("starts_on", one, faults),
         _ => faults.add("starts_on", "it is said more than once: one pattern begins a machine"),
     }
+    let mut sent = BTreeSet::new();
+    for name in machine.farewells.names() {
+        let good = is_name(name, limits::STEP_NAME_BYTES) && sent.insert(name);
+        let most = limits::STEP_NAME_BYTES;
+        let why = format!("'{}' is sent at its end: a name has 1 to {most} bytes, and no two have the same", name.escape_debug());
+        faults.unless(good, place, why);
+    }
     machine.exceptions.iter().for_each(|(text, _)| check_pattern("otherwise_for", text, faults));
 }
 

@@ -77,7 +77,8 @@ fn check_end<S: MachineState, D>(state: &S, plan: &StatePlan<S, D>, faults: &mut
     faults.unless(!starts, &place, "the machine ends in it: a step that starts there would be given up at once");
 }
 
-/// A transition that is never taken, because one before it always is.
+/// A transition that is never taken, because one before it always is; and two without guards that some events fit both,
+/// where neither is meant for a part of what the other is for.
 fn check_ambiguous<S: MachineState, D>(state: &S, plan: &StatePlan<S, D>, faults: &mut Faults) {
     for (at, way) in plan.transitions.iter().enumerate() {
         let before = plan.transitions[..at].iter().position(|before| always_before(before, way));
@@ -86,7 +87,24 @@ fn check_ambiguous<S: MachineState, D>(state: &S, plan: &StatePlan<S, D>, faults
             let how = if first.guards.is_empty() { "which has no guard" } else { "which has the same guards" };
             let why = format!("it is never taken: transition {} ({}), {how}, comes first", before + 1, first.trigger);
             faults.add(place_of(state, at, way), why);
+            continue;
         }
+        let other = plan.transitions[..at].iter().position(|before| overlap(before, way));
+        if let Some(other) = other {
+            let first = &plan.transitions[other];
+            let why = format!("it is ambiguous: some events fit transition {} ({}) too", other + 1, first.trigger);
+            faults.add(place_of(state, at, way), format!("{why}, and neither has a guard"));
+        }
+    }
+}
+
+/// Whether some events set both off, without a guard to tell them apart and without one being the exception to the other.
+fn overlap<S, D>(earlier: &Transition<S, D>, later: &Transition<S, D>) -> bool {
+    match (&earlier.trigger, &later.trigger) {
+        (Trigger::Event(one), Trigger::Event(other)) if earlier.guards.is_empty() && later.guards.is_empty() => {
+            meet(one, other) && !covers(other, one)
+        }
+        _ => false,
     }
 }
 
