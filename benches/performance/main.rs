@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench performance` prints all of it; names after `--` choose parts: `memory-turns`, `governed`, `durable`,
 //! `bytes`, `recovery`, `restart`, `growth`, `overload`, `backtest`, `bus`, and of workflows `steps`, `flows`, `asleep`, `flat`,
-//! `ends`, `neighbours`; `--one-in=10` measures a tenth of each. `docs/performance.md` tells what the floors are and how the figures came to be.
+//! `ends`, `neighbours`; `--one-in=10` measures a tenth of each. `docs/performance.md` tells what the floors are and how the
+//! figures came to be.
 
 mod actix_floor;
 mod backtest;

@@ -56,11 +56,11 @@ pub(super) fn told(records: &Arc<[Record]>, done: &[Done]) -> Told {
 
 /// Whether the run ended in these records, or goes on after it had.
 pub(super) fn run_end_in(records: &[Record]) -> Ends {
-    let facts = records.iter().flat_map(|record| &record.facts);
-    let mut ends = facts.rev().filter_map(|fact| match fact {
+    let mut facts = records.iter().flat_map(|record| &record.facts).rev();
+    let last = facts.find_map(|fact| match fact {
         Fact::Finished { .. } => Some(Ends::Over),
         Fact::Operated { operation: Operation::Retry, .. } => Some(Ends::GoesOn),
         _ => None,
     });
-    ends.next().unwrap_or(Ends::No)
+    last.unwrap_or(Ends::No)
 }

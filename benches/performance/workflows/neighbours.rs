@@ -21,21 +21,21 @@ const ROUNDS: usize = 5;
 /// What the healthy agent takes.
 const TAKES: Duration = Duration::from_millis(5);
 /// So often a healthy workflow begins.
-const HEALTHY_EVERY: Duration = Duration::from_millis(2);
+const HEALTHY_EVERY: Duration = Duration::from_millis(10);
 /// How long those hold a thread that do.
 const BLOCKED: Duration = Duration::from_millis(200);
 
 /// Who is beside the healthy ones, and how often one of them begins.
 const BESIDE: [(&str, &str, Duration); 4] = [
-    ("beside instant ones (the same load)", "bench.instant", Duration::from_millis(4)),
-    ("beside agents that block their threads", "bench.blocks", Duration::from_millis(4)),
-    ("beside agents that panic", "bench.panics", Duration::from_millis(4)),
+    ("beside instant ones (the same load)", "bench.instant", Duration::from_millis(20)),
+    ("beside agents that block their threads", "bench.blocks", Duration::from_millis(20)),
+    ("beside agents that panic", "bench.panics", Duration::from_millis(20)),
     ("beside one that blocks the pool, against the rule", "bench.misuse", BLOCKED.saturating_mul(2)),
 ];
 
 /// The runtime's own time in a healthy step, p50 and p99, beside others, to the same alone.
 pub(crate) fn figures(scale: Scale) -> Vec<Figure> {
-    let count = scale.at_least(50, 2_000);
+    let count = scale.at_least(50, 500);
     let mut figures = Vec::new();
     let rounds: Vec<Vec<[Duration; 2]>> = (0..ROUNDS)
         .map(|_| {
