@@ -8,8 +8,8 @@ use super::model::{Dot, Kind, Node, Then, below};
 use super::state::{Frame, Where, holder};
 use super::walk::{BACK, Move, Over, Walk};
 use crate::workflow::HandlerError;
-use crate::workflow::step::{Act, StepError, StepRule};
-use crate::{Digest, Json};
+use crate::Json;
+use crate::workflow::step::{Act, StepError, StepRule, seed};
 
 /// What somebody above makes of a failure.
 enum Caught {
@@ -198,7 +198,8 @@ impl Walk<'_> {
                 }
                 let again = retry.as_ref().and_then(|(retry, max_elapsed)| {
                     let rule = StepRule { retry, max_elapsed: *max_elapsed, never_for: &[] };
-                    rule.wait_after(tries + 1, self.moment.now.since(*since), self.seed(above, *tries))
+                    let seed = seed(self.moment.correlation, &format!("{BACK}{above}"), *tries);
+                    rule.wait_after(tries + 1, self.moment.now.since(*since), seed)
                 });
                 Ok(match (again, caught, retry) {
                     (Some(wait), ..) => Some(Caught::Again(wait)),
@@ -212,10 +213,5 @@ impl Walk<'_> {
             }
             _ => Ok(None),
         }
-    }
-
-    fn seed(&self, path: &str, tries: u32) -> u64 {
-        let digest = Digest::of(format!("{}/{BACK}{path}#{tries}", self.moment.correlation).as_bytes());
-        digest.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 }

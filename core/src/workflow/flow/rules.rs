@@ -2,11 +2,7 @@
 
 use super::model::{Call, Kind, Tree};
 use crate::Json;
-use crate::retry::Retry;
 use crate::workflow::step::{Done, StepRule, StepRules, Undo};
-
-/// What is said of a step that the definition does not know any more: it is tried once.
-const ONCE: Retry = Retry::once();
 
 impl Tree {
     pub(super) fn call(&self, step: &str) -> Option<&Call> {
@@ -21,7 +17,7 @@ impl StepRules for Tree {
     fn rule(&self, step: &str) -> StepRule<'_> {
         match self.call(step) {
             Some(call) => StepRule { retry: &call.retry, max_elapsed: call.max_elapsed, never_for: &call.never_for },
-            None => StepRule { retry: &ONCE, max_elapsed: None, never_for: &[] },
+            None => StepRule::once(),
         }
     }
 
@@ -41,7 +37,7 @@ impl StepRules for Tree {
     }
 
     fn undo_rule(&self, step: &str) -> StepRule<'_> {
-        let retry = self.call(step).and_then(|call| call.undo.as_ref()).map_or(&ONCE, |undo| &undo.retry);
-        StepRule { retry, max_elapsed: None, never_for: &[] }
+        let undo = self.call(step).and_then(|call| call.undo.as_ref());
+        undo.map_or_else(StepRule::once, |undo| StepRule { retry: &undo.retry, ..StepRule::once() })
     }
 }

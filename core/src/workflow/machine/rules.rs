@@ -82,9 +82,6 @@ impl StepBuilder {
     }
 }
 
-const ONCE: Retry =
-    Retry { attempts: 1, first: Duration::ZERO, growth_percent: 100, most: Duration::ZERO, jitter_percent: 0 };
-
 pub(super) fn millis(limit: Duration) -> u64 {
     u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)
 }
@@ -93,7 +90,7 @@ impl StepRules for BTreeMap<String, StepPlan> {
     fn rule(&self, step: &str) -> StepRule<'_> {
         match self.get(step) {
             Some(plan) => StepRule { retry: &plan.retry, max_elapsed: plan.max_elapsed, never_for: &plan.never_for },
-            None => StepRule { retry: &ONCE, max_elapsed: None, never_for: &[] },
+            None => StepRule::once(),
         }
     }
 
@@ -110,6 +107,6 @@ impl StepRules for BTreeMap<String, StepPlan> {
 
     fn undo_rule(&self, step: &str) -> StepRule<'_> {
         let undo = self.get(step).and_then(|plan| plan.undo.as_ref());
-        StepRule { retry: undo.map_or(&ONCE, |undo| &undo.retry), max_elapsed: None, never_for: &[] }
+        undo.map_or_else(StepRule::once, |undo| StepRule { retry: &undo.retry, ..StepRule::once() })
     }
 }

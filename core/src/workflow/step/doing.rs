@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::error::StepError;
 use super::rule::{StepRule, StepRules};
 use super::steps::{StepFact, Steps, UNDO};
+use crate::event::CorrelationId;
 use crate::workflow::{AgentOutcome, Moment, Reaction};
 use crate::{Digest, Json, Timestamp, limits};
 
@@ -136,7 +137,7 @@ impl<'a> Doing<'a> {
         };
         let tries = under_way.tries + 1;
         let gone = self.moment.now.since(under_way.since);
-        let wait = self.rule_of(step).wait(&error, tries, gone, self.seed(step, tries));
+        let wait = self.rule_of(step).wait(&error, tries, gone, seed(self.moment.correlation, step, tries));
         match (wait.map(|wait| self.moment.now.after(wait)), step.strip_prefix(UNDO)) {
             (None, Some(undone)) => {
                 let (step, text) = (undone.to_string(), error.to_string());
@@ -216,10 +217,10 @@ impl<'a> Doing<'a> {
             None => self.rules.rule(step),
         }
     }
+}
 
-    /// What a wait is drawn by: the same for the same try.
-    fn seed(&self, step: &str, tries: u32) -> u64 {
-        let digest = Digest::of(format!("{}/{step}#{tries}", self.moment.correlation).as_bytes());
-        digest.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
-    }
+/// What a wait is drawn by: the same for the same try.
+pub(in crate::workflow) fn seed(correlation: &CorrelationId, step: &str, tries: u32) -> u64 {
+    let digest = Digest::of(format!("{correlation}/{step}#{tries}").as_bytes());
+    digest.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }

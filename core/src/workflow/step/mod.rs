@@ -12,8 +12,8 @@
 //! | it failed for good | `Failed` | |
 //! | the workflow goes on without it, and says whether it was asked at all | `GivenUp` | that it is given up |
 //! | all of it is to be put back | `Unwinding` | all is given up |
-//! | the last thing done, while there is one | `Undoing` | the call that puts it back |
-//! | that is done, or passed over | `Undone`, `Skipped` | |
+//! | the last thing done, while there is one | `Began` of `~undo/` and its step | the call that puts it back |
+//! | that is done, or passed over | `Done`, `Skipped` | |
 //!
 //! A step whose outcome nobody knows is put back too: it was stopped at its time limit, its agent panicked, or it was under
 //! way when the rest was given up.
@@ -25,6 +25,7 @@ mod rule;
 mod steps;
 mod unwind;
 
+pub(in crate::workflow) use doing::seed;
 pub use doing::{Act, Doing, Happened};
 pub use error::{StepError, StepErrorKind};
 pub use rule::{StepRule, StepRules, Undo};

@@ -18,7 +18,15 @@ pub struct StepRule<'a> {
     pub never_for: &'a [String],
 }
 
+/// What is said of a step that the definition does not know.
+const ONCE: Retry = Retry::once();
+
 impl StepRule<'_> {
+    /// It is tried once, and never again.
+    pub fn once() -> Self {
+        Self { retry: &ONCE, max_elapsed: None, never_for: &[] }
+    }
+
     /// How long to wait before it is tried again, after so many tries and so long; nothing if that was the last.
     pub fn wait(&self, error: &StepError, tries: u32, gone: Duration, seed: u64) -> Option<Duration> {
         let is_named = |name: &String| Some(name) == error.code.as_ref() || name == error.kind.name();

@@ -43,7 +43,7 @@ fn a_version_without_a_place_for_what_is_under_way_does_not_fit() {
                 flow(1).task("a", call("x")).task("b", wait(Duration::from_secs(9))),
                 flow(2).task("a", call("x")).task("c", wait(Duration::from_secs(9))),
             ),
-            "no task 'b', which is under way",
+            "no task 'b', at which it stands",
         ),
         (
             moved(
