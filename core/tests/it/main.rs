@@ -35,6 +35,7 @@ mod machine_random;
 mod machine_saga;
 mod migration;
 mod operations;
+mod parked_ends;
 mod places;
 mod policy_file;
 mod policy_kinds;

@@ -68,7 +68,7 @@ impl Handler for Flow {
         moment: &Moment<'_>,
     ) -> Result<Reaction<FlowFact>, HandlerError> {
         match request.operation {
-            Operation::Cancel => Ok(self.ends(state, RunEnd::Cancelled { reason: request.why.into() }, moment)),
+            Operation::Cancel => Ok(self.stops(state, request, moment)),
             Operation::Retry => self.resume(state, moment),
             Operation::Unpark(how) if state.steps.unwinding().is_some() => {
                 let mut doing = Doing::new(&state.steps, &self.tree, moment);
@@ -127,6 +127,15 @@ impl Flow {
             _ => Happened::Nothing,
         };
         unwinding(doing, happened)
+    }
+
+    /// It is cancelled, once what was done is put back.
+    fn stops(&self, state: &FlowState, request: &Request<'_>, moment: &Moment<'_>) -> Reaction<FlowFact> {
+        let mut walk = Walk::new(&self.tree, state, moment);
+        walk.doing.gave(request.gave);
+        walk.drain();
+        walk.stop("");
+        unwind(walk, request.end())
     }
 
     /// It ends like that, once what was done is put back.
