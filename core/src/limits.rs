@@ -50,11 +50,14 @@ pub const OPEN_EVENTS: usize = 10_000;
 pub const OPEN_BYTES: usize = 64 * 1024 * 1024;
 /// Event identities that a workflow remembers itself; older ones are found by the index.
 pub const KNOWN_EVENTS: usize = 16_384;
+/// Operations on one run that it knows again by their ids.
+pub const KNOWN_OPERATIONS: usize = 16;
 /// Effects that one workflow may owe at once.
 pub const OWED_EFFECTS: usize = 1_000;
 /// Effects that one reaction of a handler may ask for.
 pub const REACTION_EFFECTS: usize = 600;
-/// Ends of effects of one workflow that its definition could not take and that wait for a person; at so many it fails.
+/// Ends of effects of one workflow that its definition could not take and that wait for a person; at so many it is put back, and
+/// fails.
 pub const PARKED: usize = 100;
 /// Bytes of why a run ended that lists of workflows tell; the journal has it whole.
 pub const RUN_ERROR_BYTES: usize = 300;

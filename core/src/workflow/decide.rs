@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::command::{Command, Context, Poison, Refusal};
-use super::effect::{AgentOutcome, EffectEnd, EffectKey};
+use super::effect::EffectKey;
 use super::evolve::evolve_keeping;
-use super::fact::{Fact, RunEnd};
-use super::handler::{Fate, Input, Moment, Request};
+use super::fact::Fact;
+use super::handler::{Fate, Input, Moment};
 use super::own;
-use super::parent::{self, AFTER_END};
+use super::parent;
 use super::react::{self, Answer, Answered, Asked, Kept};
 use super::record::{EncodedRecord, Record};
 use super::registry::AnyHandler;
@@ -102,9 +102,7 @@ impl Place<'_> {
             Command::Resolve { event, approved, by, why } => self.resolve(*event, *approved, by, why),
             Command::Lapse { event } => self.lapse(*event),
             Command::Reasoned { event, reasonings } => self.reasoned(*event, reasonings),
-            Command::Operate { operation, id, by, why } => {
-                self.operate(&Request { operation: *operation, by, why }, id)
-            }
+            Command::Operate { operation, id, by, why } => self.operate(*operation, id, (by, why)),
             Command::Migrate(migration) => self.migrate(migration),
             Command::Update(_) => Err(Refusal::Broken { why: "an update is expanded before it is decided".into() }),
         }?;
@@ -293,29 +291,6 @@ impl Place<'_> {
         self.handle(sequence, incoming.event(), Some(approval))
     }
 
-    fn effect_ended(&self, key: &EffectKey, end: &EffectEnd) -> Result<Vec<Fact>, Refusal> {
-        if !self.state.owed().contains_key(key) {
-            return Err(Refusal::Over { what: format!("step {key}") });
-        }
-        let mut facts = vec![Fact::Ended { key: key.clone(), end: end.clone() }];
-        if key.step.starts_with(AFTER_END) {
-            return Ok(facts); // nobody waits for that
-        }
-        // Effects are owed by a run alone, and given up with it: there is one, and it runs.
-        let Some(handler) = self.running()? else { return Ok(facts) };
-        match self.ask(handler, Asked::Input(input_of(key, end)), Some(key))? {
-            Ok(reaction) => facts.extend(reaction),
-            Err(poison) => {
-                facts.push(parked(format!("the end of step {key}"), poison));
-                if self.state.run().is_some_and(|run| run.parked.len() + 1 >= limits::PARKED) {
-                    let error = format!("{} ends of its effects wait for a person", limits::PARKED);
-                    facts.push(Fact::Finished { end: RunEnd::Failed { error } });
-                }
-            }
-        }
-        Ok(facts)
-    }
-
     /// The event that a command is about, if it says for whom it begins a workflow: others are not read again for that.
     fn event_of<'c>(&self, command: &'c Command) -> Result<Option<Cow<'c, Event>>, Refusal> {
         if let Command::Submit { event, .. } = command {
@@ -450,22 +425,6 @@ pub(super) fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn input_of<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Input<'a> {
-    let step = key.step.as_str();
-    match end {
-        EffectEnd::Agent(outcome) | EffectEnd::Routed { outcome, .. } => Input::Agent { step, outcome },
-        EffectEnd::TimerFired => Input::Timer { step },
-        EffectEnd::Sent { position, .. } => Input::Sent { step, refused: None, position: Some(*position) },
-        EffectEnd::Updated { first, events } => {
-            Input::Sent { step, refused: None, position: (*events > 0).then_some(*first) }
-        }
-        EffectEnd::Traced { changed } => Input::Traced { step, changed },
-        EffectEnd::Ran { end } => Input::Ran { step, end },
-        EffectEnd::Told => Input::Sent { step, refused: None, position: None },
-        EffectEnd::NotSent { reason } => Input::Sent { step, refused: Some(reason), position: None },
-    }
-}
-
 pub(super) fn moved(event: u64, to: LifeState, reason: &str) -> Fact {
     Fact::Moved { event, to, reason: reason.to_string(), by: None }
 }
@@ -474,13 +433,6 @@ fn poisoned(event: u64, input: String, poison: Poison) -> [Fact; 2] {
     [moved(event, LifeState::Escalated, &format!("poison: {}", poison.error)), parked(input, poison)]
 }
 
-fn parked(input: String, poison: Poison) -> Fact {
+pub(super) fn parked(input: String, poison: Poison) -> Fact {
     Fact::Parked { input, attempts: poison.attempts, error: poison.error }
-}
-
-impl AgentOutcome {
-    /// Whether the agent gave a result.
-    pub fn is_done(&self) -> bool {
-        matches!(self, AgentOutcome::Done(_))
-    }
 }

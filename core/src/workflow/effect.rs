@@ -125,6 +125,13 @@ pub enum AgentOutcome {
     },
 }
 
+impl AgentOutcome {
+    /// Whether the agent gave a result.
+    pub fn is_done(&self) -> bool {
+        matches!(self, AgentOutcome::Done(_))
+    }
+}
+
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

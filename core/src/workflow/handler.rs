@@ -70,8 +70,8 @@ pub trait Handler: Send + Sync + 'static {
     ) -> Result<Reaction<Self::Fact>, HandlerError>;
 
     /// What follows from an operation on the run that is its definition's to carry out: a cancel, a retry, and the unparking
-    /// of what the definition itself [halted](Reaction::halt). Unless said, a cancel ends the run as cancelled, what is
-    /// abandoned ends it as failed, and there is no way on from a failure. Without a way the operation is refused.
+    /// of what the definition itself [halted](Reaction::halt). Unless said, a cancel ends the run [as it says](Request::end), what
+    /// is abandoned ends it as failed, and there is no way on from a failure. Without a way the operation is refused.
     fn operate(
         &self,
         _: &Self::State,
@@ -79,7 +79,7 @@ pub trait Handler: Send + Sync + 'static {
         _: &Moment<'_>,
     ) -> Result<Reaction<Self::Fact>, HandlerError> {
         match request.operation {
-            Operation::Cancel => Ok(Reaction::none().cancelled(request.why)),
+            Operation::Cancel => Ok(Reaction::none().end(request.end())),
             Operation::Unpark(Unpark::Abandon) => Ok(Reaction::none().fail(format!("abandoned: {}", request.why))),
             _ => Err(HandlerError("its definition has no way on from there: begin it anew".into())),
         }
@@ -185,6 +185,19 @@ pub struct Request<'a> {
     pub by: &'a Principal,
     /// Why.
     pub why: &'a str,
+    /// For a cancel: what steps gave whose ends the definition could not take, and that wait for a person. They have done their
+    /// work all the same.
+    pub gave: &'a [(String, Json)],
+    /// Whether the run fails by a cancel, because it cannot go on.
+    pub(super) fails: bool,
+}
+
+impl Request<'_> {
+    /// How a run ends that is cancelled by this.
+    pub fn end(&self) -> RunEnd {
+        let why = self.why.to_string();
+        if self.fails { RunEnd::Failed { error: why } } else { RunEnd::Cancelled { reason: why } }
+    }
 }
 
 /// Why a handler cannot take an input, ever: the input is parked for a person.

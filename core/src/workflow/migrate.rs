@@ -67,7 +67,7 @@ impl Place<'_> {
         let operation = Operation::Migrate { to: *to };
         let cannot = |why: String| Err(Refusal::NotNow { operation, why });
         let run = self.state.run().ok_or(Refusal::NoRun { operation })?;
-        if run.last_operation.as_deref() == Some(id) {
+        if run.knows(id) {
             return Err(Refusal::Over { what: format!("the operation {id}") });
         }
         operation::check(operation, run)?;

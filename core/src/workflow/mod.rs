@@ -27,6 +27,7 @@ mod registry;
 mod run;
 mod state;
 pub mod step;
+mod untaken;
 mod waiting;
 
 pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};

@@ -1,14 +1,13 @@
 //! Deciding an operation on a run.
 
 use super::command::Refusal;
-use super::decide::{Place, check_signed, input_of};
-use super::effect::{EffectEnd, EffectKey};
+use super::decide::{Place, check_signed};
 use super::fact::{Fact, RunEnd};
 use super::handler::Request;
-use super::operation::{self, Operation, Unpark};
+use super::operation::{self, Operation};
 use super::parent::Parent;
 use super::react::Asked;
-use super::state::State;
+use super::untaken::{gave, untaken};
 use crate::event::Principal;
 
 /// What another workflow is called by that does something in its own name.
@@ -16,56 +15,50 @@ const WORKFLOW: &str = "workflow";
 
 impl Place<'_> {
     /// What follows from an operation.
-    pub(super) fn operate(&self, request: &Request<'_>, id: &str) -> Result<Vec<Fact>, Refusal> {
-        check_signed(request.by, request.why)?;
-        let operation = request.operation;
+    pub(super) fn operate(
+        &self,
+        operation: Operation,
+        id: &str,
+        (by, why): (&Principal, &str),
+    ) -> Result<Vec<Fact>, Refusal> {
+        check_signed(by, why)?;
         if self.correlation.is_own() {
             return Err(Refusal::NotNow { operation, why: "it is the runtime's own".into() });
         }
         let run = self.state.run();
-        let is_its = |parent: &Parent| parent.workflow.as_str() == request.by.id;
-        if request.by.kind == WORKFLOW && !run.and_then(|run| run.parent.as_ref()).is_some_and(is_its) {
-            return self.not_wanted(operation, (request.by, request.why));
+        let is_its = |parent: &Parent| parent.workflow.as_str() == by.id;
+        if by.kind == WORKFLOW && !run.and_then(|run| run.parent.as_ref()).is_some_and(is_its) {
+            return self.not_wanted(operation, (by, why));
         }
         let run = run.ok_or(Refusal::NoRun { operation })?;
-        if run.last_operation.as_deref() == Some(id) {
+        if run.knows(id) {
             return Err(Refusal::Over { what: format!("the operation {id}") });
         }
         operation::check(operation, run)?;
-        let (by, why) = (request.by.clone(), request.why.to_string());
-        let mut facts = vec![Fact::Operated { operation, id: id.to_string(), by, why }];
-        match operation {
-            Operation::Pause | Operation::Resume => {}
-            Operation::Migrate { .. } => {
-                let why = "its records must be read under that version first".to_string();
-                return Err(Refusal::NotNow { operation, why });
-            }
-            Operation::Terminate => {
-                let reason = request.why.to_string();
-                facts.push(Fact::Finished { end: RunEnd::Terminated { reason } });
-            }
-            Operation::Cancel | Operation::Retry => facts.extend(self.ask_to(request)?),
-            Operation::Unpark(how) => facts.extend(match untaken(self.state) {
-                Some(untaken) => self.unpark(request, how, untaken)?,
-                None => self.ask_to(request)?,
-            }),
-        }
+        let mut facts = vec![Fact::Operated { operation, id: id.to_string(), by: by.clone(), why: why.to_string() }];
+        let gave = if operation == Operation::Cancel { gave(self.state, None) } else { Vec::new() };
+        facts.extend(self.carried_out(&Request { operation, by, why, gave: &gave, fails: false })?);
         Ok(facts)
     }
 
-    /// The end of an effect that the definition could not take is put to it again, or passed over.
-    fn unpark(
-        &self,
-        request: &Request<'_>,
-        how: Unpark,
-        (key, end): &(EffectKey, EffectEnd),
-    ) -> Result<Vec<Fact>, Refusal> {
-        if how == Unpark::Abandon {
-            return self.ask_to(request);
+    fn carried_out(&self, request: &Request<'_>) -> Result<Vec<Fact>, Refusal> {
+        let operation = request.operation;
+        match operation {
+            Operation::Pause | Operation::Resume => Ok(Vec::new()),
+            Operation::Migrate { .. } => {
+                let why = "its records must be read under that version first".to_string();
+                Err(Refusal::NotNow { operation, why })
+            }
+            Operation::Terminate => {
+                let reason = request.why.to_string();
+                Ok(vec![Fact::Finished { end: RunEnd::Terminated { reason } }])
+            }
+            Operation::Cancel | Operation::Retry => self.ask_to(request),
+            Operation::Unpark(how) => match untaken(self.state) {
+                Some(untaken) => self.unpark(request, how, untaken),
+                None => self.ask_to(request),
+            },
         }
-        let Some(handler) = self.running()?.filter(|_| how == Unpark::Retry) else { return Ok(Vec::new()) };
-        let answer = self.ask(handler, Asked::Input(input_of(key, end)), None)?;
-        answer.map_err(|poison| Refusal::NotNow { operation: request.operation, why: poison.error })
     }
 
     /// A workflow does something where nothing runs for it. It may be that its own is yet to begin, by an event that waits: then
@@ -84,14 +77,9 @@ impl Place<'_> {
     }
 
     /// The definition carries it out.
-    fn ask_to(&self, request: &Request<'_>) -> Result<Vec<Fact>, Refusal> {
+    pub(super) fn ask_to(&self, request: &Request<'_>) -> Result<Vec<Fact>, Refusal> {
         let handler = self.definition()?;
         let answer = self.ask(handler, Asked::Operation(*request), None)?;
         answer.map_err(|poison| Refusal::NotNow { operation: request.operation, why: poison.error })
     }
-}
-
-/// The end of an effect that waits for a person since longest, if that is what does.
-fn untaken(state: &State) -> Option<&(EffectKey, EffectEnd)> {
-    state.run()?.parked.first()?.end.as_ref()
 }

@@ -11,7 +11,8 @@ use super::run::{Run, RunStatus};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Operation {
-    /// It is to stop: what is under way is given up, what was done is put back, and it ends as cancelled.
+    /// It is to stop: what is under way is given up, what was done is put back, and it ends as cancelled. While it is paused nothing
+    /// of that goes out. Another workflow cancels what runs for it alone; what is yet to begin for it then never does.
     Cancel,
     /// Nothing goes out any more: no call, no timer, no event. What comes in is taken.
     Pause,
@@ -21,7 +22,7 @@ pub enum Operation {
     Retry,
     /// What waits for a person since longest is taken on.
     Unpark(Unpark),
-    /// It ends now. Nothing is put back.
+    /// It ends now. Nothing is put back, and workflows that run for it go on.
     Terminate,
     /// It goes on under another version of its definition. Asked for by [`Command::Migrate`](super::Command::Migrate) alone,
     /// which brings the state that its records give there.
@@ -37,7 +38,8 @@ pub enum Operation {
 pub enum Unpark {
     /// It is tried again, with all its attempts.
     Retry,
-    /// It is passed over, and the run goes on after it.
+    /// It is passed over: a step that is put back stays as it is; the end of an effect that the definition could not take is a failure
+    /// for good to it, and what follows from that is its own. A timer cannot fail.
     Skip,
     /// The run ends: what is not put back yet stays.
     Abandon,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::effect::{EffectEnd, EffectKey};
 use super::fact::RunEnd;
 use super::parent::Parent;
-use crate::{Json, Timestamp};
+use crate::{Json, Timestamp, limits};
 
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +124,8 @@ pub struct Run {
     pub(super) attempts: BTreeMap<String, u32>,
     /// Whom it runs for.
     pub(super) parent: Option<Parent>,
-    /// The id of the last operation: one that comes again, because its answer was lost, is known.
-    pub(super) last_operation: Option<String>,
+    /// The ids of the last operations: one that comes again, because its answer was lost, is known.
+    pub(super) operations: Vec<String>,
 }
 
 impl Run {
@@ -145,8 +145,21 @@ impl Run {
             data,
             attempts: BTreeMap::new(),
             parent: None,
-            last_operation: None,
+            operations: Vec::new(),
         }
+    }
+
+    /// Whether an operation of that id was done lately.
+    pub(super) fn knows(&self, operation: &str) -> bool {
+        self.operations.iter().any(|known| known == operation)
+    }
+
+    /// An operation of that id is done.
+    pub(super) fn remember(&mut self, operation: &str) {
+        if self.operations.len() >= limits::KNOWN_OPERATIONS {
+            self.operations.remove(0);
+        }
+        self.operations.push(operation.to_string());
     }
 }
 

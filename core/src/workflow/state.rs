@@ -213,7 +213,7 @@ struct SavedRun {
     data: String,
     attempts: BTreeMap<String, u32>,
     parent: Option<Parent>,
-    last_operation: Option<String>,
+    operations: Vec<String>,
 }
 
 const SAVED_VERSION: u8 = 6;
@@ -247,7 +247,7 @@ impl State {
                 parked: run.parked.clone(),
                 attempts: run.attempts.clone(),
                 parent: run.parent.clone(),
-                last_operation: run.last_operation.clone(),
+                operations: run.operations.clone(),
             }),
         };
         let (known, open, owed, places) =
@@ -277,7 +277,7 @@ impl State {
                     data,
                     attempts,
                     parent,
-                    last_operation: run.last_operation,
+                    operations: run.operations,
                 }))
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regie_core::event::{CorrelationId, Event, EventBuilder, Incoming, Origin};
 use regie_core::governance::{Judgement, PolicySet, Who};
-use regie_core::workflow::{Command, Context, Definitions, Fact, Record, Refusal, State, Turn, take};
+use regie_core::workflow::{Command, Context, Definitions, Fact, Poison, Record, Refusal, State, Turn, take};
 use regie_core::{Json, Timestamp};
 
 pub(crate) fn at(millis: i64) -> Timestamp {
@@ -60,7 +60,21 @@ impl Desk {
 
     /// Takes a command with a judgement, as a workflow does: appended, placed.
     pub(crate) fn take_judged(&mut self, command: &Command, judgement: Option<Judgement>) -> Result<Turn, Refusal> {
-        let context = Context { now: self.now, judgement, definitions: &self.definitions, poison: None };
+        self.take_with(command, judgement, None)
+    }
+
+    /// Takes a command that has killed its workflow too often.
+    pub(crate) fn take_poisoned(&mut self, command: &Command, error: &str) -> Result<Turn, Refusal> {
+        self.take_with(command, None, Some(Poison { attempts: 3, error: error.into() }))
+    }
+
+    fn take_with(
+        &mut self,
+        command: &Command,
+        judgement: Option<Judgement>,
+        poison: Option<Poison>,
+    ) -> Result<Turn, Refusal> {
+        let context = Context { now: self.now, judgement, definitions: &self.definitions, poison };
         let turn = take(&mut self.state, &self.correlation, command, &context)?;
         self.records.push(turn.encoded.bytes.clone());
         self.state.placed(turn.record.sequence, turn.record.sequence);

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use regie_core::event::{Identity, LifeState, Principal};
 use regie_core::governance::{Booking, Grant, Judgement, Lapse, PolicyDecision, PolicyOutcome, Verdict};
 use regie_core::workflow::{
-    AgentOutcome, Command, Definitions, EffectEnd, EffectKey, Fact, Owed, Record, Refusal, State, Turn, evolve,
-    next_due, pending,
+    AgentOutcome, Command, Definitions, EffectEnd, EffectKey, Fact, Operation, Owed, Record, Refusal, State, Turn,
+    Unpark, evolve, next_due, pending,
 };
 use regie_core::{Digest, Json};
 
@@ -32,6 +32,13 @@ enum Op {
         nth: usize,
         failed: bool,
         made_up: bool,
+        deadly: bool,
+    },
+    /// Somebody does something to the run; it may be that they ask again.
+    Operate {
+        operation: Operation,
+        id: u8,
+        by: &'static str,
     },
     /// A person decides of an event, whether it waits for that or not.
     Resolve {
@@ -47,7 +54,8 @@ fn wanted() -> impl Strategy<Value = Do> {
         3 => "[a-z]{0,4}".prop_map(Do::Note),
         4 => step.clone().prop_map(Do::Call),
         3 => (step.clone(), 0_u64..3_000).prop_map(|(step, after)| Do::Timer(step, after)),
-        2 => step.prop_map(Do::Send),
+        2 => step.clone().prop_map(Do::Send),
+        2 => step.prop_map(Do::CancelOther),
         3 => Just(Do::Keep),
         3 => proptest::sample::select(vec!["toy.a", "toy.>"]).prop_map(|kind| Do::Recall(kind.into())),
         1 => prop_oneof![Just(Do::PassOver), Just(Do::Discard)],
@@ -58,14 +66,24 @@ fn wanted() -> impl Strategy<Value = Do> {
     ]
 }
 
+fn operate() -> impl Strategy<Value = Op> {
+    use Operation::{Cancel, Pause, Resume, Retry, Terminate};
+    let unpark = [Unpark::Retry, Unpark::Skip, Unpark::Abandon].map(Operation::Unpark);
+    let operation =
+        proptest::sample::select([&unpark[..], &[Pause, Resume, Pause, Resume, Cancel, Retry, Terminate]].concat());
+    let by = proptest::sample::select(vec!["user", "user", "user", "workflow"]);
+    (operation, 0_u8..60, by).prop_map(|(operation, id, by)| Op::Operate { operation, id, by })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let kind = proptest::sample::select(vec!["toy.a", "toy.b", "plain"]);
     let submit = (0_u8..40, kind, proptest::collection::vec(wanted(), 0..3), 0_u8..14);
     prop_oneof![
         6 => submit.prop_map(|(id, kind, wanted, judged)| Op::Submit { id, kind, wanted, judged }),
         2 => (0_i64..1_500, 0_u8..12).prop_map(|(after, judged)| Op::Due { after, judged }),
-        4 => (0_usize..6, any::<bool>(), proptest::bool::weighted(0.1))
-            .prop_map(|(nth, failed, made_up)| Op::End { nth, failed, made_up }),
+        4 => (0_usize..6, any::<bool>(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.2))
+            .prop_map(|(nth, failed, made_up, deadly)| Op::End { nth, failed, made_up, deadly }),
+        3 => operate(),
         2 => (0_usize..12, any::<bool>()).prop_map(|(nth, approved)| Op::Resolve { nth, approved }),
         1 => Just(Op::Snapshot),
     ]
@@ -105,12 +123,14 @@ struct Bench {
     lives: BTreeMap<Identity, u64>,
     states: BTreeMap<u64, LifeState>,
     keys: BTreeSet<EffectKey>,
+    /// Whether what comes now has killed the workflow too often.
+    deadly: bool,
 }
 
 impl Bench {
     fn new() -> Self {
         let (lives, states) = (BTreeMap::new(), BTreeMap::new());
-        Self { desk: Desk::new(toys()), snapshots: Vec::new(), lives, states, keys: BTreeSet::new() }
+        Self { desk: Desk::new(toys()), snapshots: Vec::new(), lives, states, keys: BTreeSet::new(), deadly: false }
     }
 
     fn run(&mut self, op: Op) {
@@ -125,7 +145,7 @@ impl Bench {
                 let due = pending(&self.desk.state).into_iter().filter(|owed| owed.due() <= now);
                 due.filter_map(|owed| owed.command()).for_each(|command| self.take(&command, judged));
             }
-            Op::End { nth, failed, made_up } => {
+            Op::End { nth, failed, made_up, deadly } => {
                 let owed: Vec<EffectKey> = self.desk.state.owed().keys().cloned().collect();
                 let mut key = match owed.get(nth % owed.len().max(1)) {
                     Some(key) => key.clone(),
@@ -134,7 +154,13 @@ impl Bench {
                 key.attempt += u32::from(made_up);
                 let done = AgentOutcome::Done(Json::of("done"));
                 let outcome = if failed { AgentOutcome::Failed("no".into()) } else { done };
+                self.deadly = deadly;
                 self.take(&Command::EffectEnded { key, end: EffectEnd::Agent(outcome) }, 99);
+                self.deadly = false;
+            }
+            Op::Operate { operation, id, by } => {
+                let (by, why) = (Principal { kind: by.into(), id: "ana".into() }, "because".to_string());
+                self.take(&Command::Operate { operation, id: format!("o{id}"), by, why }, 99);
             }
             Op::Resolve { nth, approved } => {
                 let event = 1 + nth as u64 % self.desk.state.sequence.max(1);
@@ -153,7 +179,11 @@ impl Bench {
         let known = self.known_of(command);
         let count = self.desk.records.len();
         let judgement = judgement(judged, &self.desk);
-        match self.desk.take_judged(command, judgement) {
+        let taken = match self.deadly {
+            true => self.desk.take_poisoned(command, "it dies"),
+            false => self.desk.take_judged(command, judgement),
+        };
+        match taken {
             Ok(turn) => {
                 assert_eq!(known, None, "a known one leaves no record");
                 self.follow(command, &turn.record);
@@ -198,10 +228,14 @@ impl Bench {
         let after = pending(&self.desk.state);
         let facts = &turn.record.facts;
         let finished = facts.iter().any(|fact| matches!(fact, Fact::Finished { .. }));
+        let is_paused = self.desk.state.run().is_some_and(|run| run.paused);
         for gone in before.iter().filter(|owed| !after.contains(owed)) {
             let ended = match gone {
                 Owed::Effect { key, .. } | Owed::Timer { key, .. } => {
-                    finished || facts.iter().any(|fact| matches!(fact, Fact::Ended { key: ended, .. } if ended == key))
+                    let given_up = finished && !key.step.starts_with("~end/");
+                    let kept_in = is_paused && self.desk.state.owed().contains_key(key);
+                    let ends = |fact: &Fact| matches!(fact, Fact::Ended { key: ended, .. } if ended == key);
+                    given_up || kept_in || facts.iter().any(ends)
                 }
                 Owed::Reason { event, .. } => {
                     facts.iter().any(|fact| matches!(fact, Fact::Reasoned { event: other, .. } if other == event))

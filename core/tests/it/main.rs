@@ -36,6 +36,7 @@ mod machine_saga;
 mod machine_versions;
 mod migration;
 mod operations;
+mod parked_ends;
 mod places;
 mod policy_file;
 mod policy_kinds;

@@ -211,15 +211,7 @@ fn ends_that_cannot_be_taken_are_kept_up_to_a_bound() {
     desk.take(&submit(event("toy.do", "e").payload(asks(&calls)))).expect("it begins");
     let _quiet = Quiet::new();
     for at in 0..100 {
-        let poison = regie_core::workflow::Poison { attempts: 3, error: "deadly".into() };
-        let context = regie_core::workflow::Context {
-            now: desk.now,
-            judgement: None,
-            definitions: &desk.definitions,
-            poison: Some(poison),
-        };
-        let command = done(&format!("s{at:03}"));
-        regie_core::workflow::take(&mut desk.state, &desk.correlation, &command, &context).expect("parked");
+        desk.take_poisoned(&done(&format!("s{at:03}")), "deadly").expect("parked");
     }
     assert!(matches!(status(&desk), RunStatus::Failed { error } if error.contains("100 ends")));
 }
@@ -230,6 +222,22 @@ fn an_operation_that_comes_twice_is_done_once() {
     desk.take(&operate(Operation::Pause)).expect("paused");
     assert!(matches!(desk.take(&operate(Operation::Pause)), Err(Refusal::Over { .. })));
     assert_eq!(why_not(&mut desk, Operation::Pause), "pause is not possible: it is paused already");
+}
+
+#[test]
+fn one_that_comes_again_after_others_is_done_once_too_and_over_a_snapshot() {
+    let mut desk = begun("toy.do");
+    for (operation, id) in [(Operation::Pause, "a"), (Operation::Resume, "b")] {
+        desk.take(&identified(operation, id)).expect("done");
+    }
+    let bytes = desk.state.save(&desk.definitions).expect("saved");
+    desk.state = State::restore(&bytes, desk.state.sequence, desk.state.digest, &desk.definitions).expect("restored");
+    assert!(matches!(desk.take(&identified(Operation::Pause, "a")), Err(Refusal::Over { .. })));
+    for at in 0..16 {
+        let operation = if at % 2 == 0 { Operation::Pause } else { Operation::Resume };
+        desk.take(&identified(operation, &at.to_string())).expect("done");
+    }
+    desk.take(&identified(Operation::Pause, "a")).expect("long forgotten");
 }
 
 #[test]

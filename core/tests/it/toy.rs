@@ -16,6 +16,8 @@ pub(crate) enum Do {
     Timer(String, u64),
     /// Sends an event to another correlation.
     Send(String),
+    /// Cancels another workflow.
+    CancelOther(String),
     /// Keeps the event, until events of its type are recalled.
     Keep,
     Recall(String),
@@ -93,6 +95,7 @@ fn react(
         Do::Call(step) => reaction.call(&step, "agent", serde_json::json!({ "step": step })),
         Do::Timer(step, after) => reaction.timer(&step, moment.now.after(std::time::Duration::from_millis(after))),
         Do::Send(step) => reaction.send(&step, Event::new("toy.sent", "elsewhere")),
+        Do::CancelOther(step) => reaction.cancel_other(&step, "elsewhere".into(), "enough"),
         Do::Keep => reaction.keep("no place"),
         Do::Recall(kind) => reaction.recall(Pattern::parse(&kind)),
         Do::PassOver => reaction.pass_over("not for it"),

@@ -39,6 +39,7 @@ fn orders(_: &u64, input: Input<'_>, moment: &Moment<'_>) -> Result<Reaction<u64
             _ => none.note(1),
         },
         Input::Agent { outcome: AgentOutcome::Done(_), .. } => none.complete("worked"),
+        Input::Agent { outcome: AgentOutcome::Rejected { is_final: true, .. }, .. } => none, // passed over
         Input::Timer { .. } => none.fail("too late"),
         _ => return Err(HandlerError("what is that?".into())),
     })

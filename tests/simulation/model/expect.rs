@@ -250,7 +250,7 @@ fn handled(thread: &Thread, sequence: u64, made: &Made<'_>, approved: bool) -> V
             expected.extend(recorded);
             expected.extend(reaction);
         }
-        Err(Stop::Error) => expected.extend(parked),
+        Err(Stop::Error) => return parked, // no run begins with it
         Err(Stop::Panic) => panic!("event {sequence} was handled by a handler that panics"),
     }
     expected

@@ -72,7 +72,7 @@ impl Handler for Flow {
         moment: &Moment<'_>,
     ) -> Result<Reaction<FlowFact>, HandlerError> {
         match request.operation {
-            Operation::Cancel => Ok(self.ends(state, RunEnd::Cancelled { reason: request.why.into() }, moment)),
+            Operation::Cancel => Ok(self.stops(state, request, moment)),
             Operation::Retry => self.resume(state, moment),
             Operation::Unpark(how) if state.steps.unwinding().is_some() => {
                 let mut doing = Doing::new(&state.steps, &self.tree, moment);
@@ -153,11 +153,13 @@ impl Flow {
         unwinding(doing, happened)
     }
 
-    /// It ends like that, once what was done is put back.
-    fn ends(&self, state: &FlowState, end: RunEnd, moment: &Moment<'_>) -> Reaction<FlowFact> {
+    /// It is cancelled, once what was done is put back.
+    fn stops(&self, state: &FlowState, request: &Request<'_>, moment: &Moment<'_>) -> Reaction<FlowFact> {
         let mut walk = Walk::new(&self.tree, state, moment);
+        walk.doing.gave(request.gave);
+        walk.drain();
         walk.stop("");
-        unwind(walk, end)
+        unwind(walk, request.end())
     }
 
     /// It goes on where it broke: all that was under way then begins again.

@@ -52,7 +52,10 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         let mut turn = Turn::new(&self.table, stand, moment);
         let is_put_back = turn.doing.steps.unwinding().is_some();
         match request.operation {
-            Operation::Cancel => turn.stop(RunEnd::Cancelled { reason: request.why.into() }, None),
+            Operation::Cancel => {
+                turn.doing.gave(request.gave);
+                turn.stop(request.end(), None);
+            }
             Operation::Retry => turn.retry()?,
             Operation::Unpark(Unpark::Abandon) => turn.next = Some(Next::Ends(turn.doing.abandon(request.why))),
             Operation::Unpark(how) if is_put_back => {

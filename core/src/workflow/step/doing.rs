@@ -148,6 +148,15 @@ impl<'a> Doing<'a> {
         }
     }
 
+    /// What steps gave that the workflow was never told of: they are done, and are put back as such.
+    pub fn gave(&mut self, gave: &[(String, Json)]) {
+        for (step, result) in gave.iter().filter(|(step, _)| !step.starts_with(UNDO)) {
+            if self.steps.under_way.contains_key(step) {
+                self.happens(StepFact::Done { step: step.clone(), result: result.clone() });
+            }
+        }
+    }
+
     /// A timer's instant came; says whether it was one of a step.
     pub fn woke(&mut self, timer: &str) -> bool {
         let Some(step) = timer.strip_prefix(AGAIN) else { return false };
