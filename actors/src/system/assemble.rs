@@ -50,7 +50,10 @@ pub(super) struct Opening {
     /// The bus's own.
     pub(super) ahead: ReaderPool,
     pub(super) behind: ReaderPool,
+    /// Where agents, reasoners and subscribers work.
     pub(super) pool: tokio::runtime::Runtime,
+    /// Where those are served who look and operate: whoever blocks the other one does not hold them up.
+    pub(super) serving: tokio::runtime::Runtime,
     pub(super) governor: Governor,
     /// The rules that were recorded last.
     pub(super) recorded: Option<RuleSet>,
@@ -77,6 +80,7 @@ pub(super) fn assemble(
         ahead,
         behind,
         pool,
+        serving,
         governor,
         recorded,
         breakers,
@@ -279,11 +283,11 @@ pub(super) fn assemble(
         rules,
         enact_rules: Arc::new(enact_rules),
         meter,
-        pool: pool.handle().clone(),
+        pool: serving.handle().clone(),
         started: Instant::now(),
     };
     let arbiters = arbiters.into_iter().chain(readers_arbiters).collect();
-    Built { core: Arc::new(core), notes, arbiters, threads, index, pool, _root: root }
+    Built { core: Arc::new(core), notes, arbiters, threads, index, pool, serving, _root: root }
 }
 
 /// What the root is to supervise, and how each of it is.

@@ -200,6 +200,7 @@ struct Built {
     threads: Vec<JoinHandle<()>>,
     index: Option<IndexHandle>,
     pool: tokio::runtime::Runtime,
+    serving: tokio::runtime::Runtime,
     _root: Addr<Root>,
 }
 
@@ -231,6 +232,7 @@ impl Built {
             let _ = arbiter.join();
         }
         self.pool.shutdown_background();
+        self.serving.shutdown_background();
         ((), Shutdown { took: began.elapsed(), left_owed, error })
     }
 }
@@ -268,7 +270,7 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
     let (readers, ahead, behind) = (start(READERS)?, start(1)?, start(1)?);
     let (journal, thread) = JournalHandle::start(writer, index.clone())?;
     threads.push(thread);
-    let pool = pool()?;
+    let (pool, serving) = (pool()?, serving()?);
     let parts = Opening {
         journal,
         index,
@@ -276,6 +278,7 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
         ahead,
         behind,
         pool,
+        serving,
         governor,
         recorded,
         breakers,
@@ -347,8 +350,17 @@ fn reasoners_are_in_order(specs: &[ReasonerSpec]) -> Result<(), StartError> {
     Ok(())
 }
 
+/// At least so many threads for work that is to yield: one that blocks all the same leaves the others theirs.
+const WORKERS: usize = 4;
+
 fn pool() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = cores.max(WORKERS);
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-work").worker_threads(workers).enable_all().build()
+}
+
+fn serving() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_name("regie-serve").worker_threads(1).enable_all().build()
 }
 
 /// In event time, the clock goes on from where the journal's latest record was decided.

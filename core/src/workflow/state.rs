@@ -1,5 +1,6 @@
 //! The state of one correlation, and its snapshots.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -230,7 +231,9 @@ impl State {
     /// definition, or that cannot be drawn.
     pub fn diagram(&self, definitions: &Definitions) -> Option<String> {
         let run = self.run()?;
-        definitions.get(&run.definition, run.version)?.diagram(Some(run.data.as_deref()?))
+        // One that is over stands nowhere any more.
+        let data = run.data.as_deref().filter(|_| !run.status.is_over());
+        definitions.get(&run.definition, run.version)?.diagram(data.map(|data| data as &dyn Any))
     }
 
     /// The state as bytes, to wake faster; nothing where it cannot be told, for want of its handler.

@@ -251,10 +251,15 @@ impl Page<'_> {
 
     /// A label and what it tells, wrapped beside it.
     fn labelled(&mut self, label: &str, tone: Tone, told: &str) -> io::Result<()> {
+        let fits = label.chars().count() < LABEL - 4;
+        if !fits {
+            let label = format!("    {label}");
+            writeln!(self.out, "{}", self.look.paint(Tone::Faint, &label))?;
+        }
         let label = format!("    {label:<8}");
         let lines = wrap(&plain(told), self.width - LABEL);
         for (at, line) in lines.iter().enumerate() {
-            let before = if at == 0 { self.look.paint(Tone::Faint, &label) } else { " ".repeat(LABEL) };
+            let before = if at == 0 && fits { self.look.paint(Tone::Faint, &label) } else { " ".repeat(LABEL) };
             writeln!(self.out, "{before}{}", self.look.paint(tone, line))?;
         }
         Ok(())
