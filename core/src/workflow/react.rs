@@ -202,7 +202,9 @@ fn next_key(state: &State, taken: &mut BTreeSet<String>, step: String) -> Result
 fn key_after_end(state: &State, facts: &[Fact], step: &str) -> Result<EffectKey, HandlerError> {
     let step = format!("{AFTER_END}{step}");
     check_name(&step)?;
-    let of_this = |fact: &Fact| if let Fact::Owes { key, .. } = fact { Some(key.attempt).filter(|_| key.step == step) } else { None };
+    let of_this = |fact: &Fact| {
+        if let Fact::Owes { key, .. } = fact { Some(key.attempt).filter(|_| key.step == step) } else { None }
+    };
     let last = facts.iter().rev().find_map(of_this).unwrap_or_else(|| attempts(state, &step));
     Ok(EffectKey { attempt: last.saturating_add(1), step })
 }

@@ -36,8 +36,11 @@ fn plan() -> impl Strategy<Value = Plan> {
     let place = (prop::collection::vec(0..3_usize, 0..3), any::<bool>(), prop::option::of(0..3_usize), any::<bool>());
     let place = place.prop_map(|(starts, sends, caught, waits)| Place { starts, sends, caught, waits });
     let steps = prop::array::uniform3((1..3_u32, any::<bool>(), 1..3_u32));
-    (steps, prop::collection::vec(place, 1..5), any::<bool>())
-        .prop_map(|(steps, places, fails)| Plan { steps, places, fails })
+    (steps, prop::collection::vec(place, 1..5), any::<bool>()).prop_map(|(steps, places, fails)| Plan {
+        steps,
+        places,
+        fails,
+    })
 }
 
 fn tries(attempts: u32) -> Retry {
@@ -61,7 +64,10 @@ fn machine(plan: &Plan) -> MachineBuilder<usize, u32> {
     let placed = plan.places.iter().enumerate().fold(started, |machine, (at, place)| {
         let machine = machine.on::<Json>(at, "on", |way| {
             let way = way.act("count", |count, _| *count += 1);
-            let way = place.starts.iter().fold(way, |way, step| way.give_up(STEPS[*step]).start(STEPS[*step], |_, _| json!(2)));
+            let way = place
+                .starts
+                .iter()
+                .fold(way, |way, step| way.give_up(STEPS[*step]).start(STEPS[*step], |_, _| json!(2)));
             let way = if place.sends { way.send("told", |_, _| Event::new("told", "others")) } else { way };
             way.go(at + 1)
         });
@@ -140,7 +146,7 @@ impl Seen {
         let owed: Vec<(String, Effect)> =
             self.floor.desk.state.owed().iter().map(|(key, effect)| (key.step.clone(), effect.clone())).collect();
         if owed.is_empty() || what == 9 {
-            let kind = if choice % 2 == 0 { "on".to_string() } else { format!("start.{}", choice % 3) };
+            let kind = if choice.is_multiple_of(2) { "on".to_string() } else { format!("start.{}", choice % 3) };
             self.floor.send(&kind, json!(null));
         } else {
             let (step, effect) = owed[usize::from(choice) % owed.len()].clone();

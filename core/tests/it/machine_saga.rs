@@ -5,7 +5,9 @@ use std::time::Duration;
 use regie_core::event::{CorrelationId, Event, LifeState};
 use regie_core::workflow::machine::{Machine, MachineFact, Standing};
 use regie_core::workflow::step::StepFact;
-use regie_core::workflow::{AgentOutcome, Command, Effect, EffectEnd, Handler, Input, Moment, Notification, Operation, Unpark};
+use regie_core::workflow::{
+    AgentOutcome, Command, Effect, EffectEnd, Handler, Input, Moment, Notification, Operation, Unpark,
+};
 use regie_core::{Json, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -124,7 +126,9 @@ fn what_cannot_be_put_back_waits_for_a_person_who_tries_again_passes_over_or_giv
 fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
     // The end of a step that this machine cannot take waits for a person.
     let machine = super::machine_help::order()
-        .on_done::<Json>(Stage::Late, "charge", |way| way.start("reserve", |_, _| json!(1)).start("reserve", |_, _| json!(2)))
+        .on_done::<Json>(Stage::Late, "charge", |way| {
+            way.start("reserve", |_, _| json!(1)).start("reserve", |_, _| json!(2))
+        })
         .on::<Json>(Stage::Charging, "order.late", |way| way.go(Stage::Late))
         .on::<Json>(Stage::Late, "order.sent", |way| way.go(Stage::Sent));
     let mut floor = Floor::new(machine.build().expect("a good machine"));

@@ -32,7 +32,8 @@ fn waits(version: u32, millis: u64) -> MachineBuilder<At, u32> {
 
 fn migrated(floor: &mut Floor, definitions: Definitions, to: u32) -> Result<(), String> {
     floor.desk.definitions = definitions;
-    let records: Vec<Record> = floor.desk.records.iter().map(|bytes| Record::decode(bytes).expect("a record")).collect();
+    let records: Vec<Record> =
+        floor.desk.records.iter().map(|bytes| Record::decode(bytes).expect("a record")).collect();
     let state = replay_under(&records, to, &floor.desk.definitions)?;
     let (id, by, why) = ("m".to_string(), Principal::user("ada"), "better".to_string());
     let seen = floor.desk.state.sequence;

@@ -122,7 +122,10 @@ impl Checks {
             let (count, most) = (within + usize::from(node.timeout.is_some()), limits::REACTION_EFFECTS);
             if count > most {
                 let path = node.path.clone();
-                self.fault(&path, &format!("{count} effects begin at once with it, time limits and all; at most {most}"));
+                self.fault(
+                    &path,
+                    &format!("{count} effects begin at once with it, time limits and all; at most {most}"),
+                );
             } else {
                 counts[at] = count;
             }

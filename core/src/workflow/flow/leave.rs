@@ -7,8 +7,8 @@ use super::join::Joined;
 use super::model::{Dot, Kind, Node, Then, below};
 use super::state::{Frame, Where, holder};
 use super::walk::{BACK, Move, Over, Walk};
-use crate::workflow::HandlerError;
 use crate::Json;
+use crate::workflow::HandlerError;
 use crate::workflow::step::{Act, StepError, StepRule, seed};
 
 /// What somebody above makes of a failure.

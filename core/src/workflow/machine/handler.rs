@@ -1,7 +1,7 @@
 //! A machine as a handler.
 
-use super::builder::Ended;
 use super::Machine;
+use super::builder::Ended;
 use super::model::{Happening, MachineData, MachineState, Table, Unmatched, name_of};
 use super::standing::{Again, MachineFact, Standing};
 use super::turn::{Ask, Next, SEND, Turn};

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use regie_core::retry::Retry;
-use regie_core::workflow::flow::{
-    Flow, FlowBuilder, ForkTask, IntoTask, attempt, call, each, fork, sequence, set,
-};
+use regie_core::workflow::flow::{Flow, FlowBuilder, ForkTask, IntoTask, attempt, call, each, fork, sequence, set};
 use serde_json::json;
 
 use super::{Bench, run};

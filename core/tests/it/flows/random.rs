@@ -8,8 +8,8 @@ use regie_core::Json;
 use regie_core::event::{CorrelationId, Event, Incoming, LifeState, Origin};
 use regie_core::retry::Retry;
 use regie_core::workflow::flow::{
-    Flow, IntoTask, Task, attempt, call, choose, each, emit, fork, listen, raise, run as run_other, sequence, set, steps,
-    wait,
+    Flow, IntoTask, Task, attempt, call, choose, each, emit, fork, listen, raise, run as run_other, sequence, set,
+    steps, wait,
 };
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, EffectKey, Operation, RunEnd, Unpark};
 use serde_json::json;

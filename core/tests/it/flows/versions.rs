@@ -52,7 +52,10 @@ fn a_version_without_a_place_for_what_is_under_way_does_not_fit() {
             ),
             "task 'b', which is under way, is of another kind",
         ),
-        (moved(wide(flow(1), &["p", "q"]), wide(flow(2), &["p", "q", "r"])), "task 'f', which is under way, is of another"),
+        (
+            moved(wide(flow(1), &["p", "q"]), wide(flow(2), &["p", "q", "r"])),
+            "task 'f', which is under way, is of another",
+        ),
     ];
     for (fits, told) in faults {
         let why = fits.expect_err(told);

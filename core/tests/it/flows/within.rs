@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use regie_core::Json;
 use regie_core::event::{Event, Incoming, LifeState, Origin};
-use regie_core::workflow::flow::{Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, raise, run as run_other, sequence};
 use regie_core::retry::Retry;
+use regie_core::workflow::flow::{
+    Flow, FlowBuilder, IntoTask, attempt, call, emit, fork, raise, run as run_other, sequence,
+};
 use regie_core::workflow::{Command, Definitions, Effect, EffectEnd, EffectKey, Notification, Operation, RunEnd};
 use serde_json::json;
 

@@ -65,7 +65,10 @@ fn check_machine<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>
     for name in machine.farewells.names() {
         let good = is_name(name, limits::STEP_NAME_BYTES) && sent.insert(name);
         let most = limits::STEP_NAME_BYTES;
-        let why = format!("'{}' is sent at its end: a name has 1 to {most} bytes, and no two have the same", name.escape_debug());
+        let why = format!(
+            "'{}' is sent at its end: a name has 1 to {most} bytes, and no two have the same",
+            name.escape_debug()
+        );
         faults.unless(good, place, why);
     }
     machine.exceptions.iter().for_each(|(text, _)| check_pattern("otherwise_for", text, faults));
