@@ -175,6 +175,18 @@ fn what_is_too_large_is_refused_before_it_is_looked_at() {
 }
 
 #[test]
+fn a_transition_that_asks_for_more_than_a_turn_may_is_refused() {
+    let sends = |count: usize| {
+        good().enter(s("z"), |deeds| (0..count).fold(deeds, |deeds, _| deeds.send("x", |_, _| Event::new("m.x", "c"))))
+    };
+    assert!(faults(sends(600)).is_empty());
+    assert_eq!(
+        faults(sends(601)),
+        ["state a, transition 1 (m.go): it asks for 601 effects at once; at most 600 may be"]
+    );
+}
+
+#[test]
 fn what_begins_it_has_a_place_unless_it_may_wait() {
     let apart = || {
         Machine::<At, u32>::named("m", s("a"))

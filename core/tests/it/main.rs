@@ -29,6 +29,7 @@ mod illegal_facts;
 mod loop_random;
 mod machine;
 mod machine_check;
+mod machine_ends;
 mod machine_help;
 mod machine_mermaid;
 mod machine_random;

@@ -10,6 +10,7 @@ use super::model::{Awaited, Call, Dot, Join, Kind, Node, Raised, Then, Tree, Und
 use super::tasks::{CallTask, Draft, EachTask};
 use crate::event::Pattern;
 use crate::limits;
+use crate::workflow::own::is_own_name;
 
 /// One thing that is wrong with a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub(super) fn build(flow: FlowBuilder) -> Result<Flow, FlowFaults> {
     let mut checks = Checks { nodes: Vec::new(), faults: Vec::new() };
     if !is_name(&flow.name) {
         checks.fault("", NAMING);
+    }
+    if is_own_name(&flow.name) {
+        checks.fault("", "names that begin with 'regie.' are the runtime's own");
     }
     if flow.version == 0 {
         checks.fault("", "its version is 1 at least");

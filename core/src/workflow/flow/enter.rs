@@ -85,7 +85,7 @@ impl Walk<'_> {
     }
 
     /// What waits for the outside, but for agents.
-    fn begin_wait(&mut self, node: &Node, path: &str, value: Json) -> Result<(), Stop> {
+    pub(super) fn begin_wait(&mut self, node: &Node, path: &str, value: Json) -> Result<(), Stop> {
         match &node.kind {
             Kind::Emit(written) => {
                 let event = written(&self.scope(path, &value)).map_err(expression)?;
@@ -227,40 +227,6 @@ impl Walk<'_> {
             self.asked.push(Asked::Act(Act::Timer { step: format!("{LATE}{path}"), due }));
         }
         Ok(())
-    }
-
-    /// A task that was under way when the flow broke begins again.
-    pub(super) fn resume_task(&mut self, path: &str) -> Result<(), HandlerError> {
-        let Some(Frame { value, at }) = self.frames.get(path).cloned() else { return Ok(()) };
-        let node = self.node(path)?;
-        let begun = match (&node.kind, &at) {
-            (Kind::Call(call), Where::Calling) => self.begin_call(node, call, path, value.clone()),
-            (Kind::Emit(_), Where::Sending) | (Kind::Run(_), Where::Running { .. }) => {
-                self.begin_wait(node, path, value.clone())
-            }
-            (_, Where::Waiting { due }) => {
-                self.asked.push(Asked::Act(Act::Timer { step: path.to_string(), due: *due }));
-                self.entered(node, path, Frame { value: value.clone(), at: at.clone() })
-            }
-            (Kind::Listen { .. }, Where::Listening { .. }) => {
-                let frame = Frame { value: value.clone(), at: at.clone() };
-                let begun = if node.timeout.is_some() { self.entered(node, path, frame) } else { Ok(()) };
-                begun.and_then(|()| self.listen_to_kept(path))
-            }
-            (_, at) => {
-                if matches!(at, Where::Trying { .. }) {
-                    self.try_again(path)?;
-                }
-                let frame = Frame { value: value.clone(), at: at.clone() };
-                // Only its time begins again.
-                if node.timeout.is_some() { self.entered(node, path, frame) } else { Ok(()) }
-            }
-        };
-        match begun {
-            Ok(()) => Ok(()),
-            Err(Stop::Fails(kind, why)) => self.fails(FlowError::new(path, &kind, why), value),
-            Err(Stop::Handler(error)) => Err(error),
-        }
     }
 
     fn done_at_once(&mut self, path: &str, output: Json, then: Then) {

@@ -13,12 +13,14 @@
 //! | `fact`, `state`, `cells` | what happened, and how the state follows |
 //! | `written` | what happened, without a value twice |
 //! | `walk`, `enter`, `leave` | the moves: into a task, out of it, and what its parent makes of that |
+//! | `broke` | a failure that nobody catches, and how it is gone on with |
 //! | `join` | when a fork or a loop is over |
 //! | `listen` | which event a task was waiting for |
 //! | `handler` | inputs and operations |
 //! | `fits` | whether a run of another version can go on |
 //! | `mermaid` | a flow as a picture |
 
+mod broke;
 mod builder;
 mod cells;
 mod check;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::cells::{Cells, Layer, is_below};
-use super::fact::{FlowError, FlowFact, Left};
+use super::fact::{FlowError, FlowFact};
 use super::model::{Kind, Node, Then, Tree};
 use super::scope::Scope;
-use super::state::{FlowState, Frame, Where, follow, holder, set};
+use super::state::{FlowState, Frame, Where, follow, set};
 use super::written::Before;
 use crate::event::{CorrelationId, EventBuilder};
 use crate::workflow::step::{Act, Doing, Happened};
@@ -97,7 +97,7 @@ pub(super) struct Walk<'a> {
     pub(super) returned: Option<String>,
     pub(super) todo: Vec<Move>,
     /// The move that is being made.
-    current: Option<Move>,
+    pub(super) current: Option<Move>,
     /// Tasks that ask something of the outside.
     pub(super) leaves: usize,
     /// What tasks owe the loop, with their time limits.
@@ -314,78 +314,6 @@ impl<'a> Walk<'a> {
         self.todo.retain(|left| !is_within(left.path(), path));
     }
 
-    /// Nobody catches it. What was to be done in this turn is told, so that somebody may have it go on.
-    pub(super) fn breaks(&mut self, error: FlowError, value: Json) {
-        let mut left: Vec<Left> = self.todo.iter().map(|left| self.left(left)).collect();
-        let (value, leaving) = match self.current.take() {
-            Some(Move::Enter { value, .. }) => (value, None),
-            Some(Move::Leave { output, then, .. }) => (output, Some(then)),
-            Some(fill) => {
-                left.push(self.left(&fill));
-                (value, None)
-            }
-            None => (value, None),
-        };
-        self.stop("");
-        self.todo.clear();
-        self.happens(FlowFact::Broke { error: error.clone(), value, leaving, left });
-        self.over = Some(Over::Broke(error));
-    }
-
-    fn left(&self, left: &Move) -> Left {
-        match left.clone() {
-            Move::Enter { path, value } => match self.above(&path) == Some(&value) {
-                true => Left::Begins { path },
-                false => Left::Enters { path, value },
-            },
-            Move::Leave { path, output, then } => Left::Leaves { path, output, then },
-            Move::Fill { path } => Left::Fills { path },
-        }
-    }
-
-    /// What came to the task that holds another.
-    fn above(&self, path: &str) -> Option<&Json> {
-        holder(path).and_then(|(above, _)| self.frames.get(above)).map(|frame| &frame.value)
-    }
-
-    /// What was under way when it broke begins again, and what was to be done in that turn is.
-    pub(super) fn resume(&mut self, error: &FlowError, value: &Json) -> Result<(), HandlerError> {
-        let all: Vec<String> = self.frames.iter().map(|(path, _)| path.clone()).collect();
-        let mut todo: Vec<Move> = self.base.left.iter().map(|left| self.to_do(left)).collect();
-        match &self.base.leaving {
-            Some(then) => {
-                self.returned = Some(error.task.clone());
-                todo.push(Move::Leave { path: error.task.clone(), output: value.clone(), then: then.clone() });
-            }
-            None => todo.push(Move::Enter { path: error.task.clone(), value: value.clone() }),
-        }
-        // What is under way already begins again below; what was done is not done again, nor is what is within it.
-        todo.retain(|left| !matches!(left, Move::Enter { path, .. } if self.frames.get(path).is_some()));
-        let leaves = |left: &Move| if let Move::Leave { path, .. } = left { Some(path.clone()) } else { None };
-        let done: Vec<String> = todo.iter().filter_map(leaves).collect();
-        self.todo = todo;
-        (self.leaves, self.owes) = (0, 0); // all was given up
-        for path in all.iter().filter(|path| !done.iter().any(|done| is_within(path, done))) {
-            self.resume_task(path)?;
-            if self.over.is_some() {
-                break;
-            }
-        }
-        self.run()
-    }
-
-    fn to_do(&self, left: &Left) -> Move {
-        match left.clone() {
-            Left::Begins { path } => {
-                let value = self.above(&path).cloned().unwrap_or_default();
-                Move::Enter { path, value }
-            }
-            Left::Enters { path, value } => Move::Enter { path, value },
-            Left::Leaves { path, output, then } => Move::Leave { path, output, then },
-            Left::Fills { path } => Move::Fill { path },
-        }
-    }
-
     pub(super) fn scope<'s>(&'s self, path: &'s str, value: &'s Json) -> Scope<'s> {
         Scope {
             path,
@@ -416,7 +344,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a task is another one, or within it.
-fn is_within(path: &str, above: &str) -> bool {
+pub(super) fn is_within(path: &str, above: &str) -> bool {
     path == above || is_below(path, above)
 }
 

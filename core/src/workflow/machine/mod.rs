@@ -45,6 +45,7 @@ mod model;
 mod patterns;
 mod rules;
 mod standing;
+mod time;
 mod turn;
 mod way;
 

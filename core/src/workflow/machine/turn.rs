@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::model::{Deed, End, Happening, MachineData, MachineState, Raw, Table, Transition, Trigger};
 use super::standing::{Again, MachineFact, Standing};
@@ -12,8 +11,6 @@ use crate::workflow::step::{Act, Doing, Happened, StepError, StepErrorKind};
 use crate::workflow::{HandlerError, Moment, RunEnd};
 use crate::{Timestamp, limits};
 
-/// What the timer of a state is named by, before its wait in milliseconds.
-pub(super) const AFTER: &str = "~after/";
 /// What an event or an update under way is named by, before a number and its name.
 pub(super) const SEND: &str = "~send/";
 
@@ -138,53 +135,6 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
             None => self.set_timers(),
         }
         Ok(())
-    }
-
-    /// The timers of the state that it is in.
-    pub(super) fn set_timers(&mut self) {
-        let waits = self.table.waits(self.state());
-        if !waits.is_empty() {
-            self.time(self.moment.now, &waits, &[]);
-        }
-    }
-
-    /// The waits of the state run since then; some of them are set already.
-    fn time(&mut self, since: Timestamp, waits: &[u64], set: &[u64]) {
-        let new = waits.iter().filter(|wait| !set.contains(wait));
-        let timers = new.map(|wait| Ask::Timer(timer_of(*wait), since.after(Duration::from_millis(*wait))));
-        self.asks.extend(timers);
-        self.note(MachineFact::Timed { since, waits: waits.to_vec() });
-    }
-
-    /// What the definition says of its state's waits counts, also where it came to that state under another version.
-    pub(super) fn keep_time(&mut self) {
-        let waits = self.table.waits(self.state());
-        let Some((since, set)) = self.stand.timed.clone().filter(|(_, set)| *set != waits && !self.is_over()) else {
-            return;
-        };
-        self.left.extend(set.iter().filter(|wait| !waits.contains(wait)).map(|wait| timer_of(*wait)));
-        self.time(since, &waits, &set);
-    }
-
-    /// A timer came that the state does not have. If nobody noted since when it is there, it is by that timer.
-    pub(super) fn time_by(&mut self, timer: &str) {
-        let gone = timer.strip_prefix(AFTER).and_then(|wait| wait.parse::<i64>().ok());
-        let (Some(gone), None) = (gone, &self.stand.timed) else { return };
-        let waits = self.table.waits(self.state());
-        if !waits.is_empty() {
-            let since = Timestamp::from_micros(self.moment.now.micros().saturating_sub(gone.saturating_mul(1_000)));
-            self.left.extend(waits.iter().map(|wait| timer_of(*wait)));
-            self.time(since, &waits, &[]);
-        }
-    }
-
-    /// The timers that its state may have set, under whatever version.
-    fn timers(&self) -> Vec<String> {
-        let set = self.stand.timed.iter().flat_map(|(_, set)| set.clone());
-        let mut waits: Vec<u64> = self.table.waits(self.state()).into_iter().chain(set).collect();
-        waits.sort_unstable();
-        waits.dedup();
-        waits.into_iter().map(timer_of).collect()
     }
 
     fn perform(&mut self, deeds: &'a [Deed<D>], happened: &dyn Any) -> Moved {
@@ -383,11 +333,6 @@ impl<'a, S: MachineState, D: MachineData> Turn<'a, S, D> {
     }
 }
 
-/// The timer of a state, by its wait.
-fn timer_of(wait: u64) -> String {
-    format!("{AFTER}{wait}")
-}
-
 /// What a transition does, by name and in order.
 fn done_by<S: MachineState, D>(table: &Table<S, D>, from: &S, way: &Transition<S, D>) -> Vec<String> {
     let plan = |state: &S| table.states.get(state);
@@ -398,12 +343,6 @@ fn done_by<S: MachineState, D>(table: &Table<S, D>, from: &S, way: &Transition<S
 }
 
 impl<S: MachineState, D> Table<S, D> {
-    /// The wait of a timer, by its name.
-    pub(super) fn wait_of(&self, timer: &str, state: &S) -> Option<Duration> {
-        let millis: u64 = timer.strip_prefix(AFTER)?.parse().ok()?;
-        self.waits(state).contains(&millis).then(|| Duration::from_millis(millis))
-    }
-
     /// The types of events that a state has transitions for.
     pub(super) fn kinds(&self, state: &S) -> Vec<crate::event::Pattern> {
         let events = self.transitions(state).filter_map(|way| match &way.trigger {

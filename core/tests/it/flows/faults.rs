@@ -100,3 +100,9 @@ fn what_asks_for_too_much_at_once_is_refused_with_its_time_limits() {
     assert!(wide(200).build().is_ok());
     assert_eq!(faults(wide(201)), ["f: 603 effects begin at once with it, time limits and all; at most 600"]);
 }
+
+#[test]
+fn the_runtimes_own_names_are_no_names_of_flows() {
+    let own = Flow::named("regie.mine").starts_on("go").task("a", call("x"));
+    assert_eq!(faults(own), ["names that begin with 'regie.' are the runtime's own"]);
+}

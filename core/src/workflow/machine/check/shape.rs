@@ -7,6 +7,7 @@ use super::super::model::{Deed, MachineData, MachineState, StatePlan, Transition
 use super::super::patterns::{covers, meet};
 use super::{Faults, place_of, transitions};
 use crate::event::Pattern;
+use crate::limits;
 
 pub(super) fn check<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>, faults: &mut Faults) {
     check_targets(machine, faults);
@@ -17,6 +18,29 @@ pub(super) fn check<S: MachineState, D: MachineData>(machine: &MachineBuilder<S,
         check_ambiguous(state, plan, faults);
     }
     check_loops(machine, faults);
+    check_effects(machine, faults);
+}
+
+/// What one transition asks for is no more than a turn may ask for, with the waits of the state that it leads to.
+fn check_effects<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>, faults: &mut Faults) {
+    let of = |deeds: &[Deed<D>]| {
+        deeds.iter().filter(|deed| matches!(deed, Deed::Start { .. } | Deed::Send { .. } | Deed::Update { .. })).count()
+    };
+    let entered = |plan: &StatePlan<S, D>| {
+        let waits = plan.transitions.iter().filter(|way| matches!(way.trigger, Trigger::After(_))).count();
+        of(&plan.entry) + waits
+    };
+    let most = limits::REACTION_EFFECTS;
+    for (state, place, way) in transitions(machine) {
+        let left = way.to.first().and_then(|_| machine.states.get(state)).map_or(0, |plan| of(&plan.exit));
+        let next = way.to.first().and_then(|to| machine.states.get(to)).map_or(0, entered);
+        let count = left + of(&way.deeds) + next;
+        faults.unless(count <= most, place, format!("it asks for {count} effects at once; at most {most} may be"));
+    }
+    if let Some(count) = machine.states.get(&machine.initial).map(entered).filter(|count| *count > most) {
+        let place = format!("state {}", name_of(&machine.initial));
+        faults.add(place, format!("it asks for {count} effects at once; at most {most} may be"));
+    }
 }
 
 fn check_targets<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>, faults: &mut Faults) {
