@@ -340,7 +340,7 @@ impl Thread {
 
     /// Nothing is owed any more, and what waits for the run waits no longer.
     fn lets_go(&mut self) {
-        self.owed.clear();
+        self.owed.retain(|key, _| key.step.starts_with(AFTER_END));
         self.events.values_mut().filter_map(|event| event.awaits.as_mut()).for_each(|(_, recalled)| *recalled = true);
     }
 

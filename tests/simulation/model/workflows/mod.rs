@@ -191,7 +191,7 @@ impl Story {
                     self.gives_all_up_at(end, sequence);
                     self.back.ends((self.moves.status, end, abandoned), tally);
                     self.moves.ends(end, tally);
-                    self.owed.clear();
+                    self.owed.retain(|key, _| key.step.starts_with(AFTER_END));
                 }
                 _ => {}
             }
@@ -226,7 +226,7 @@ impl Story {
         let steps: Vec<String> = self.owed.keys().map(|key| key.step.clone()).collect();
         steps.iter().for_each(|step| self.back.given_up(self.workflow, step, sequence));
         self.back.limbo_ends(sequence);
-        self.owed.clear();
+        self.owed.retain(|key, _| key.step.starts_with(AFTER_END));
     }
 
     /// One that fails or is cancelled without putting anything back has nothing to.
