@@ -133,7 +133,7 @@ async fn one(handle: &Handle, way: &str, nth: usize) {
         "terminated" => drop(handle.terminate(&correlation, by(), "now").await.expect("it runs")),
         _ => {}
     }
-    if waits_for_it && nth % 4 == 0 {
+    if waits_for_it && nth.is_multiple_of(4) {
         waits.await.expect("an end");
     }
 }

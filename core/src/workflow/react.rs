@@ -125,12 +125,14 @@ fn facts_of(
         check_name(&key.step)?;
         facts.push(Fact::Owes { key, effect });
     }
-    let bytes: usize = facts.iter().map(bytes_of).sum();
-    if bytes > limits::REACTION_BYTES {
-        let limit = limits::REACTION_BYTES;
-        return Err(HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken")));
-    }
+    check_bytes(&facts)?;
     Ok(Answered { fate: reaction.fate, facts, kept })
+}
+
+fn check_bytes(facts: &[Fact]) -> Result<(), HandlerError> {
+    let (bytes, limit): (usize, _) = (facts.iter().map(bytes_of).sum(), limits::REACTION_BYTES);
+    let too_many = || HandlerError(format!("it would write {bytes} bytes at once; at most {limit} are taken"));
+    if bytes > limit { Err(too_many()) } else { Ok(()) }
 }
 
 /// Without one that waits there is nothing to say.

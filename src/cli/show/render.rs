@@ -167,6 +167,9 @@ impl Page<'_> {
             Fact::Compensating { then } => {
                 self.labelled("undoing", Tone::Bad, &format!("what it did is put back; then {}", end_of(then, short).0))
             }
+            Fact::Unwanted { event, by, why } => {
+                self.labelled("unwanted", Tone::Bad, &format!("the event of sequence {event}, by {by}: {why}"))
+            }
             Fact::RunsFor { workflow, key } => {
                 self.labelled("runs for", Tone::Plain, &format!("{workflow}, step {key}"))
             }

@@ -120,10 +120,8 @@ pub(super) fn expected_for_event(thread: &mut Thread, sequence: u64, facts: &[Fa
     let may_defer = event.unpromised() < made.policies.most_deferrals;
     let look = Look { seen: &event.seen, said: &said, answered, may_defer, poisoned: made.poisoned };
     let foreseen = foresee(made.policies, &look);
-    let judgement = facts.iter().find_map(|fact| match fact {
-        Fact::Judged { judgement, .. } => Some(judgement),
-        _ => None,
-    });
+    let judgement =
+        facts.iter().find_map(|fact| if let Fact::Judged { judgement, .. } = fact { Some(judgement) } else { None });
     assert_eq!(judgement.is_some(), foreseen.is_judged(), "what was judged by nobody, or not judged");
     expected.extend(judgement.map(|_| Plain::Judged));
     judgement.into_iter().for_each(|judgement| foreseen.assert(judgement));

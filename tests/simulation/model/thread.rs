@@ -289,6 +289,12 @@ impl Thread {
                 let takes = kinds.iter().any(|kind| kind.matches(&event.seen.kind));
                 event.awaits.iter_mut().for_each(|(queued, recalled)| *recalled = *queued || takes);
             }),
+            of_run => self.run_fact(of_run),
+        }
+    }
+
+    fn run_fact(&mut self, fact: &Fact) {
+        match fact {
             Fact::GivenUp { key } => assert!(self.owed.remove(key).is_some(), "{key} is given up and not owed"),
             Fact::Compensating { .. } => {
                 self.run.as_mut().expect("a run").unwinds = true;
@@ -348,37 +354,11 @@ impl Thread {
     pub(super) fn count(&self, record: &Record, tally: &mut Tally) {
         let returns = record.facts.iter().any(|fact| matches!(fact, Fact::Moved { to: LifeState::Pending, .. }));
         let run = self.run.as_ref();
-        for fact in &record.facts {
-            tally.count(match fact {
-                Fact::Parked { attempts: 1, .. } => "handler: error",
-                Fact::Parked { .. } => "parked after its attempts",
-                Fact::Judged { judgement, .. } => match name_of(judgement) {
-                    Some(name) => name,
-                    None => continue,
-                },
-                Fact::Kept { .. } => "escalation: kept beyond its time",
-                Fact::Freed { .. } => "policy: a place is freed",
-                Fact::Reasoned { reasonings, .. } if reasonings.iter().any(|it| !it.filtered.is_empty()) => {
-                    "reasoner: a signal is filtered"
-                }
-                Fact::Moved { reason, to: LifeState::Processed, .. } if reason.starts_with("nobody") => {
-                    "escalation: goes on when its time is up"
-                }
-                Fact::Moved { reason, .. } if reason.starts_with("nobody") => "escalation: ends when its time is up",
-                Fact::Moved { reason, .. } if reason.starts_with("eva") => continue,
-                Fact::Moved { to: LifeState::Deferred, .. } if returns => "policy: deferred again",
-                Fact::Moved { to: LifeState::Deferred, .. } => "policy: deferred",
-                Fact::Moved { reason, .. } if reason == "bans" => "policy: vetoed",
-                Fact::Moved { reason, .. } if reason == "no entry" => "policy: vetoed by CEL",
-                Fact::Moved { reason, .. } if reason == "risky" => "policy: vetoed for a signal",
-                Fact::Moved { reason, .. } if reason == "debounced" => "policy: overtaken in a burst",
-                Fact::Moved { reason, .. } if reason.starts_with("skipped") => "skipped: the run has failed",
-                Fact::Moved { reason, .. } if reason.starts_with("awaiting") => continue,
-                Fact::Moved { to: LifeState::Discarded, .. } => "policy: discarded",
-                Fact::Moved { reason, .. } if reason == "recorded" && run.is_some() => "recorded: the run is over",
-                _ => continue,
-            });
-        }
+        record
+            .facts
+            .iter()
+            .filter_map(|fact| name_of_fact(fact, returns, run.is_some()))
+            .for_each(|name| tally.count(name));
     }
 
     /// Counts what a record of the runtime's own acts tells that it has followed.
@@ -482,4 +462,34 @@ impl Event {
             self.lapse = None;
         }
     }
+}
+
+/// What a fact counts as; nothing if it does not.
+fn name_of_fact(fact: &Fact, returns: bool, runs: bool) -> Option<&'static str> {
+    Some(match fact {
+        Fact::Parked { attempts: 1, .. } => "handler: error",
+        Fact::Parked { .. } => "parked after its attempts",
+        Fact::Judged { judgement, .. } => return name_of(judgement),
+        Fact::Kept { .. } => "escalation: kept beyond its time",
+        Fact::Freed { .. } => "policy: a place is freed",
+        Fact::Reasoned { reasonings, .. } if reasonings.iter().any(|it| !it.filtered.is_empty()) => {
+            "reasoner: a signal is filtered"
+        }
+        Fact::Moved { reason, to: LifeState::Processed, .. } if reason.starts_with("nobody") => {
+            "escalation: goes on when its time is up"
+        }
+        Fact::Moved { reason, .. } if reason.starts_with("nobody") => "escalation: ends when its time is up",
+        Fact::Moved { reason, .. } if reason.starts_with("eva") => return None,
+        Fact::Moved { to: LifeState::Deferred, .. } if returns => "policy: deferred again",
+        Fact::Moved { to: LifeState::Deferred, .. } => "policy: deferred",
+        Fact::Moved { reason, .. } if reason == "bans" => "policy: vetoed",
+        Fact::Moved { reason, .. } if reason == "no entry" => "policy: vetoed by CEL",
+        Fact::Moved { reason, .. } if reason == "risky" => "policy: vetoed for a signal",
+        Fact::Moved { reason, .. } if reason == "debounced" => "policy: overtaken in a burst",
+        Fact::Moved { reason, .. } if reason.starts_with("skipped") => "skipped: the run has failed",
+        Fact::Moved { reason, .. } if reason.starts_with("awaiting") => return None,
+        Fact::Moved { to: LifeState::Discarded, .. } => "policy: discarded",
+        Fact::Moved { reason, .. } if reason == "recorded" && runs => "recorded: the run is over",
+        _ => return None,
+    })
 }

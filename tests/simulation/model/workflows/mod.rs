@@ -181,8 +181,7 @@ impl Story {
                     self.gives_all_up(sequence);
                 }
                 Fact::Halted { step, .. } => {
-                    tally.count("workflow: waits for a person");
-                    tally.count("workflow: putting back fails");
+                    tally.count("workflow: waits for a person, for putting back fails");
                     self.back.halts(step);
                     self.moves.parks(None);
                 }
