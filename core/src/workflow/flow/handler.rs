@@ -7,7 +7,6 @@ use super::fact::{FlowError, FlowFact};
 use super::model::Tree;
 use super::state::FlowState;
 use super::walk::{Asked, Move, Over, Walk};
-use super::written::Before;
 use crate::event::{Event, EventBuilder, Pattern};
 use crate::workflow::ended::Farewells;
 use crate::workflow::step::{Doing, Happened, StepFact};
@@ -212,9 +211,7 @@ fn finish(reaction: Reaction<FlowFact>, happened: Happened, end: RunEnd) -> Reac
 
 /// What happened, and what is asked.
 fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
-    let mut before = Before::default();
-    let written = walk.facts.into_iter().map(|fact| before.written(fact));
-    let noted = written.fold(Reaction::none(), Reaction::note);
+    let noted = walk.facts.into_iter().fold(Reaction::none(), Reaction::note);
     let noted = walk.cancelled.into_iter().fold(noted, |reaction, (step, workflow)| {
         reaction.cancel_other(&step, workflow, "what it ran for goes on without it")
     });

@@ -87,6 +87,7 @@ pub(super) struct Walk<'a> {
     pub(super) taken: BTreeSet<u64>,
     pub(super) doing: Doing<'a>,
     pub(super) moment: Moment<'a>,
+    /// What happened, as it is written.
     pub(super) facts: Vec<FlowFact>,
     pub(super) asked: Vec<Asked>,
     /// Steps that are given up, beside what was asked in this very turn.
@@ -256,8 +257,9 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, fact: FlowFact) {
-        self.bytes += self.before.bytes(&fact);
-        self.facts.push(fact);
+        let (written, bytes) = self.before.written(fact);
+        self.bytes += bytes;
+        self.facts.push(written);
     }
 
     /// What the steps made of it is told in its order.

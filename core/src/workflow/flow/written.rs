@@ -26,19 +26,18 @@ fn value_of(fact: &mut FlowFact) -> Option<&mut Json> {
 pub(super) struct Before(Option<Json>);
 
 impl Before {
-    /// A fact as it is written after those before it.
-    pub(super) fn written(&mut self, mut fact: FlowFact) -> FlowFact {
-        match value_of(&mut fact) {
-            Some(value) if value.text().len() > SHORT => {
-                if self.0.as_ref() == Some(value) {
-                    *value = Json::null();
-                    return FlowFact::Same { of: Box::new(fact) };
-                }
-                self.0 = Some(value.clone());
-                fact
-            }
-            _ => fact,
+    /// A fact as it is written after those before it, and how many bytes its value takes there.
+    pub(super) fn written(&mut self, mut fact: FlowFact) -> (FlowFact, usize) {
+        let Some(value) = value_of(&mut fact) else { return (fact, 0) };
+        let bytes = value.text().len();
+        if bytes > SHORT && self.0.as_ref() == Some(value) {
+            *value = Json::null();
+            return (FlowFact::Same { of: Box::new(fact) }, 0);
         }
+        if bytes > SHORT {
+            self.0 = Some(value.clone());
+        }
+        (fact, bytes)
     }
 
     /// A fact as it was before it was written.
@@ -52,12 +51,6 @@ impl Before {
             self.0 = Some(value.clone());
         }
         fact
-    }
-
-    /// The bytes that the value of a fact takes where it is written after those before it.
-    pub(super) fn bytes(&mut self, fact: &FlowFact) -> usize {
-        let mut written = self.written(fact.clone());
-        value_of(&mut written).map_or(0, |value| value.text().len())
     }
 }
 
@@ -74,7 +67,7 @@ mod tests {
         let (long, other) = ("a".repeat(100), "b".repeat(100));
         let facts = [set(&long), set("short"), set(&long), set(&other), set(&long)];
         let (mut before, mut after) = (Before::default(), Before::default());
-        let written: Vec<FlowFact> = facts.iter().map(|fact| before.written(fact.clone())).collect();
+        let written: Vec<FlowFact> = facts.iter().map(|fact| before.written(fact.clone()).0).collect();
         let texts: usize = written.iter().map(|fact| Json::of(fact).text().len()).sum();
         assert!(texts < 3 * 100 + 300, "{written:?}");
         let read: Vec<FlowFact> = written.into_iter().map(|fact| after.read(fact)).collect();
