@@ -1,6 +1,5 @@
 //! Workflows: listed, looked at, begun, sent to, and how they ended.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -360,6 +359,6 @@ pub fn workflow_of(
 
 /// The attempts at each step that is owed.
 #[cfg(feature = "cli")]
-pub(crate) fn owed_steps(report: &WorkflowReport) -> BTreeMap<&str, u32> {
+pub(crate) fn owed_steps(report: &WorkflowReport) -> std::collections::BTreeMap<&str, u32> {
     report.owed.iter().map(|key| (key.step.as_str(), key.attempt)).collect()
 }
