@@ -27,6 +27,7 @@
 
 pub mod agent;
 pub mod automation;
+mod awaited;
 pub mod bus;
 pub mod busy;
 pub mod clock;

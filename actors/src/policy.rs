@@ -18,7 +18,9 @@ use regie_core::limits;
 use regie_core::workflow::{Command, Record};
 use regie_journal::{Reader, StoreError};
 use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
 
+use crate::awaited::{Awaited, Awaits};
 use crate::busy::{Busy, UnderWay};
 use crate::clock::Clock;
 use crate::entry::{Entry, Places, Router, Until, Work};
@@ -60,6 +62,8 @@ pub struct Policy {
     answers: Vec<(WayBack, AskId, Ruling)>,
     /// Asks that were answered here, and are not settled.
     holding: HashSet<AskId>,
+    /// Answers of those who were called back.
+    awaited: Awaited<Self>,
     /// Asks that came while the state is read.
     waiting: Vec<(Ask, WayBack)>,
     /// How often it was read anew: only the latest reading counts, for an earlier one lacks what committed since.
@@ -107,6 +111,7 @@ impl Policy {
             checked: 0,
             answers: Vec::new(),
             holding: HashSet::new(),
+            awaited: Awaited::default(),
             waiting: Vec::new(),
             readings: 0,
             life,
@@ -229,15 +234,15 @@ impl Policy {
         }
         let (router, under_way) = (self.router.clone(), self.busy.begin());
         let up = async move { router.up().await }; // at a start there are no shards yet
-        ctx.spawn(up.into_actor(self).map(move |(), policy, ctx| {
+        ctx.spawn(up.into_actor(self).map(move |(), policy, _| {
             let _until_told = under_way;
-            promises.into_iter().for_each(|promise| policy.call_back(promise, ctx));
+            promises.into_iter().for_each(|promise| policy.call_back(promise));
         }));
     }
 
     /// One is told again and again until it is taken: one that has come back already, or has no place after all, is passed
     /// over or waits on.
-    fn call_back(&mut self, promise: Promise, ctx: &mut Context<Self>) {
+    fn call_back(&mut self, promise: Promise) {
         let who = (promise.correlation.clone(), promise.event);
         if let Some(again) = self.called.get_mut(&who) {
             again.get_or_insert_with(|| self.busy.begin());
@@ -255,7 +260,7 @@ impl Policy {
             permit: None, // bounded by what keys may have waiting
             under_way: Some(self.busy.begin()),
         });
-        ctx.spawn(answer.into_actor(self).map(move |answer, policy, ctx| {
+        self.awaited.push(answer, move |answer, policy, _| {
             // Lost with a shard that died, or refused for a reason that passes.
             let passes = match &answer {
                 Err(_) => true,
@@ -263,14 +268,14 @@ impl Policy {
             };
             let closing = matches!(answer, Ok(Err(Reason::Closing)));
             let under_way = passes.then(|| policy.busy.begin());
-            ctx.run_later(AGAIN, move |policy, ctx| {
+            policy.awaited.push(sleep(AGAIN), move |(), policy, _| {
                 let told_again = policy.called.remove(&who).flatten();
                 if passes || closing || told_again.is_some() {
-                    policy.call_back(promise, ctx);
+                    policy.call_back(promise);
                 }
                 drop((under_way, told_again));
             });
-        }));
+        });
     }
 
     /// What became of asks; whoever waited for that is asked again once for all of them.
@@ -294,10 +299,17 @@ impl Actor for Policy {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.begin_to_await(ctx);
         if self.governor.is_none() {
             return self.read_anew(ctx);
         }
         self.keep_promises(ctx);
+    }
+}
+
+impl Awaits for Policy {
+    fn awaited(&mut self) -> &mut Awaited<Self> {
+        &mut self.awaited
     }
 }
 

@@ -11,7 +11,9 @@ use regie_core::Timestamp;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
+use crate::awaited::{Awaited, Awaits};
 use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::entry::{Answer, Entry, Router, Until, Work};
@@ -89,6 +91,8 @@ pub struct Timers {
     reading: bool,
     halted: bool,
     alarm: Option<(Timestamp, SpawnHandle)>,
+    /// Answers of those who were woken.
+    awaited: Awaited<Self>,
     life: Life,
 }
 
@@ -107,6 +111,7 @@ impl Timers {
             reading: false,
             halted: false,
             alarm: None,
+            awaited: Awaited::default(),
             life,
         }
     }
@@ -148,11 +153,11 @@ impl Timers {
             let Some(correlation) = self.pop(now) else { break };
             self.in_flight += 1;
             let answer = self.wake(correlation.clone());
-            ctx.spawn(answer.into_actor(self).map(move |answer, timers, ctx| {
+            self.awaited.push(answer, move |answer, timers, ctx| {
                 timers.in_flight -= 1;
-                timers.woken(correlation, is_settled(&answer), ctx);
+                timers.woken(correlation, is_settled(&answer));
                 ctx.notify(Fire);
-            }));
+            });
         }
         self.read_on_if_short(ctx);
         self.set_alarm(ctx);
@@ -174,9 +179,9 @@ impl Timers {
     }
 
     /// A wake that was not taken, and that may be later, is tried again; the journal still has it.
-    fn woken(&mut self, correlation: CorrelationId, taken: bool, ctx: &mut Context<Self>) {
+    fn woken(&mut self, correlation: CorrelationId, taken: bool) {
         if !taken && !self.by_correlation.contains_key(&correlation) {
-            ctx.run_later(AGAIN, move |timers, ctx| {
+            self.awaited.push(sleep(AGAIN), move |(), timers, ctx| {
                 if !timers.by_correlation.contains_key(&correlation) {
                     timers.set(correlation, Some(Timestamp::MIN));
                     timers.fire(ctx);
@@ -276,7 +281,14 @@ impl Actor for Timers {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4 * limits::ADMISSION);
+        self.begin_to_await(ctx);
         self.read(None, ctx);
+    }
+}
+
+impl Awaits for Timers {
+    fn awaited(&mut self) -> &mut Awaited<Self> {
+        &mut self.awaited
     }
 }
 
@@ -305,7 +317,7 @@ impl Handler<FireNext> for Timers {
         let Some(correlation) = self.pop(by) else { return Box::pin(fut::ready(false)) };
         let answer = self.wake(correlation.clone());
         Box::pin(answer.into_actor(self).map(move |answer, timers, ctx| {
-            timers.woken(correlation, is_settled(&answer), ctx);
+            timers.woken(correlation, is_settled(&answer));
             timers.read_on_if_short(ctx);
             true
         }))

@@ -14,12 +14,12 @@ use crate::workflow::Deliver;
 use crate::workflow::view;
 
 impl Shard {
-    pub(super) fn enter(&mut self, entry: Entry, ctx: &mut Context<Self>) {
+    pub(super) fn enter(&mut self, entry: Entry) {
         let correlation = entry.correlation.clone();
-        self.admit(&correlation, Asker::Entry(entry), ctx);
+        self.admit(&correlation, Asker::Entry(entry));
     }
 
-    pub(super) fn await_end(&mut self, message: AwaitEnd, ctx: &mut Context<Self>) {
+    pub(super) fn await_end(&mut self, message: AwaitEnd) {
         let AwaitEnd { correlation, wanted, reply } = message;
         let now = self.links.clock.now();
         let kept = match wanted {
@@ -38,7 +38,7 @@ impl Shard {
                 drop(reply.send(view(&State::default())))
             }
             (None, Wanted::End | Wanted::Look | Wanted::Whole) => {
-                self.admit(&correlation, Asker::Look { wanted, reply }, ctx);
+                self.admit(&correlation, Asker::Look { wanted, reply });
             }
         }
         self.show();
@@ -50,7 +50,7 @@ impl Shard {
             && !self.slots.contains_key(correlation)
     }
 
-    fn admit(&mut self, correlation: &CorrelationId, asker: Asker, ctx: &mut Context<Self>) {
+    fn admit(&mut self, correlation: &CorrelationId, asker: Asker) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let held = Held { ticket, asker, attempts: 0 };
@@ -58,7 +58,7 @@ impl Shard {
             let mut slot = Box::new(Slot::new());
             slot.waiting.push_back(held);
             self.slots.insert(correlation.clone(), slot);
-            return self.wake(correlation, ctx);
+            return self.wake(correlation);
         };
         slot.touched = std::time::Instant::now();
         // What the runtime itself sends, it sends again: a workflow's mailbox has room for all that its shard holds.
@@ -80,7 +80,7 @@ impl Shard {
                     slot.phase = Phase::Waking;
                     slot.waiting.push_back(held);
                     self.left.insert(correlation.clone(), self.links.head());
-                    self.wake(correlation, ctx);
+                    self.wake(correlation);
                 }
             },
         }

@@ -26,21 +26,16 @@ use crate::workflow::{Outcome, WorkflowView, view};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Shard {
-    pub(super) fn outcomes(
-        &mut self,
-        correlation: &CorrelationId,
-        outcomes: Vec<(u64, Outcome)>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn outcomes(&mut self, correlation: &CorrelationId, outcomes: Vec<(u64, Outcome)>) {
         for (ticket, outcome) in outcomes {
             let held = self.slots.get_mut(correlation).and_then(|slot| slot.take(ticket));
             if let Some(held) = held {
-                self.outcome(correlation, held, outcome, ctx);
+                self.outcome(correlation, held, outcome);
             }
         }
     }
 
-    fn outcome(&mut self, correlation: &CorrelationId, held: Held, outcome: Outcome, ctx: &mut Context<Self>) {
+    fn outcome(&mut self, correlation: &CorrelationId, held: Held, outcome: Outcome) {
         let entry = match (held.asker, outcome) {
             (Asker::Look { wanted, reply }, Outcome::View(view)) => {
                 return self.viewed(correlation, wanted, reply, *view);
@@ -52,7 +47,7 @@ impl Shard {
             (entry, Outcome::Recorded(result, sequence)) => self.recorded(correlation, entry, *result, sequence),
             (entry, Outcome::Known { position, sequence, state, new }) => {
                 let status = if new { Status::New } else { Status::Duplicate };
-                self.known(correlation, (entry, status), (position, sequence, state), ctx);
+                self.known(correlation, (entry, status), (position, sequence, state));
             }
             (entry, Outcome::Done | Outcome::View(_)) => match resolved(&entry.work) {
                 Some(event) => self.answer_later(correlation, event, entry),
@@ -93,7 +88,6 @@ impl Shard {
         correlation: &CorrelationId,
         (entry, status): (Entry, Status),
         (position, sequence, state): (u64, u64, Option<LifeState>),
-        ctx: &mut Context<Self>,
     ) {
         if status == Status::Duplicate {
             ShardView::up(&self.view.duplicates);
@@ -108,7 +102,7 @@ impl Shard {
         let command = Arc::clone(command);
         let readers = self.links.readers.clone();
         let first = async move { readers.run(move |reader| answer_again(reader, position, state, &command)).await };
-        ctx.spawn(first.into_actor(self).map(move |first, _, _| {
+        self.awaited.push(first, move |first, _, _| {
             let since = entry.since;
             entry.answer(match first {
                 Ok(Ok(mut result)) => {
@@ -120,7 +114,7 @@ impl Shard {
                 Ok(Err(reason)) => Err(reason),
                 Err(error) => Err(error.into()),
             });
-        }));
+        });
     }
 
     fn viewed(

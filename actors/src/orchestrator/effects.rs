@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
 use futures::future::{AbortHandle, AbortRegistration};
 use regie_core::Json;
 use regie_core::automation::{run_of, workflow_to_begin};
@@ -13,6 +12,7 @@ use regie_core::entity::{self, Update};
 use regie_core::event::{CorrelationId, Event, Incoming, Origin, Principal, emitted_id};
 use regie_core::workflow::{Command, Effect, EffectEnd, EffectKey, Refusal};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::Shard;
 use crate::agent::{Errand, abortable};
@@ -40,12 +40,7 @@ struct Out {
 
 impl Shard {
     /// Lets out what is not out already: a workflow that was read anew asks again for what its earlier life let out.
-    pub(super) fn let_out(
-        &mut self,
-        correlation: &CorrelationId,
-        effects: Vec<(EffectKey, Effect)>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn let_out(&mut self, correlation: &CorrelationId, effects: Vec<(EffectKey, Effect)>) {
         for (key, effect) in effects {
             if self.out.get(correlation).is_some_and(|out| out.contains_key(&key)) {
                 continue;
@@ -55,65 +50,54 @@ impl Shard {
             self.out.entry(correlation.clone()).or_default().insert(key.clone(), given_up.clone());
             let out = Out { correlation: correlation.clone(), key, given_up, _under_way: under_way };
             match effect {
-                Effect::Call { agent, task, timeout_ms } => self.call((out, abort), &agent, (task, timeout_ms), ctx),
-                Effect::Send { event } => self.send(out, event, ctx),
-                Effect::Update(update) => self.update(out, update, ctx),
-                Effect::Trace => self.trace(out, ctx),
-                Effect::Run { event } => self.run_other(out, event, ctx),
+                Effect::Call { agent, task, timeout_ms } => self.call((out, abort), &agent, (task, timeout_ms)),
+                Effect::Send { event } => self.send(out, event),
+                Effect::Update(update) => self.update(out, update),
+                Effect::Trace => self.trace(out),
+                Effect::Run { event } => self.run_other(out, event),
                 Effect::Report { to, key, end } => {
                     let end = match end {
                         Ok(end) => EffectEnd::Ran { end },
                         Err(reason) => EffectEnd::NotSent { reason },
                     };
-                    self.command_other(out, to, Arc::new(Command::EffectEnded { key, end }), ctx);
+                    self.command_other(out, to, Arc::new(Command::EffectEnded { key, end }));
                 }
                 Effect::Operate { on, operation, why } => {
                     let id = emitted_id(&out.correlation, &out.key.step, out.key.attempt);
                     let by = Principal { kind: "workflow".into(), id: out.correlation.to_string() };
-                    self.command_other(out, on, Arc::new(Command::Operate { operation, id, by, why }), ctx);
+                    self.command_other(out, on, Arc::new(Command::Operate { operation, id, by, why }));
                 }
                 _ => {} // a timer is set by what is due
             }
         }
     }
 
-    fn call(
-        &mut self,
-        (out, abort): (Out, AbortRegistration),
-        agent: &str,
-        (task, timeout_ms): (Json, Option<u64>),
-        ctx: &mut Context<Self>,
-    ) {
+    fn call(&mut self, (out, abort): (Out, AbortRegistration), agent: &str, (task, timeout_ms): (Json, Option<u64>)) {
         let (correlation, key) = (out.correlation.clone(), out.key.clone());
         let errand = Errand { correlation, key, task, timeout: timeout_ms.map(Duration::from_millis) };
         let end = self.neighbours.agents.ask(agent, errand, abort, self.links.clock.now());
-        ctx.spawn(end.into_actor(self).map(move |end, shard, ctx| shard.effect_ended(out, end, ctx)));
+        self.awaited.push(end, move |end, shard, _| shard.effect_ended(out, end));
     }
 
     /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed.
-    fn effect_ended(&mut self, out: Out, end: EffectEnd, ctx: &mut Context<Self>) {
+    fn effect_ended(&mut self, out: Out, end: EffectEnd) {
         let command = Arc::new(Command::EffectEnded { key: out.key.clone(), end: end.clone() });
         let (reply, answer) = oneshot::channel();
-        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()), ctx);
-        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
+        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()));
+        self.awaited.push(answer, move |answer, shard, _| match answer {
             Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.effect_ended(out, end, ctx));
+                shard.awaited.push(sleep(AGAIN), move |(), shard, _| shard.effect_ended(out, end));
             }
             // Taken, or refused for good: then it stays owed, and a program that has what it lacks goes on.
             _ => shard.is_out_no_more(&out.correlation, &out.key),
-        }));
+        });
     }
 
     /// Tries to let it out once more, in a while; not if its workflow has given it up by then.
-    fn again(
-        &mut self,
-        out: Out,
-        ctx: &mut Context<Self>,
-        once_more: impl FnOnce(&mut Self, Out, &mut Context<Self>) + 'static,
-    ) {
-        ctx.run_later(AGAIN, move |shard, ctx| match out.given_up.is_aborted() {
+    fn again(&mut self, out: Out, once_more: impl FnOnce(&mut Self, Out) + 'static) {
+        self.awaited.push(sleep(AGAIN), move |(), shard, _| match out.given_up.is_aborted() {
             true => shard.is_out_no_more(&out.correlation, &out.key),
-            false => once_more(shard, out, ctx),
+            false => once_more(shard, out),
         });
     }
 
@@ -129,58 +113,58 @@ impl Shard {
     }
 
     /// Sends an event to another correlation. Sent twice is once: its id comes from its key.
-    fn send(&mut self, out: Out, event: Arc<str>, ctx: &mut Context<Self>) {
+    fn send(&mut self, out: Out, event: Arc<str>) {
         let incoming = match Incoming::read(event.as_bytes(), Origin::File) {
             Ok(incoming) => incoming,
-            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
+            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }),
         };
         if self.links.definitions.is_empty() && workflow_to_begin(incoming.event()).is_some() {
             // It stays owed: a program that has workflows goes on with it.
             return self.is_out_no_more(&out.correlation, &out.key);
         }
         if let Err(reason) = self.may_be_sent(incoming.event()) {
-            return self.effect_ended(out, EffectEnd::NotSent { reason }, ctx);
+            return self.effect_ended(out, EffectEnd::NotSent { reason });
         }
         let to = incoming.event().correlation_id.clone();
         let command = Arc::new(Command::Submit { event: incoming, emitted: true });
         let (reply, answer) = oneshot::channel();
         self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
-        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
-            Some(end) => shard.effect_ended(out, end, ctx),
+        self.awaited.push(answer, move |answer, shard, _| match sent(answer) {
+            Some(end) => shard.effect_ended(out, end),
             None => {
-                shard.again(out, ctx, move |shard, out, ctx| shard.send(out, event, ctx));
+                shard.again(out, move |shard, out| shard.send(out, event));
             }
-        }));
+        });
     }
 
     /// Has a workflow run elsewhere. Once its event is recorded there, that workflow owes this one its end.
-    fn run_other(&mut self, out: Out, event: Arc<str>, ctx: &mut Context<Self>) {
+    fn run_other(&mut self, out: Out, event: Arc<str>) {
         let incoming = match Incoming::read(event.as_bytes(), Origin::File) {
             Ok(incoming) => incoming,
-            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx),
+            Err(error) => return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }),
         };
         if let Err(reason) = self.may_be_sent(incoming.event()) {
-            return self.effect_ended(out, EffectEnd::NotSent { reason }, ctx);
+            return self.effect_ended(out, EffectEnd::NotSent { reason });
         }
         let to = incoming.event().correlation_id.clone();
         let command = Arc::new(Command::Submit { event: incoming, emitted: true });
         let (reply, answer) = oneshot::channel();
         self.neighbours.router.send(entry(&to, command, reply, self.neighbours.busy.begin()));
-        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match sent(answer) {
+        self.awaited.push(answer, move |answer, shard, _| match sent(answer) {
             // It waits in memory no longer than that: the other one reports.
             Some(EffectEnd::Sent { .. }) => shard.is_out_no_more(&out.correlation, &out.key),
-            Some(refused) => shard.effect_ended(out, refused, ctx),
+            Some(refused) => shard.effect_ended(out, refused),
             None => {
-                shard.again(out, ctx, move |shard, out, ctx| shard.run_other(out, event, ctx));
+                shard.again(out, move |shard, out| shard.run_other(out, event));
             }
-        }));
+        });
     }
 
     /// Something is told or done to another workflow, again and again until it is taken or of no use any more.
-    fn command_other(&mut self, out: Out, to: CorrelationId, command: Arc<Command>, ctx: &mut Context<Self>) {
+    fn command_other(&mut self, out: Out, to: CorrelationId, command: Arc<Command>) {
         let (reply, answer) = oneshot::channel();
         self.neighbours.router.send(entry(&to, Arc::clone(&command), reply, self.neighbours.busy.begin()));
-        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| {
+        self.awaited.push(answer, move |answer, shard, _| {
             let again = match &answer {
                 // It stays owed: a program that has that definition goes on with it.
                 Ok(Err(Reason::Workflow(Refusal::UnknownDefinition { .. }))) => {
@@ -191,11 +175,11 @@ impl Shard {
                 Err(_) => true,
             };
             if again {
-                shard.again(out, ctx, move |shard, out, ctx| shard.command_other(out, to, command, ctx));
+                shard.again(out, move |shard, out| shard.command_other(out, to, command));
             } else {
-                shard.effect_ended(out, EffectEnd::Told, ctx);
+                shard.effect_ended(out, EffectEnd::Told);
             }
-        }));
+        });
     }
 
     /// Whether an event may go out: it is one of its type, and what it is to begin begins on it.
@@ -206,9 +190,9 @@ impl Shard {
     }
 
     /// Updates an entity. Asked twice is once: its id comes from its key.
-    fn update(&mut self, out: Out, mut update: Box<Update>, ctx: &mut Context<Self>) {
+    fn update(&mut self, out: Out, mut update: Box<Update>) {
         if let Err(error) = entity::check(&update) {
-            return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() }, ctx);
+            return self.effect_ended(out, EffectEnd::NotSent { reason: error.to_string() });
         }
         update.id.get_or_insert_with(|| emitted_id(&out.correlation, &out.key.step, out.key.attempt));
         let (reply, answer) = oneshot::channel();
@@ -232,16 +216,16 @@ impl Shard {
                 Err(_) => None,
             }
         };
-        ctx.spawn(end.into_actor(self).map(move |end, shard, ctx| match end {
-            Some(end) => shard.effect_ended(out, end, ctx),
+        self.awaited.push(end, move |end, shard, _| match end {
+            Some(end) => shard.effect_ended(out, end),
             None => {
-                shard.again(out, ctx, move |shard, out, ctx| shard.update(out, update, ctx));
+                shard.again(out, move |shard, out| shard.update(out, update));
             }
-        }));
+        });
     }
 
     /// Looks up what a rule's run has changed. Its acts have all ended, and their ends are committed.
-    fn trace(&mut self, out: Out, ctx: &mut Context<Self>) {
+    fn trace(&mut self, out: Out) {
         let (links, correlation) = (Rc::clone(&self.links), out.correlation.clone());
         let found = async move {
             let (least, catalogue) = (links.head(), links.definitions.catalogue().clone());
@@ -252,15 +236,15 @@ impl Shard {
             });
             read.await.ok()
         };
-        ctx.spawn(found.into_actor(self).map(move |found, shard, ctx| match found {
+        self.awaited.push(found, move |found, shard, _| match found {
             Some(changed) => {
                 let changed = Json::of(&changed.unwrap_or_default().changed);
-                shard.effect_ended(out, EffectEnd::Traced { changed }, ctx);
+                shard.effect_ended(out, EffectEnd::Traced { changed });
             }
             None => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.trace(out, ctx));
+                shard.awaited.push(sleep(AGAIN), move |(), shard, _| shard.trace(out));
             }
-        }));
+        });
     }
 
     /// Gives up what a workflow has under way, but for what it still owes.

@@ -28,6 +28,7 @@ use regie_core::workflow::EffectKey;
 use tokio::sync::oneshot;
 
 use crate::agent::Agents;
+use crate::awaited::{Awaited, Awaits};
 use crate::busy::Busy;
 use crate::entry::{Entry, Router};
 use crate::faults::FaultPoint;
@@ -154,6 +155,8 @@ pub struct Shard {
     /// Numbers for lives and for tasks.
     next_epoch: u64,
     next_ticket: u64,
+    /// Ends of what is out, answers to its own commands, reads.
+    awaited: Awaited<Self>,
     life: Life,
     /// The lane: one does not go on without the other.
     lane: Twin,
@@ -189,6 +192,7 @@ impl Shard {
             results: Results::default(),
             next_epoch: 1,
             next_ticket: 1,
+            awaited: Awaited::default(),
             life,
             lane,
         }
@@ -201,24 +205,31 @@ impl Actor for Shard {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Admission bounds what comes; the mailbox must not be what refuses.
         ctx.set_mailbox_capacity(4 * limits::ADMISSION + limits::EFFECTS_IN_FLIGHT);
+        self.begin_to_await(ctx);
         ctx.spawn(self.lane.other_is_gone().into_actor(self).map(|(), _, ctx| ctx.stop()));
         ctx.run_interval((self.keep.idle / 4).max(Duration::from_millis(50)), |shard, _| shard.let_idle_go());
+    }
+}
+
+impl Awaits for Shard {
+    fn awaited(&mut self) -> &mut Awaited<Self> {
+        &mut self.awaited
     }
 }
 
 impl Handler<Entry> for Shard {
     type Result = ();
 
-    fn handle(&mut self, entry: Entry, ctx: &mut Self::Context) {
+    fn handle(&mut self, entry: Entry, _: &mut Self::Context) {
         self.life.maybe(FaultPoint::ShardEntry);
-        self.enter(entry, ctx);
+        self.enter(entry);
     }
 }
 
 impl Handler<Reported> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Reported { correlation, epoch, report }: Reported, ctx: &mut Self::Context) {
+    fn handle(&mut self, Reported { correlation, epoch, report }: Reported, _: &mut Self::Context) {
         self.life.maybe(FaultPoint::ShardReport);
         if self.slots.get(&correlation).is_none_or(|slot| slot.epoch != epoch) {
             return; // of an earlier life: what it committed is found in the journal
@@ -231,10 +242,10 @@ impl Handler<Reported> for Shard {
                 if let Some(still_owed) = still_owed {
                     self.give_up_calls(&correlation, &still_owed);
                 }
-                self.let_out(&correlation, effects, ctx);
+                self.let_out(&correlation, effects);
                 self.are_asked_no_more(&correlation, &judged);
-                self.ask_reasoners(&correlation, questions, ctx);
-                self.outcomes(&correlation, outcomes, ctx);
+                self.ask_reasoners(&correlation, questions);
+                self.outcomes(&correlation, outcomes);
                 self.tell_judged(&correlation, &judged);
                 self.tell_ended(&correlation, &ended);
                 if let Some(view) = over {
@@ -243,7 +254,7 @@ impl Handler<Reported> for Shard {
                 self.leave_if_over(&correlation);
             }
             Report::Failed { outcomes } => {
-                self.outcomes(&correlation, outcomes, ctx);
+                self.outcomes(&correlation, outcomes);
                 if let Some(slot) = self.slots.get_mut(&correlation) {
                     slot.stale = true;
                 }
@@ -261,15 +272,15 @@ impl Handler<Reported> for Shard {
 impl Handler<Gone> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Gone { correlation, epoch }: Gone, ctx: &mut Self::Context) {
-        self.gone(&correlation, epoch, ctx);
+    fn handle(&mut self, Gone { correlation, epoch }: Gone, _: &mut Self::Context) {
+        self.gone(&correlation, epoch);
     }
 }
 
 impl Handler<AwaitEnd> for Shard {
     type Result = ();
 
-    fn handle(&mut self, message: AwaitEnd, ctx: &mut Self::Context) {
-        self.await_end(message, ctx);
+    fn handle(&mut self, message: AwaitEnd, _: &mut Self::Context) {
+        self.await_end(message);
     }
 }

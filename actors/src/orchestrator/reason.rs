@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use futures::future::{LocalBoxFuture, join_all, ready};
 use regie_core::event::{CorrelationId, Event, EventResult, LifeState, Status};
 use regie_core::reasoning::{Advice, Ask, Asked, Outcome, Reasoning, Refused, Request, Sifted, Sight};
 use regie_core::workflow::{Command, first_answer, moves_in};
 use regie_journal::{Reader, StoreError};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::Shard;
 use super::answer::{PATIENCE, asked_again, judge};
@@ -35,12 +35,7 @@ struct Out {
 impl Shard {
     /// Asks reasoners, all that an event needs at once; what they said comes back as one command. A workflow that was read
     /// anew asks again for what is out already, and is passed over.
-    pub(super) fn ask_reasoners(
-        &mut self,
-        correlation: &CorrelationId,
-        questions: Vec<Question>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn ask_reasoners(&mut self, correlation: &CorrelationId, questions: Vec<Question>) {
         if !self.neighbours.asks {
             return; // they stay owed
         }
@@ -51,13 +46,13 @@ impl Shard {
             let out = Out { correlation: correlation.clone(), event, _under_way: self.neighbours.busy.begin() };
             let calls: Vec<LocalBoxFuture<'static, Advice>> =
                 asks.iter().map(|ask| self.ask_one(ask, incoming.event())).collect();
-            ctx.spawn(join_all(calls).into_actor(self).map(move |advice, shard, ctx| {
+            self.awaited.push(join_all(calls), move |advice, shard, _| {
                 // Sifted within the turn that judges by it: the filters are those of its policies.
                 let pass = |passed| Sifted { passed, filtered: Vec::new() };
                 let reasonings =
                     asks.iter().zip(advice).map(|(ask, advice)| Reasoning::new(&*ask.policy, advice, pass));
-                shard.reasoned(out, reasonings.collect(), ctx);
-            }));
+                shard.reasoned(out, reasonings.collect());
+            });
         }
     }
 
@@ -84,13 +79,13 @@ impl Shard {
     }
 
     /// What was said goes to the workflow as a command, again and again until it is taken: it is owed.
-    fn reasoned(&mut self, out: Out, reasonings: Vec<Reasoning>, ctx: &mut Context<Self>) {
+    fn reasoned(&mut self, out: Out, reasonings: Vec<Reasoning>) {
         let command = Arc::new(Command::Reasoned { event: out.event, reasonings: reasonings.clone() });
         let (reply, answer) = oneshot::channel();
-        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()), ctx);
-        ctx.spawn(answer.into_actor(self).map(move |answer, shard, ctx| match answer {
+        self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()));
+        self.awaited.push(answer, move |answer, shard, _| match answer {
             Ok(Err(reason)) if reason.is_passing() => {
-                ctx.run_later(AGAIN, move |shard, ctx| shard.reasoned(out, reasonings, ctx));
+                shard.awaited.push(sleep(AGAIN), move |(), shard, _| shard.reasoned(out, reasonings));
             }
             answer => {
                 // Refused for good: it stays owed, and whoever waits is told why.
@@ -104,7 +99,7 @@ impl Shard {
                     }
                 }
             }
-        }));
+        });
     }
 
     /// Keeps an entry until its event is judged: reasoners are asked first, each within its limit. Its permit stays with

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
 
@@ -15,7 +14,7 @@ use crate::metrics::ShardView;
 
 impl Shard {
     /// A life is over. Of one that was let go there is no slot any more.
-    pub(super) fn gone(&mut self, correlation: &CorrelationId, epoch: u64, ctx: &mut Context<Self>) {
+    pub(super) fn gone(&mut self, correlation: &CorrelationId, epoch: u64) {
         let Some(slot) = self.slots.get_mut(correlation).filter(|slot| slot.epoch == epoch) else { return };
         slot.epoch = 0; // nothing that it may still say counts
         let rest = if std::mem::take(&mut slot.stale) {
@@ -41,10 +40,10 @@ impl Shard {
             let reason = down(slot, limits::RESTART_WINDOW);
             self.refuse_all(correlation, &reason);
         }
-        self.read_anew(correlation, rest, ctx);
+        self.read_anew(correlation, rest);
     }
 
-    fn read_anew(&self, correlation: &CorrelationId, rest: Duration, ctx: &mut Context<Self>) {
+    fn read_anew(&mut self, correlation: &CorrelationId, rest: Duration) {
         let fence = self.links.lane.send(Fence { correlation: correlation.clone() });
         let correlation = correlation.clone();
         let fenced = async move {
@@ -54,10 +53,10 @@ impl Shard {
                 tokio::time::sleep(rest).await;
             }
         };
-        ctx.spawn(fenced.into_actor(self).map(move |(), shard, ctx| shard.rested(&correlation, ctx)));
+        self.awaited.push(fenced, move |(), shard, _| shard.rested(&correlation));
     }
 
-    fn rested(&mut self, correlation: &CorrelationId, ctx: &mut Context<Self>) {
+    fn rested(&mut self, correlation: &CorrelationId) {
         let head = self.links.head();
         let Some(slot) = self.slots.get_mut(correlation).filter(|slot| matches!(slot.phase, Phase::Resting)) else {
             return;
@@ -70,7 +69,7 @@ impl Shard {
             return;
         }
         slot.phase = Phase::Waking;
-        self.wake(correlation, ctx);
+        self.wake(correlation);
     }
 }
 

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::limits;
 use regie_core::workflow::State;
@@ -22,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Shard {
     /// Brings a workflow into memory, now or when others have come; its slot is there and waits.
-    pub(super) fn wake(&mut self, correlation: &CorrelationId, ctx: &mut Context<Self>) {
+    pub(super) fn wake(&mut self, correlation: &CorrelationId) {
         let least = match &mut self.directory {
             Directory::Known(known) => {
                 if known.insert(hash_of(correlation)) {
@@ -48,7 +47,7 @@ impl Shard {
             .await
         };
         let correlation = correlation.clone();
-        ctx.spawn(read.into_actor(self).map(move |body, shard, ctx| {
+        self.awaited.push(read, move |body, shard, _| {
             shard.waking -= 1;
             match body {
                 Ok(body) => {
@@ -58,9 +57,9 @@ impl Shard {
                 Err(error) => shard.cannot_wake(&correlation, error),
             }
             if let Some(next) = shard.to_wake.pop_front() {
-                shard.wake(&next, ctx);
+                shard.wake(&next);
             }
-        }));
+        });
     }
 
     fn alive(&mut self, correlation: &CorrelationId, body: Body) {
