@@ -95,8 +95,10 @@ pub(crate) fn has_version(definitions: &Definitions, definition: &str, version: 
     if definitions.has(definition, version) {
         return Ok(());
     }
-    let name = definition.to_string();
-    Err(Reason::from(Refusal::UnknownDefinition { name, version }).into())
+    let known: Vec<String> =
+        definitions.names().filter(|(name, _)| *name == definition).map(|(_, version)| version.to_string()).collect();
+    let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+    Err(WorkflowError::NoVersion { definition: definition.to_string(), version, known })
 }
 
 fn under(records: &[StoredRecord], to: u32, definitions: &Definitions) -> Result<regie_core::Json, String> {

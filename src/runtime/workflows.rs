@@ -198,6 +198,16 @@ pub enum WorkflowError {
         /// The correlation.
         correlation: String,
     },
+    /// This program does not have the version of the definition that is meant.
+    #[error("this program does not have version {version} of '{definition}'; it has: {known}")]
+    NoVersion {
+        /// The definition.
+        definition: String,
+        /// The version.
+        version: u32,
+        /// Those that it has.
+        known: String,
+    },
     /// Another version of its definition cannot go on from its records.
     #[error("it cannot go on under version {to}: {why}")]
     Misfit {
@@ -219,6 +229,7 @@ impl WorkflowError {
             WorkflowError::WhichType { .. } => "which_type",
             WorkflowError::RunsAlready { .. } => "runs_already",
             WorkflowError::NoRun { .. } => "no_run",
+            WorkflowError::NoVersion { .. } => "unknown_definition",
             WorkflowError::Misfit { .. } => "misfit",
             WorkflowError::Refused(reason) => reason.code(),
         }

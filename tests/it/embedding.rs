@@ -1,7 +1,12 @@
 //! Embedding: the runtime runs beside whatever runs already, and ends in good order.
 
 use futures::executor::block_on;
+use regie::actors::agent::{AgentLimits, Candidate, Route};
+use regie::core::Json;
 use regie::core::event::{LifeState, Status};
+use regie::core::workflow::flow::{Flow, call};
+use regie::core::workflow::machine::Machine;
+use regie::testing::ScriptedAgent;
 use regie::{Handle, Runtime, StartError};
 
 use crate::runtime_support::{Acts, Folder, Stage, note, script, within};
@@ -112,7 +117,34 @@ fn two_handlers_or_agents_of_one_name_are_refused_at_the_start() {
     let agent = || Acts(|_| Box::pin(futures::future::pending()) as futures::future::BoxFuture<'static, _>);
     let handlers = block_on(regie::builder().handler(handler()).handler(handler()).start());
     assert!(matches!(handlers, Err(StartError::HandlerTwice(name)) if name == "twin version 1"));
-    let limits = regie::actors::agent::AgentLimits::default();
+    let limits = AgentLimits::default();
     let agents = block_on(regie::builder().agent("a", agent(), limits).agent("a", agent(), limits).start());
     assert!(matches!(agents, Err(StartError::AgentTwice(name)) if name == "a"));
+}
+
+#[test]
+fn a_step_that_asks_who_is_not_there_is_refused_at_the_start() {
+    let limits = AgentLimits::default();
+    let start = |pay: &str, undo: &str| {
+        let flow = Flow::named("order").starts_on("order.placed").task("pay", call(pay).undo(undo)).build().unwrap();
+        let route = Route::new("money").to(Candidate::agent("bank"));
+        block_on(regie::builder().handler(flow).agent("bank", ScriptedAgent::new(), limits).route(route).start())
+    };
+    for (pay, undo, asked) in [("bnak", "bank", "bnak"), ("money", "refunds", "refunds")] {
+        let refused = start(pay, undo).err().expect("nobody is there").to_string();
+        let why = format!("'order' version 1 asks '{asked}' in its step '/pay'");
+        assert!(refused.contains(&why) && refused.contains("there is: bank, money"), "{refused}");
+    }
+    assert!(start("money", "bank").is_ok());
+}
+
+#[test]
+fn so_is_one_of_a_machine() {
+    let machine = Machine::<bool, ()>::named("light", false).starts_on("light.made").step("shine", "lamp", |step| step);
+    let machine = machine.enter(false, |deeds| deeds.start("shine", |_, _| Json::null()));
+    let machine = machine.on_done::<Json>(false, "shine", |way| way.go(true)).completes(true, |_| Json::null()).build();
+    let refused =
+        block_on(regie::builder().handler(machine.unwrap()).start()).err().expect("nobody is there").to_string();
+    assert!(refused.contains("'light' version 1 asks 'lamp' in its step 'shine'"), "{refused}");
+    assert!(refused.ends_with("there is: none at all"), "{refused}");
 }

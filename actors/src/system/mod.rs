@@ -294,6 +294,7 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
 fn in_order(settings: &Settings) -> Result<(Vec<CompiledRoute>, Known), StartError> {
     agents_are_in_order(&settings.agents)?;
     let routes = compiled(&settings.routes, &settings.agents)?;
+    steps_ask_who_is_there(&settings)?;
     reasoners_are_in_order(&settings.reasoners)?;
     projections_are_named_once(&settings.projections)?;
     let known = Known::of(&settings.reasoners);
@@ -318,6 +319,16 @@ fn agents_are_in_order(specs: &[AgentSpec]) -> Result<(), StartError> {
         spec.fault().map_or(Ok(()), |why| Err(StartError::Agent { name: spec.name.clone(), why }))?;
     }
     Ok(())
+}
+
+/// What definitions know of whom they ask is held against who can be asked.
+fn steps_ask_who_is_there(settings: &Settings) -> Result<(), StartError> {
+    let agents = settings.agents.iter().map(|spec| spec.name.as_str()).filter(|name| !name.starts_with("subscriber/"));
+    let known: Vec<&str> = agents.chain(settings.routes.iter().map(|route| route.name.as_str())).collect();
+    let Some((workflow, version, step, agent)) = settings.definitions.asks_beside(&known).next() else { return Ok(()) };
+    let workflow = workflow.to_string();
+    let known = if known.is_empty() { "none at all".into() } else { known.join(", ") };
+    Err(StartError::NoSuchAgent { workflow, version, step, agent, known })
 }
 
 /// The routes, checked against the agents that there are; those of subscribers are nobody's to call.

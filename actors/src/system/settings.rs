@@ -106,6 +106,22 @@ pub enum StartError {
         /// Why.
         why: String,
     },
+    /// A step asks an agent that there is not.
+    #[error(
+        "the workflow '{workflow}' version {version} asks '{agent}' in its step '{step}', and there is no agent or route of that name; there is: {known}"
+    )]
+    NoSuchAgent {
+        /// Whose step.
+        workflow: String,
+        /// Which version of it.
+        version: u32,
+        /// Which step.
+        step: String,
+        /// The name that it asks.
+        agent: String,
+        /// The names that there are.
+        known: String,
+    },
     /// A module that cannot be brought.
     #[error("the module '{module}': {why}")]
     Module {

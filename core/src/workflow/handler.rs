@@ -58,6 +58,12 @@ pub trait Handler: Send + Sync + 'static {
         None
     }
 
+    /// The agents and routes that its steps ask, each after the step, as far as that is known beforehand: a runtime that has
+    /// none of such a name does not start.
+    fn asks(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// The events that begin a run in a correlation that has none. All later events of it come to the same run.
     fn starts_on(&self) -> Pattern;
 

@@ -30,6 +30,7 @@ pub(super) trait AnyHandler: Send + Sync {
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
     /// A state from a text, if a run that stands so can go on here.
     fn fits(&self, text: &str) -> Result<(), String>;
+    fn asks(&self) -> Vec<(String, String)>;
     /// One that panics is none.
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String>;
 }
@@ -94,6 +95,10 @@ impl<H: Handler> AnyHandler for H {
         let read = catch_unwind(|| serde_json::from_str(text).ok()).ok().flatten();
         let state: H::State = read.ok_or("it cannot read the state that is given")?;
         catch_unwind(AssertUnwindSafe(|| Handler::fits(self, &state))).unwrap_or_else(|_| Err("it panicked".into()))
+    }
+
+    fn asks(&self) -> Vec<(String, String)> {
+        Handler::asks(self)
     }
 
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String> {
@@ -199,6 +204,15 @@ impl Definitions {
     /// On which events the newest version of a workflow begins; nothing where there is none of that name.
     pub fn begins_on(&self, name: &str) -> Option<&Pattern> {
         self.handlers.get(name)?.values().next_back().map(|definition| &definition.starts_on)
+    }
+
+    /// What the steps of its definitions ask that is none of those: definition, version, step, and the name that is asked.
+    pub fn asks_beside<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = (&'a str, u32, String, String)> {
+        let all = self.handlers.iter().flat_map(|(name, versions)| versions.iter().map(move |it| (name.as_str(), it)));
+        let asked = all.flat_map(|(name, (version, definition))| {
+            definition.handler.asks().into_iter().map(move |(step, asked)| (name, *version, step, asked))
+        });
+        asked.filter(|(.., asked)| !known.contains(&asked.as_str()))
     }
 
     /// A version of a definition as a Mermaid diagram; nothing where there is no such one, or it cannot be drawn.

@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use regie_core::event::{EventResult, LifeState};
+use regie_core::event::{CorrelationId, EventResult, LifeState};
 use uuid::Uuid;
 
 use super::args::{SendArgs, SignedArgs, StartArgs};
 use super::meant::{meant, none};
 use super::operate::refused;
+use super::show;
 use crate::Builder;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::query::tone_of;
@@ -15,7 +16,7 @@ use crate::cli::screen::{Screen, Tone, plain};
 use crate::cli::{ask, open};
 use crate::config::Settings;
 use crate::control::{Answer, Ask};
-use crate::runtime::{SendTo, Start};
+use crate::runtime::{SendTo, Start, workflow_of};
 
 /// Begins a workflow.
 pub(super) fn start(args: &StartArgs, builder: Builder) -> Result<Exit, Failure> {
@@ -53,19 +54,24 @@ pub(super) fn send(args: &SendArgs, builder: Builder) -> Result<Exit, Failure> {
 fn put(args: &SignedArgs, ask: &Ask, builder: &Builder) -> Result<Exit, Failure> {
     let settings = Settings::resolve(args.layer(), args.common.config.as_deref(), open::variable)?;
     match ask::ask(&settings, builder, ask)? {
-        Answer::Done(result) => done(args, &result),
+        Answer::Done(result) => done(args, &result, builder),
         Answer::Refused(error) => refused(args, &error),
         _ => Err(Failure::Unreachable("the owner answered another question".into())),
     }
 }
 
-fn done(args: &SignedArgs, result: &EventResult) -> Result<Exit, Failure> {
+fn done(args: &SignedArgs, result: &EventResult, builder: &Builder) -> Result<Exit, Failure> {
     let mut screen = Screen::stdout();
     if args.common.json {
         serde_json::to_writer(&mut screen, result).map_err(io::Error::from)?;
         writeln!(screen)?;
     } else {
         print(&mut screen, result)?;
+        // What came of it meanwhile: an event may be taken, and the workflow have failed.
+        let reader = &mut open::read_fresh(&args.common)?.reader;
+        let workflow =
+            workflow_of(reader, &CorrelationId::from(result.correlation_id.as_str()), &builder.definitions())?;
+        workflow.map_or(Ok(()), |workflow| show::print(&mut screen, &workflow, None))?;
     }
     screen.finish()?;
     let state = result.current_state.or(result.event_state);

@@ -47,6 +47,9 @@ pub(super) fn none(reader: &mut Reader, id: &str, json: bool) -> Result<Exit, Fa
     let near = near::slip(id, others.iter().map(|name| name.as_str()));
     let hint = match near {
         Some(near) => format!("did you mean '{near}'?"),
+        None if id.chars().count() < BEGINNING && others.iter().any(|name| name.starts_with(id)) => {
+            format!("of an id its first {BEGINNING} letters are needed at least")
+        }
         None if others.is_empty() => "there is none at all".to_string(),
         None => "see 'regie workflow list'".to_string(),
     };

@@ -91,6 +91,7 @@ fn one_is_shown_by_its_id_or_its_beginning_and_a_slip_is_guessed() {
     place.run(&["workflow", "show", "order-2"]).exits(2).tells(&["several", "order-20, order-21"]);
     assert_eq!(shown(&having(&[("order-77", "begin")]), "orde")["correlation_id"], "order-77");
     place.run(&["workflow", "show", "odrer-20"]).exits(3).tells(&["did you mean 'order-20'?"]);
+    place.run(&["workflow", "show", "ord"]).exits(3).tells(&["of an id its first 4 letters are needed"]);
     assert_eq!(place.run(&["workflow", "show", "nobody", "--json"]).exits(3).json(), Value::Null);
     place.run(&["workflow", "show", "order-1", "--last", "0"]).succeeds().never_tells(&["order.fail"]);
 }

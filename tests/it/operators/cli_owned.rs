@@ -34,7 +34,7 @@ fn shown(place: &Place, id: &str) -> Value {
 fn a_workflow_is_begun_told_something_and_ends() {
     beside_owner(|place| {
         let echo = does(place, &["start", "echo", "--id", "e-1", "--input", r#"{"a":1.10}"#]);
-        echo.succeeds().tells(&["e-1  processed", "handled"]);
+        echo.succeeds().tells(&["e-1  processed", "handled", "e-1  completed  echo version 1"]);
         assert!(place.run(&["workflow", "show", "e-1"]).succeeds().out.contains(r#"{"a":1.10}"#));
         does(place, &["start", "echo", "--id", "e-1"]).exits(4).tells(&["runs 'echo' already: completed"]);
         does(place, &["start", "orders", "--id", "o-1"]).exits(2).tells(&["say by which type of event"]);
@@ -54,6 +54,7 @@ fn operations_are_carried_out_by_the_owner_with_its_definitions() {
     beside_owner(|place| {
         started(place, "order-1");
         told(place, "order-1", "ask").succeeds();
+        does(place, &["migrate", "order-1", "--to", "7"]).exits(4).tells(&["does not have version 7 of 'orders'"]);
         let report = does(place, &["pause", "orde", "--json"]).succeeds().json();
         assert_eq!((&report["paused"], &report["state"]), (&json!(true), &json!(2)));
         assert_eq!(report["owed"], json!([{"step": "work", "attempt": 1}]));

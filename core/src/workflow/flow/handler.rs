@@ -37,6 +37,15 @@ impl Handler for Flow {
         Some(state.map_or_else(|| self.to_mermaid(), |state| self.to_mermaid_at(state)))
     }
 
+    fn asks(&self) -> Vec<(String, String)> {
+        let calls = self.tree.nodes.iter().filter_map(|node| Some((&node.path, self.tree.call(&node.path)?)));
+        let asked = calls.flat_map(|(path, call)| {
+            let undo = call.undo.iter().map(|undo| &undo.agent);
+            std::iter::once(&call.agent).chain(undo).map(move |agent| (path.clone(), agent.clone()))
+        });
+        asked.collect()
+    }
+
     fn starts_on(&self) -> Pattern {
         self.starts_on.clone()
     }

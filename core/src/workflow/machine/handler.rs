@@ -30,6 +30,14 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
         Some(state.map_or_else(|| self.to_mermaid(), |state| self.to_mermaid_at(state)))
     }
 
+    fn asks(&self) -> Vec<(String, String)> {
+        let asked = self.table.steps.iter().flat_map(|(step, plan)| {
+            let undo = plan.undo.iter().map(|undo| &undo.agent);
+            std::iter::once(&plan.agent).chain(undo).map(move |agent| (step.clone(), agent.clone()))
+        });
+        asked.collect()
+    }
+
     fn starts_on(&self) -> Pattern {
         self.table.starts_on.clone()
     }
