@@ -59,7 +59,7 @@ pub(crate) trait Awaits: Actor<Context = Context<Self>> {
     }
 }
 
-/// Looks at what has come, for as long as the actor lives.
+/// Looks at what has come, for as long as the actor lives: one that only its last address kept goes on without it.
 struct Look;
 
 impl<A: Awaits> ActorFuture<A> for Look {
@@ -122,6 +122,9 @@ mod tests {
         type Result = ();
         fn handle(&mut self, Await(number): Await, _: &mut Self::Context) {
             self.awaited.push(number, |number, numbers, _| {
+                let (later, newcomer) = oneshot::channel();
+                let _ = later.send(usize::MAX);
+                numbers.awaited.push(newcomer, |newcomer, numbers, _| numbers.came.extend(newcomer));
                 numbers.came.extend(number);
                 if numbers.came.len() == numbers.wanted {
                     numbers.tell.take().map(|tell| tell.send(std::mem::take(&mut numbers.came)));
@@ -130,6 +133,7 @@ mod tests {
         }
     }
 
+    /// Each that comes is followed by one that is there already: they do not go before those that came earlier.
     #[actix::test]
     async fn all_of_thousands_come_in_their_order() {
         const COUNT: usize = 5_000;
@@ -144,13 +148,24 @@ mod tests {
         assert_eq!(told.await.unwrap(), (0..COUNT).collect::<Vec<_>>());
     }
 
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Stop;
+
+    impl Handler<Stop> for Numbers {
+        type Result = ();
+        fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) {
+            ctx.stop();
+        }
+    }
+
     #[actix::test]
     async fn what_is_awaited_is_given_up_with_the_actor() {
         let numbers = Numbers { awaited: Awaited::default(), came: Vec::new(), wanted: 1, tell: None }.start();
         let (mut sender, receiver) = oneshot::channel::<usize>();
         numbers.send(Await(receiver)).await.unwrap();
         assert!(!sender.is_closed());
-        drop(numbers);
+        numbers.send(Stop).await.unwrap();
         sender.closed().await;
     }
 }
