@@ -132,7 +132,7 @@ fn a_step_that_asks_who_is_not_there_is_refused_at_the_start() {
     };
     for (pay, undo, asked) in [("bnak", "bank", "bnak"), ("money", "refunds", "refunds")] {
         let refused = start(pay, undo).err().expect("nobody is there").to_string();
-        let why = format!("'order' version 1 asks '{asked}' in its step '/pay'");
+        let why = format!("'order' version 1 asks '{asked}' in its step 'pay'");
         assert!(refused.contains(&why) && refused.contains("there is: bank, money"), "{refused}");
     }
     assert!(start("money", "bank").is_ok());
@@ -141,6 +141,7 @@ fn a_step_that_asks_who_is_not_there_is_refused_at_the_start() {
 #[test]
 fn so_is_one_of_a_machine() {
     let machine = Machine::<bool, ()>::named("light", false).starts_on("light.made").step("shine", "lamp", |step| step);
+    let machine = machine.on::<Json>(false, "light.made", |way| way);
     let machine = machine.enter(false, |deeds| deeds.start("shine", |_, _| Json::null()));
     let machine = machine.on_done::<Json>(false, "shine", |way| way.go(true)).completes(true, |_| Json::null()).build();
     let refused =
