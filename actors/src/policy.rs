@@ -62,13 +62,13 @@ pub struct Policy {
     answers: Vec<(WayBack, AskId, Ruling)>,
     /// Asks that were answered here, and are not settled.
     holding: HashSet<AskId>,
-    /// Answers of those who were called back.
-    awaited: Awaited<Self>,
     /// Asks that came while the state is read.
     waiting: Vec<(Ask, WayBack)>,
     /// How often it was read anew: only the latest reading counts, for an earlier one lacks what committed since.
     readings: u64,
     life: Life,
+    /// Answers of those who were called back. Last, so that its end is told before what these count as under way is over.
+    awaited: Awaited<Self>,
 }
 
 /// What the rules of the policies need from outside.

@@ -73,10 +73,6 @@ pub struct Reload;
 #[rtype(result = "()")]
 pub struct Halt;
 
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Fire;
-
 /// The actor.
 pub struct Timers {
     clock: Clock,
@@ -156,7 +152,7 @@ impl Timers {
             self.awaited.push(answer, move |answer, timers, ctx| {
                 timers.in_flight -= 1;
                 timers.woken(correlation, is_settled(&answer));
-                ctx.notify(Fire);
+                timers.fire(ctx);
             });
         }
         self.read_on_if_short(ctx);
@@ -329,14 +325,6 @@ impl Handler<Reload> for Timers {
 
     fn handle(&mut self, _: Reload, ctx: &mut Self::Context) {
         self.read(None, ctx);
-    }
-}
-
-impl Handler<Fire> for Timers {
-    type Result = ();
-
-    fn handle(&mut self, _: Fire, ctx: &mut Self::Context) {
-        self.fire(ctx);
     }
 }
 

@@ -352,7 +352,7 @@ impl Builder {
     ///
     /// # Errors
     /// If the journal cannot be used, two handlers, agents, reasoners or projections have one name, a policy asks a
-    /// reasoner that there is not, or the operating system gives no thread.
+    /// reasoner that there is not, a step of a definition's newest version an agent that there is not, or the operating system gives no thread.
     pub async fn start(self) -> Result<Runtime, StartError> {
         #[cfg(unix)]
         let controls = self.control;

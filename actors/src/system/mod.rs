@@ -15,7 +15,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 use regie_core::agents::{CompiledRoute, Phase, Route, RouteError};
 use regie_core::limits;
-use regie_core::workflow::{DecodeError, Definitions, Record, own_definitions};
+use regie_core::workflow::{AskedInVain, DecodeError, Definitions, Record, own_definitions};
 use regie_journal::{Journal, OpenNote, Opened, Reader, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -294,7 +294,7 @@ fn build(mut settings: Settings) -> Result<Built, StartError> {
 fn in_order(settings: &Settings) -> Result<(Vec<CompiledRoute>, Known), StartError> {
     agents_are_in_order(&settings.agents)?;
     let routes = compiled(&settings.routes, &settings.agents)?;
-    steps_ask_who_is_there(&settings)?;
+    steps_ask_who_is_there(settings)?;
     reasoners_are_in_order(&settings.reasoners)?;
     projections_are_named_once(&settings.projections)?;
     let known = Known::of(&settings.reasoners);
@@ -321,14 +321,27 @@ fn agents_are_in_order(specs: &[AgentSpec]) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What definitions know of whom they ask is held against who can be asked.
+/// What definitions know of whom they ask is held against who can be asked. An older version may have none left for a step that
+/// its runs are past.
 fn steps_ask_who_is_there(settings: &Settings) -> Result<(), StartError> {
     let agents = settings.agents.iter().map(|spec| spec.name.as_str()).filter(|name| !name.starts_with("subscriber/"));
     let known: Vec<&str> = agents.chain(settings.routes.iter().map(|route| route.name.as_str())).collect();
-    let Some((workflow, version, step, agent)) = settings.definitions.asks_beside(&known).next() else { return Ok(()) };
-    let workflow = workflow.to_string();
-    let known = if known.is_empty() { "none at all".into() } else { known.join(", ") };
-    Err(StartError::NoSuchAgent { workflow, version, step, agent, known })
+    for AskedInVain { definition: workflow, version, is_newest, step, agent } in
+        settings.definitions.asks_beside(&known)
+    {
+        if is_newest {
+            let known = if known.is_empty() { "none at all".into() } else { known.join(", ") };
+            return Err(StartError::NoSuchAgent { workflow, version, step, agent, known });
+        }
+        tracing::warn!(
+            workflow,
+            version,
+            step,
+            agent,
+            "an older version asks an agent that there is not: such a call fails"
+        );
+    }
+    Ok(())
 }
 
 /// The routes, checked against the agents that there are; those of subscribers are nobody's to call.

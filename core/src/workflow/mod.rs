@@ -47,6 +47,6 @@ pub use operation::{Operation, Unpark};
 pub use own::{is_own_name, own_definitions};
 pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};
-pub use registry::Definitions;
+pub use registry::{AskedInVain, Definitions};
 pub use run::{Parked, Run, RunStatus};
 pub use state::{Awaits, HeldPlace, OpenEvent, State};

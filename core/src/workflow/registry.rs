@@ -30,6 +30,7 @@ pub(super) trait AnyHandler: Send + Sync {
     fn load(&self, text: &str) -> Option<Box<dyn Any + Send>>;
     /// A state from a text, if a run that stands so can go on here.
     fn fits(&self, text: &str) -> Result<(), String>;
+    /// One that panics tells nothing beforehand.
     fn asks(&self) -> Vec<(String, String)>;
     /// One that panics is none.
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String>;
@@ -98,7 +99,7 @@ impl<H: Handler> AnyHandler for H {
     }
 
     fn asks(&self) -> Vec<(String, String)> {
-        Handler::asks(self)
+        catch_unwind(AssertUnwindSafe(|| Handler::asks(self))).unwrap_or_default()
     }
 
     fn diagram(&self, state: Option<&dyn Any>) -> Option<String> {
@@ -138,6 +139,21 @@ struct Definition {
     /// Asked for once: a handler's code runs where a panic is caught, and a pattern is read once for all events.
     starts_on: Pattern,
     handler: Arc<dyn AnyHandler>,
+}
+
+/// A step that asks somebody who is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedInVain {
+    /// Its definition.
+    pub definition: String,
+    /// Which version of that.
+    pub version: u32,
+    /// Whether new runs begin under it.
+    pub is_newest: bool,
+    /// The step.
+    pub step: String,
+    /// The name that it asks.
+    pub agent: String,
 }
 
 impl Definitions {
@@ -206,13 +222,20 @@ impl Definitions {
         self.handlers.get(name)?.values().next_back().map(|definition| &definition.starts_on)
     }
 
-    /// What the steps of its definitions ask that is none of those: definition, version, step, and the name that is asked.
-    pub fn asks_beside<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = (&'a str, u32, String, String)> {
-        let all = self.handlers.iter().flat_map(|(name, versions)| versions.iter().map(move |it| (name.as_str(), it)));
-        let asked = all.flat_map(|(name, (version, definition))| {
-            definition.handler.asks().into_iter().map(move |(step, asked)| (name, *version, step, asked))
-        });
-        asked.filter(|(.., asked)| !known.contains(&asked.as_str()))
+    /// What the steps of its definitions ask that is none of those.
+    pub fn asks_beside(&self, known: &[&str]) -> Vec<AskedInVain> {
+        let mut in_vain = Vec::new();
+        for (name, versions) in &self.handlers {
+            let newest = versions.keys().next_back().copied();
+            for (version, definition) in versions {
+                let asked = definition.handler.asks().into_iter().filter(|(_, agent)| !known.contains(&agent.as_str()));
+                in_vain.extend(asked.map(|(step, agent)| {
+                    let (definition, version, is_newest) = (name.clone(), *version, newest == Some(*version));
+                    AskedInVain { definition, version, is_newest, step, agent }
+                }));
+            }
+        }
+        in_vain
     }
 
     /// A version of a definition as a Mermaid diagram; nothing where there is no such one, or it cannot be drawn.

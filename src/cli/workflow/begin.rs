@@ -16,7 +16,7 @@ use crate::cli::screen::{Screen, Tone, plain};
 use crate::cli::{ask, open};
 use crate::config::Settings;
 use crate::control::{Answer, Ask};
-use crate::runtime::{SendTo, Start, workflow_of};
+use crate::runtime::{SendTo, Start, WorkflowReport, workflow_of};
 
 /// Begins a workflow.
 pub(super) fn start(args: &StartArgs, builder: Builder) -> Result<Exit, Failure> {
@@ -67,15 +67,23 @@ fn done(args: &SignedArgs, result: &EventResult, builder: &Builder) -> Result<Ex
         writeln!(screen)?;
     } else {
         print(&mut screen, result)?;
-        // What came of it meanwhile: an event may be taken, and the workflow have failed.
-        let reader = &mut open::read_fresh(&args.common)?.reader;
-        let workflow =
-            workflow_of(reader, &CorrelationId::from(result.correlation_id.as_str()), &builder.definitions())?;
-        workflow.map_or(Ok(()), |workflow| show::print(&mut screen, &workflow, None))?;
+        match stands(args, result, builder) {
+            Ok(workflow) => workflow.map_or(Ok(()), |workflow| show::print(&mut screen, &workflow, None))?,
+            // It is recorded all the same, and is not to be sent again for this.
+            Err(error) => {
+                open::tell(&format!("regie: it is recorded; how its workflow stands cannot be read: {error}"))
+            }
+        }
     }
     screen.finish()?;
     let state = result.current_state.or(result.event_state);
     Ok(if state == Some(LifeState::Discarded) { Exit::Refused } else { Exit::Done })
+}
+
+/// What came of it meanwhile: an event may be taken, and the workflow have failed.
+fn stands(args: &SignedArgs, result: &EventResult, builder: &Builder) -> Result<Option<WorkflowReport>, Failure> {
+    let workflow = CorrelationId::from(result.correlation_id.as_str());
+    Ok(workflow_of(&mut open::read_fresh(&args.common)?.reader, &workflow, &builder.definitions())?)
 }
 
 fn print(screen: &mut Screen, result: &EventResult) -> io::Result<()> {
