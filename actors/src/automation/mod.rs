@@ -237,8 +237,9 @@ impl Automation {
     /// All is looked at up to where it has come.
     fn looked_through(&mut self) {
         let position = self.following.position();
-        self.sources.through.send_replace(position);
+        // Before whoever waits for it is told: they look here next.
         self.sources.view.is_through(position, self.evaluator.world().len());
+        self.sources.through.send_replace(position);
         if position - self.kept_at >= KEEPS_EVERY {
             self.keep();
         }
