@@ -59,7 +59,7 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// The agents and routes that its steps ask, each after the step, as far as that is known beforehand: a runtime that has
-    /// none of such a name does not start.
+    /// none of such a name does not start, or where an older version asks, says so in its log.
     fn asks(&self) -> Vec<(String, String)> {
         Vec::new()
     }
