@@ -139,6 +139,19 @@ fn a_step_that_asks_who_is_not_there_is_refused_at_the_start() {
 }
 
 #[test]
+fn of_an_older_version_that_is_no_reason_not_to_start() {
+    let version = |number: u32, pay: &str| {
+        Flow::named("order").version(number).starts_on("order.placed").task("pay", call(pay)).build().unwrap()
+    };
+    let start = |first: &str, second: &str| {
+        let builder = regie::builder().handler(version(1, first)).handler(version(2, second));
+        block_on(builder.agent("bank", ScriptedAgent::new(), AgentLimits::default()).start())
+    };
+    assert!(start("closed", "bank").is_ok());
+    assert!(matches!(start("bank", "closed"), Err(StartError::NoSuchAgent { version: 2, .. })));
+}
+
+#[test]
 fn so_is_one_of_a_machine() {
     let machine = Machine::<bool, ()>::named("light", false).starts_on("light.made").step("shine", "lamp", |step| step);
     let machine = machine.on::<Json>(false, "light.made", |way| way);

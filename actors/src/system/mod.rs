@@ -324,7 +324,7 @@ fn agents_are_in_order(specs: &[AgentSpec]) -> Result<(), StartError> {
 /// What definitions know of whom they ask is held against who can be asked. An older version may have none left for a step that
 /// its runs are past.
 fn steps_ask_who_is_there(settings: &Settings) -> Result<(), StartError> {
-    let agents = settings.agents.iter().map(|spec| spec.name.as_str()).filter(|name| !name.starts_with("subscriber/"));
+    let agents = callable(&settings.agents).map(|spec| spec.name.as_str());
     let known: Vec<&str> = agents.chain(settings.routes.iter().map(|route| route.name.as_str())).collect();
     for AskedInVain { definition: workflow, version, is_newest, step, agent } in
         settings.definitions.asks_beside(&known)
@@ -344,10 +344,14 @@ fn steps_ask_who_is_there(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The routes, checked against the agents that there are; those of subscribers are nobody's to call.
+/// The agents of subscribers are nobody's to call.
+fn callable(specs: &[AgentSpec]) -> impl Iterator<Item = &AgentSpec> {
+    specs.iter().filter(|spec| !spec.name.starts_with("subscriber/"))
+}
+
+/// The routes, checked against the agents that there are.
 fn compiled(routes: &[Route], specs: &[AgentSpec]) -> Result<Vec<CompiledRoute>, RouteError> {
-    let callable = specs.iter().filter(|spec| !spec.name.starts_with("subscriber/"));
-    let agents: BTreeMap<_, _> = callable.map(|spec| (spec.name.clone(), spec.capabilities.clone())).collect();
+    let agents: BTreeMap<_, _> = callable(specs).map(|spec| (spec.name.clone(), spec.capabilities.clone())).collect();
     let mut names: HashSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     let compile = |route: &Route| route.compile(&agents);
     if let Some(route) = routes.iter().find(|route| !names.insert(&route.name)) {
