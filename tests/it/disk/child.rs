@@ -17,7 +17,10 @@ use super::bench::{ANSWERS, JOURNAL};
 use crate::runtime_support::{Acts, script};
 
 /// How often an event is sent again that was refused for a reason that passes.
-const TRIES: usize = 60;
+const TRIES: u32 = 100;
+
+/// How long it waits before that, in real time: the disk and the runtime's index, which looks again after a second, have no other.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The child's exit codes are those of the command: 0 done, 5 the journal cannot be used.
 #[test]
@@ -71,7 +74,7 @@ async fn send_all(act: &str, handle: &Handle) -> Result<(), String> {
     for line in std::fs::read_to_string("events.jsonl").unwrap().lines() {
         send(handle, Incoming::read(line.as_bytes(), Origin::File).unwrap(), &mut answers).await?;
         if act == "queries" {
-            handle.stats(Filter::default()).await.map_err(|error| error.to_string())?;
+            count(handle).await?;
         }
     }
     handle.settle().await;
@@ -81,15 +84,32 @@ async fn send_all(act: &str, handle: &Handle) -> Result<(), String> {
 /// Sends an event until it is taken, as an embedder would who is told that the trouble passes.
 async fn send(handle: &Handle, event: Incoming, answers: &mut File) -> Result<(), String> {
     let mut event = event;
+    let mut why = String::new();
     for _ in 0..TRIES {
         match handle.submit(event).await {
             Ok(result) => {
                 let line = format!("{}\n", serde_json::to_string(&result).unwrap());
                 return answers.write_all(line.as_bytes()).map_err(|error| error.to_string());
             }
-            Err(Refused { reason, event: again }) if reason.is_passing() => event = *again,
+            Err(Refused { reason, event: again }) if reason.is_passing() => {
+                why = reason.to_string();
+                event = *again;
+                std::thread::sleep(PAUSE);
+            }
             Err(refused) => return Err(refused.reason.to_string()),
         }
     }
-    Err(format!("refused {TRIES} times"))
+    Err(format!("refused {TRIES} times: {why}"))
+}
+
+/// Asks until it is answered, in the same way.
+async fn count(handle: &Handle) -> Result<(), String> {
+    let mut tries = 0..TRIES;
+    while let Err(error) = handle.stats(Filter::default()).await {
+        if !error.is_passing() || tries.next().is_none() {
+            return Err(error.to_string());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
