@@ -41,7 +41,7 @@ use std::ops::Range;
 use simulation::four::{BUGS, Bug, Four};
 use simulation::seeds::{first_failure, report, run, run_all};
 
-/// A seed is many small allocations: with this one a run takes a fifth less.
+/// A seed is many small allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
