@@ -70,6 +70,9 @@ struct Burst {
     slot: Timestamp,
     /// How many of it are put off.
     standing: usize,
+    /// Where in the journal the last of them had come back, if none is put off: a reservation may have been written before
+    /// that, and was overtaken then, though it is told later.
+    gone: u64,
 }
 
 impl Debounce {
@@ -106,15 +109,24 @@ impl Debounce {
         self.reserved.push((ask, who.clone(), place));
     }
 
-    /// Makes what an ask reserved final.
-    pub fn commit(&mut self, ask: AskId) {
+    /// Makes what an ask reserved final, at a position of the journal.
+    pub fn commit(&mut self, ask: AskId, position: u64) {
         let mine: Vec<_> = self.reserved.extract_if(.., |(by, ..)| *by == ask).collect();
-        mine.into_iter().for_each(|(_, who, place)| self.was_put(place, &who, place.nth));
+        mine.into_iter().for_each(|(_, who, place)| self.was_put_at(place, &who, position));
     }
 
     /// Gives up what an ask reserved.
     pub fn release(&mut self, ask: AskId) {
-        self.reserved.retain(|(by, ..)| *by != ask);
+        let mine: Vec<_> = self.reserved.extract_if(.., |(by, ..)| *by == ask).collect();
+        mine.into_iter().for_each(|(.., place)| self.forget(place.first));
+    }
+
+    /// A place that was written at a position, while others were reserved.
+    pub fn was_put_at(&mut self, place: Place, who: &Who, position: u64) {
+        if self.bursts.get(&place.first).is_some_and(|burst| burst.standing == 0 && burst.gone < position) {
+            self.bursts.remove(&place.first); // all others had come back when it was written
+        }
+        self.was_put(place, who, place.nth);
     }
 
     /// A committed booking, as the journal has it, and the latest of the burst that has been committed while it stands.
@@ -125,12 +137,19 @@ impl Debounce {
         self.events.insert(who.clone(), (place.first, place.nth));
     }
 
-    /// A booking was used or given up.
-    pub fn unbook(&mut self, who: &Who) {
+    /// A booking was used or given up, at a position of the journal.
+    pub fn unbook(&mut self, who: &Who, position: u64) {
         let Some((first, _)) = self.events.remove(who) else { return };
         let Some(burst) = self.bursts.get_mut(&first) else { return };
         burst.standing -= 1;
-        if burst.standing == 0 {
+        burst.gone = burst.gone.max(position);
+        self.forget(first);
+    }
+
+    /// Forgets a burst of which nothing is put off, nor may have been.
+    fn forget(&mut self, first: Timestamp) {
+        let is_over = self.bursts.get(&first).is_some_and(|burst| burst.standing == 0);
+        if is_over && self.reserved.iter().all(|(.., place)| place.first != first) {
             self.bursts.remove(&first);
         }
     }
@@ -189,9 +208,9 @@ mod tests {
             put(&mut key, event, now);
         }
         assert_eq!(back(&key, 1, 100), DebounceRuling::Free);
-        key.unbook(&who(1));
+        key.unbook(&who(1), 5);
         assert_eq!(back(&key, 4, 400), DebounceRuling::Free);
-        key.unbook(&who(4));
+        key.unbook(&who(4), 6);
         assert_eq!(back(&key, 2, 400), DebounceRuling::Overtaken, "though the one that overtook it is gone");
         assert_eq!(back(&key, 3, 400), DebounceRuling::Overtaken);
     }
@@ -205,8 +224,29 @@ mod tests {
         let mut lost = key.clone();
         lost.release(AskId(1));
         assert_eq!(back(&lost, 1, 100), DebounceRuling::Free);
-        key.commit(AskId(1));
+        key.commit(AskId(1), 2);
         assert_eq!(back(&key, 1, 100), DebounceRuling::Overtaken);
+    }
+
+    /// The first of a burst, whose commit is told when the second has been put off and has come back at position 9.
+    fn told_late(position: Option<u64>) -> Debounce {
+        let mut key = Debounce::default();
+        let place = |nth| Place { slot: at(100), first: at(0), nth };
+        key.book(place(1), &who(1), AskId(1));
+        key.was_put(place(2), &who(2), 2);
+        key.unbook(&who(2), 9);
+        match position {
+            Some(position) => key.commit(AskId(1), position),
+            None => key.release(AskId(1)),
+        }
+        key
+    }
+
+    #[test]
+    fn who_was_written_before_the_last_of_its_burst_came_back_is_overtaken_though_it_is_told_later() {
+        assert_eq!(back(&told_late(Some(8)), 1, 100), DebounceRuling::Overtaken);
+        assert_eq!(back(&told_late(Some(10)), 1, 100), DebounceRuling::Free, "as a restart would find it");
+        assert_eq!(told_late(None), Debounce::default());
     }
 
     /// Where the clock was set back, a workflow's time may be ahead, and its event is back before its slot.
@@ -217,7 +257,7 @@ mod tests {
         assert_eq!(back(&key, 1, 67), DebounceRuling::Free);
         assert_eq!(put(&mut key, 2, 67), 167);
         assert_eq!(back(&key, 1, 68), DebounceRuling::Overtaken, "if letting it go came to nothing");
-        key.unbook(&who(1));
+        key.unbook(&who(1), 4);
         assert_eq!(back(&key, 2, 167), DebounceRuling::Free);
     }
 

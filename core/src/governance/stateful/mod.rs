@@ -154,7 +154,7 @@ impl Governor {
             let place = (booking.policy.clone(), booking.key.clone());
             match gives_up {
                 true if self.keys.get(&place).is_some_and(is_known) => freed.push(place),
-                true => freed.push(self.unbook(&booking, &held.who)),
+                true => freed.push(self.unbook(&booking, &held.who, committed.unwrap_or_default())),
                 false => self.unpromise(&booking, &held.who),
             }
         }
