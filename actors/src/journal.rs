@@ -19,15 +19,26 @@ use crate::index::IndexHandle;
 /// How long one commit may wait for the index before it goes on all the same and is counted as slow.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// For how many turns room is kept from one commit to the next.
+pub const ROOM: usize = 2_048;
+
+/// Turns on their way to the journal. The room for them goes back and forth: to ask for much at once, commit after commit,
+/// costs more than to move what is in it.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// The turns.
+    pub turns: Vec<Turn>,
+    /// What each of them holds.
+    pub told: Vec<Option<Told>>,
+}
+
 /// The turns that one lane has gathered.
 #[derive(Debug)]
 pub struct Batch {
     /// The lane's number for it.
     pub id: u64,
     /// The turns.
-    pub turns: Vec<Turn>,
-    /// What each of them holds.
-    pub told: Vec<Option<Told>>,
+    pub load: Load,
     /// Where the results go.
     pub lane: Recipient<Appended>,
 }
@@ -40,6 +51,8 @@ pub struct Appended {
     pub id: u64,
     /// The results.
     pub results: Result<Vec<Result<Placed, Conflict>>, StoreError>,
+    /// The room that its turns had.
+    pub emptied: Load,
 }
 
 enum Request {
@@ -88,7 +101,8 @@ impl JournalHandle {
         view.rules_at.store(writer.rules_at(), Ordering::Relaxed);
         let heads = watch::Sender::new(writer.head().position);
         let (seen, told) = (Arc::clone(&view), heads.clone());
-        let thread = Thread { writer, inbox, index, view: seen, heads: told, panicked: false };
+        let turns = Vec::new();
+        let thread = Thread { writer, inbox, index, view: seen, heads: told, turns, panicked: false };
         let joined = std::thread::Builder::new().name("regie-journal".into()).spawn(move || thread.run())?;
         Ok((Self { requests, view, heads }, joined))
     }
@@ -138,6 +152,8 @@ struct Thread {
     index: Option<IndexHandle>,
     view: Arc<JournalView>,
     heads: watch::Sender<u64>,
+    /// Room for those of one commit.
+    turns: Vec<Turn>,
     /// Whether the writer has panicked: what it knows may be wrong, so that it takes nothing more.
     panicked: bool,
 }
@@ -167,8 +183,9 @@ impl Thread {
         let mut next = Some(first);
         while let Some(request) = next {
             let Request::Append(batch) = request else { return Some(request) };
-            turns += batch.turns.len();
-            bytes += batch.turns.iter().flat_map(|turn| &turn.records).map(|record| record.bytes.len()).sum::<usize>();
+            turns += batch.load.turns.len();
+            bytes +=
+                batch.load.turns.iter().flat_map(|turn| &turn.records).map(|record| record.bytes.len()).sum::<usize>();
             gathered.push(batch);
             if turns >= limits::COMMIT_TURNS || bytes >= limits::COMMIT_BYTES {
                 return None;
@@ -186,16 +203,23 @@ impl Thread {
             self.view.slowed.fetch_add(1, Ordering::Relaxed);
             self.writer.wait_for_room(PATIENCE);
         }
-        let counts: Vec<usize> = gathered.iter().map(|batch| batch.turns.len()).collect();
-        let turns: Vec<Turn> = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.turns)).collect();
-        let told = gathered.iter_mut().flat_map(|batch| std::mem::take(&mut batch.told)).collect();
+        let counts: Vec<usize> = gathered.iter().map(|batch| batch.load.turns.len()).collect();
+        let mut told = Vec::with_capacity(counts.iter().sum());
+        let mut turns = std::mem::take(&mut self.turns);
+        for Batch { load, .. } in gathered.iter_mut() {
+            turns.append(&mut load.turns);
+            told.append(&mut load.told);
+        }
         let committed = self.append(&turns, told);
+        turns.clear();
+        turns.shrink_to(ROOM);
+        self.turns = turns;
         self.note(&committed.as_ref().map(|it| it.head.position).map_err(Clone::clone));
         let mut placed = committed.map(|it| it.placed.into_iter());
         for (batch, count) in gathered.drain(..).zip(counts) {
             let results =
                 placed.as_mut().map(|placed| placed.by_ref().take(count).collect()).map_err(|error| error.clone());
-            tell(&batch.lane, Appended { id: batch.id, results });
+            tell(&batch.lane, Appended { id: batch.id, results, emptied: batch.load });
         }
         if let Some(index) = &self.index {
             index.more();

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::busy::UnderWay;
 use crate::faults::FaultPoint;
-use crate::journal::{Appended, Batch, JournalHandle};
+use crate::journal::{Appended, Batch, JournalHandle, Load, ROOM};
 use crate::life::{Life, Twin};
 use crate::metrics::{Counted, Metrics};
 use crate::post::Post;
@@ -139,6 +139,9 @@ pub fn answer_lane(lane: &Recipient<FromPolicy>, answers: FromPolicy) {
     lane.do_send(answers);
 }
 
+/// Batches whose room is kept: one is on its way as a rule, and one is gathered.
+const SPARE: usize = 2;
+
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Flush;
@@ -157,9 +160,10 @@ pub struct Lane {
     metrics: Post<Addr<Metrics>>,
     /// What nobody was there to count.
     uncounted: Tally,
-    turns: Vec<Turn>,
-    told: Vec<Option<Told>>,
+    load: Load,
     waiting: Vec<Waiting>,
+    /// Room that is not needed now.
+    spare: (Vec<Load>, Vec<Vec<Waiting>>),
     in_flight: HashMap<u64, Vec<Waiting>>,
     next_batch: u64,
     to_policy: ToPolicy,
@@ -197,9 +201,9 @@ impl Lane {
             uncounted: Tally::default(),
             life,
             shard,
-            turns: Vec::new(),
-            told: Vec::new(),
+            load: Load::default(),
             waiting: Vec::new(),
+            spare: Default::default(),
             in_flight: HashMap::new(),
             next_batch: 0,
             to_policy: ToPolicy::default(),
@@ -226,7 +230,7 @@ impl Lane {
             self.send_to_policy();
         }
         self.to_policy.under_way = None;
-        if !self.turns.is_empty() {
+        if !self.load.turns.is_empty() {
             self.send_batch(ctx);
         }
     }
@@ -255,23 +259,35 @@ impl Lane {
     fn send_batch(&mut self, ctx: &mut Context<Self>) {
         let id = self.next_batch;
         self.next_batch += 1;
-        self.in_flight.insert(id, std::mem::take(&mut self.waiting));
-        let (turns, told) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.told));
+        let (load, waiting) = (self.spare.0.pop().unwrap_or_default(), self.spare.1.pop().unwrap_or_default());
+        self.in_flight.insert(id, std::mem::replace(&mut self.waiting, waiting));
+        let load = std::mem::replace(&mut self.load, load);
         let lane = ctx.address().recipient();
-        if let Err(batch) = self.journal.append(Batch { id, turns, told, lane }) {
+        if let Err(batch) = self.journal.append(Batch { id, load, lane }) {
             let gone = StoreError::Failed { why: "the journal's thread is gone".into() };
-            self.appended(Appended { id: batch.id, results: Err(gone) });
+            self.appended(Appended { id: batch.id, results: Err(gone), emptied: Load::default() });
         }
     }
 
-    fn appended(&mut self, Appended { id, results }: Appended) {
-        let waiting = self.in_flight.remove(&id).unwrap_or_default();
+    /// Keeps the room of a batch for one to come.
+    fn keep(&mut self, load: Load, waiting: Vec<Waiting>) {
+        let (loads, waits) = &mut self.spare;
+        if loads.len() < SPARE && load.turns.capacity() <= ROOM && load.turns.is_empty() && load.told.is_empty() {
+            loads.push(load);
+        }
+        if waits.len() < SPARE && waiting.capacity() <= ROOM {
+            waits.push(waiting);
+        }
+    }
+
+    fn appended(&mut self, Appended { id, results, emptied }: Appended) {
+        let mut waiting = self.in_flight.remove(&id).unwrap_or_default();
         let error = results.as_ref().err().cloned();
         let mut results = results.unwrap_or_default().into_iter();
         let lost = || StoreError::Failed { why: "the store answered for fewer turns than it was given".into() };
         let mut counted = Tally::default();
         let mut replies = Vec::with_capacity(waiting.len());
-        for Waiting { ask, freed, tally, reply } in waiting {
+        for Waiting { ask, freed, tally, reply } in waiting.drain(..) {
             let result = match (&error, results.next()) {
                 (Some(error), _) => Err(AppendError::Store(error.clone())),
                 (None, Some(result)) => result.map_err(AppendError::Conflict),
@@ -291,6 +307,7 @@ impl Lane {
             }
             replies.push((reply, result));
         }
+        self.keep(emptied, waiting);
         // Counted before it is answered: who has the answer finds it counted.
         self.count(counted);
         for (reply, result) in replies {
@@ -329,8 +346,8 @@ impl Handler<Append> for Lane {
             let _ = reply.send(Err(AppendError::Store(StoreError::Failed { why })));
             return;
         }
-        self.turns.push(turn);
-        self.told.push(Some(told));
+        self.load.turns.push(turn);
+        self.load.told.push(Some(told));
         self.waiting.push(Waiting { ask, freed, tally, reply });
         self.flush_later(ctx);
     }

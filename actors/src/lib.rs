@@ -30,6 +30,7 @@ pub mod automation;
 mod awaited;
 pub mod bus;
 pub mod busy;
+pub mod by_name;
 pub mod clock;
 pub mod door;
 pub mod entities;

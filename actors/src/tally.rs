@@ -1,6 +1,5 @@
 //! What committed turns are counted as, fact by fact.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use regie_core::event::LifeState;
 use regie_core::governance::{Judgement, PolicyOutcome};
 use regie_core::histogram::Histogram;
 use regie_core::workflow::{AgentOutcome, Effect, EffectEnd, Fact, Operation, Record, Run, RunEnd};
+
+use crate::by_name::ByName;
 
 /// How many events of a type came in, and how many are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,11 +106,11 @@ fn end_place(end: &RunEnd) -> usize {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// By event type.
-    pub types: BTreeMap<Arc<str>, Lives>,
+    pub types: ByName<Lives>,
     /// What each policy has said, by its name, in the order of passed, discarded, deferred, escalated.
-    pub policies: BTreeMap<Arc<str>, [u64; 4]>,
+    pub policies: ByName<[u64; 4]>,
     /// Runs, by their definition; the runtime's own outside.
-    pub workflows: BTreeMap<Arc<str>, RunLives>,
+    pub workflows: ByName<RunLives>,
     /// Turns: rows of the journal.
     pub turns: u64,
     /// Records.
@@ -128,7 +129,8 @@ impl Tally {
     /// Counts a record. `kind_of` tells the type of an event, and the state that it was in, by its record's sequence.
     pub fn count(&mut self, record: &Record, kind_of: impl Fn(u64) -> Option<(Arc<str>, LifeState)>) {
         self.records += 1;
-        let mut states: BTreeMap<u64, (Arc<str>, LifeState)> = BTreeMap::new();
+        // Of the event that this record received alone: it may move at once, and its type is at hand then.
+        let mut states: Vec<(u64, (Arc<str>, LifeState))> = Vec::new();
         for fact in &record.facts {
             match fact {
                 Fact::Opened { .. } => self.opened += 1,
@@ -138,18 +140,19 @@ impl Tally {
                 Fact::Judged { judgement, .. } => self.judged(judgement),
                 Fact::Received { .. } => {
                     let Some((kind, _)) = kind_of(record.sequence) else { continue };
-                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    let lives = self.types.of(Arc::clone(&kind));
                     lives.received += 1;
                     lives.states[place(LifeState::Pending)] += 1;
-                    states.insert(record.sequence, (kind, LifeState::Pending));
+                    states.push((record.sequence, (kind, LifeState::Pending)));
                 }
                 Fact::Moved { event, to, .. } => {
-                    let known = states.get(event).cloned().or_else(|| kind_of(*event));
+                    let known = states.iter().rev().find(|(known, _)| known == event).map(|(_, it)| it.clone());
+                    let known = known.or_else(|| kind_of(*event));
                     let Some((kind, from)) = known else { continue };
-                    let lives = self.types.entry(Arc::clone(&kind)).or_default();
+                    let lives = self.types.of(Arc::clone(&kind));
                     lives.states[place(from)] -= 1;
                     lives.states[place(*to)] += 1;
-                    states.insert(*event, (kind, *to));
+                    states.push((*event, (kind, *to)));
                 }
                 _ => {}
             }
@@ -174,10 +177,7 @@ impl Tally {
             return;
         }
         let took = record.at.max(run.started_at).since(run.started_at);
-        let lives = match self.workflows.get_mut(run.definition.as_str()) {
-            Some(lives) => lives,
-            None => self.workflows.entry(run.definition.as_str().into()).or_default(),
-        };
+        let lives = self.workflows.of(run.definition.as_str());
         let mut follows_end = false;
         for fact in &record.facts {
             lives.count(fact, follows_end, took);
@@ -193,14 +193,7 @@ impl Tally {
                 PolicyOutcome::Escalated => 3,
                 _ => 0,
             };
-            match self.policies.get_mut(decision.policy.as_str()) {
-                Some(said) => said[place] += 1,
-                None => {
-                    let mut said = [0; 4];
-                    said[place] = 1;
-                    self.policies.insert(decision.policy.as_str().into(), said);
-                }
-            }
+            self.policies.of(decision.policy.as_str())[place] += 1;
         }
     }
 
@@ -211,16 +204,11 @@ impl Tally {
 
     /// Takes another's counts.
     pub fn add(&mut self, other: Tally) {
-        for (kind, lives) in other.types {
-            self.types.entry(kind).or_default().add(&lives);
-        }
-        for (policy, said) in other.policies {
-            let mine = self.policies.entry(policy).or_default();
-            mine.iter_mut().zip(said).for_each(|(mine, theirs)| *mine += theirs);
-        }
-        for (definition, lives) in other.workflows {
-            self.workflows.entry(definition).or_default().add(&lives);
-        }
+        self.types.add(other.types, |mine, theirs| mine.add(&theirs));
+        self.policies.add(other.policies, |mine, theirs| {
+            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
+        });
+        self.workflows.add(other.workflows, |mine, theirs| mine.add(&theirs));
         self.turns += other.turns;
         self.records += other.records;
         self.opened += other.opened;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use regie_core::Timestamp;
-use regie_core::event::{CorrelationId, Event, Incoming, LifeState};
+use regie_core::event::{CorrelationId, Incoming, LifeState};
 use regie_core::governance::AskId;
 use regie_core::limits;
 use regie_core::workflow::{self as core, Command, Context, Fact, Record, Refusal};
@@ -78,8 +78,8 @@ pub(super) struct Taking {
     pub(super) done: Vec<Done>,
     /// The one reservation of this turn.
     pub(super) ask: Option<AskId>,
-    /// Events that it has received and that change an entity.
-    pub(super) changes: Vec<Arc<Event>>,
+    /// Events that it has received and that change an entity, and when.
+    pub(super) changes: Vec<(Incoming, Timestamp)>,
     /// What became of a part of a task.
     pub(super) untold: Option<Outcome>,
     /// Whether a new event was judged under the set in force.

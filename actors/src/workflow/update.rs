@@ -170,8 +170,13 @@ impl Taking {
         let folded = self.folded(entity).await?;
         let read = folded.as_ref().map_or(0, |folded| folded.position());
         let mut fields = folded.map(|folded| folded.fields.clone()).unwrap_or_default();
-        for event in self.changes.iter().filter(|event| event.entity.as_ref() == Some(entity)) {
-            fields.tell(event, u64::MAX);
+        let catalogue = self.links.definitions.catalogue();
+        for (event, at) in &self.changes {
+            let mut event = event.clone();
+            event.stamp(*at);
+            let event = catalogue.bring_up_shared(event.shared()).ok();
+            let about_it = event.filter(|event| event.entity.as_ref() == Some(entity));
+            about_it.into_iter().for_each(|event| fields.tell(&event, u64::MAX));
         }
         Ok((fields, read))
     }
@@ -181,9 +186,7 @@ impl Taking {
         if incoming.event().entity.is_none() || incoming.event().changes.is_empty() {
             return;
         }
-        let mut incoming = incoming.clone();
-        incoming.stamp(at);
-        self.changes.extend(self.links.definitions.catalogue().bring_up_shared(incoming.shared()).ok());
+        self.changes.push((incoming.clone(), at));
     }
 
     /// Whether an event claims of a checked entity what is not so; if it does, that is told.
