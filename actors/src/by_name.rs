@@ -1,43 +1,73 @@
-//! A few values by name: what one turn counts has one name or two, and a map's node has room for eleven.
+//! Values by name: what one turn counts has one name or two, and a map's node has room for eleven; what all have come to has many.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// More names than these are kept in a map.
+const FEW: usize = 16;
+
 /// Values by name, in their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ByName<V>(Vec<(Arc<str>, V)>);
+#[derive(Clone, Debug)]
+pub enum ByName<V> {
+    /// A few of them, in the order of their names.
+    Few(Vec<(Arc<str>, V)>),
+    /// More than that.
+    Many(BTreeMap<Arc<str>, V>),
+}
 
 impl<V> Default for ByName<V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self::Few(Vec::new())
+    }
+}
+
+impl<V: PartialEq> PartialEq for ByName<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<V: Eq> Eq for ByName<V> {}
+
+impl<V> ByName<V> {
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
+        let (few, many) = match self {
+            Self::Few(few) => (Some(few), None),
+            Self::Many(many) => (None, Some(many)),
+        };
+        few.into_iter().flatten().map(|(name, value)| (name, value)).chain(many.into_iter().flatten())
     }
 }
 
 impl<V: Default> ByName<V> {
     /// The value of a name, begun if there is none.
     pub fn of(&mut self, name: impl AsRef<str> + Into<Arc<str>>) -> &mut V {
-        let at = match self.0.binary_search_by(|(known, _)| (**known).cmp(name.as_ref())) {
-            Ok(at) => at,
-            Err(at) => {
-                if self.0.is_empty() {
-                    self.0.reserve_exact(1);
-                }
-                self.0.insert(at, (name.into(), V::default()));
-                at
+        if let Self::Few(few) = self
+            && few.len() == FEW
+        {
+            *self = Self::Many(std::mem::take(few).into_iter().collect());
+        }
+        match self {
+            Self::Few(few) => {
+                let at = few.binary_search_by(|(known, _)| (**known).cmp(name.as_ref()));
+                let at = at.unwrap_or_else(|at| {
+                    few.reserve_exact(usize::from(few.is_empty())); // one is what most have
+                    few.insert(at, (name.into(), V::default()));
+                    at
+                });
+                &mut few[at].1
             }
-        };
-        &mut self.0[at].1
+            Self::Many(many) => many.entry(name.into()).or_default(),
+        }
     }
 
     /// Takes another's values: each is added to that of the same name.
     pub fn add(&mut self, other: Self, add: impl Fn(&mut V, V)) {
-        for (name, value) in other.0 {
-            add(self.of(name), value);
+        match other {
+            Self::Few(few) => few.into_iter().for_each(|(name, value)| add(self.of(name), value)),
+            Self::Many(many) => many.into_iter().for_each(|(name, value)| add(self.of(name), value)),
         }
-    }
-
-    /// All of them, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
-        self.0.iter().map(|(name, value)| (name, value))
     }
 }
 
@@ -45,13 +75,27 @@ impl<V: Default> ByName<V> {
 mod tests {
     use super::*;
 
+    fn told(names: &ByName<u64>) -> Vec<(&str, u64)> {
+        names.iter().map(|(name, value)| (&**name, *value)).collect()
+    }
+
     #[test]
     fn each_name_has_one_value_and_they_are_in_order() {
         let (mut one, mut other) = (ByName::<u64>::default(), ByName::default());
         ["b", "a", "b"].into_iter().for_each(|name| *one.of(name) += 1);
         ["c", "a"].into_iter().for_each(|name| *other.of(name) += 10);
         one.add(other, |mine, theirs| *mine += theirs);
-        let all: Vec<(&str, u64)> = one.iter().map(|(name, value)| (&**name, *value)).collect();
-        assert_eq!(all, [("a", 11), ("b", 2), ("c", 10)]);
+        assert_eq!(told(&one), [("a", 11), ("b", 2), ("c", 10)]);
+    }
+
+    #[test]
+    fn many_are_what_few_are() {
+        let names: Vec<String> = (0..50).map(|nth| format!("{:02}", nth * 7 % 50)).collect();
+        let mut all = ByName::<u64>::default();
+        for name in names.iter().chain(&names) {
+            *all.of(name.as_str()) += 1;
+        }
+        assert!(matches!(all, ByName::Many(_)) && told(&all).is_sorted());
+        assert!(told(&all).len() == 50 && told(&all).iter().all(|(_, value)| *value == 2));
     }
 }

@@ -20,7 +20,7 @@ use crate::index::IndexHandle;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// For how many turns room is kept from one commit to the next.
-pub const ROOM: usize = 2_048;
+pub const ROOM: usize = limits::COMMIT_TURNS;
 
 /// Turns on their way to the journal. The room for them goes back and forth: to ask for much at once, commit after commit,
 /// costs more than to move what is in it.
@@ -211,9 +211,6 @@ impl Thread {
             told.append(&mut load.told);
         }
         let committed = self.append(&turns, told);
-        turns.clear();
-        turns.shrink_to(ROOM);
-        self.turns = turns;
         self.note(&committed.as_ref().map(|it| it.head.position).map_err(Clone::clone));
         let mut placed = committed.map(|it| it.placed.into_iter());
         for (batch, count) in gathered.drain(..).zip(counts) {
@@ -224,6 +221,10 @@ impl Thread {
         if let Some(index) = &self.index {
             index.more();
         }
+        // Last: nobody waits for what is given back.
+        turns.clear();
+        turns.shrink_to(ROOM);
+        self.turns = turns;
     }
 
     /// Whoever waits for a commit is answered, even if it panics.

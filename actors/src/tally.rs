@@ -129,7 +129,7 @@ impl Tally {
     /// Counts a record. `kind_of` tells the type of an event, and the state that it was in, by its record's sequence.
     pub fn count(&mut self, record: &Record, kind_of: impl Fn(u64) -> Option<(Arc<str>, LifeState)>) {
         self.records += 1;
-        // Of the event that this record received alone: it may move at once, and its type is at hand then.
+        // Of the one event that this record received or moves: it may move again in it.
         let mut states: Vec<(u64, (Arc<str>, LifeState))> = Vec::new();
         for fact in &record.facts {
             match fact {

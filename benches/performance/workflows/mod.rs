@@ -4,6 +4,7 @@ pub(crate) mod asleep;
 pub(crate) mod ends;
 pub(crate) mod flat;
 pub(crate) mod flows;
+mod hops;
 pub(crate) mod neighbours;
 mod probe;
 pub(crate) mod steps;

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use regie::Handle;
 use regie::prelude::*;
 
+use super::hops::bare;
 use super::probe::{Probe, STEPS, Watched};
-use super::{begins, millis, name, three, told, wide};
+use super::{begins, millis, name, three, wide};
 use crate::measure::quantile;
 use crate::{Figure, Scale};
 
 const TAKES: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 3;
+
+/// p50 and p99.
+type Pair = [Duration; 2];
 
 /// How many workflows are under way at once, how many calls the agent takes at once, how many workflows are measured, and what
 /// the p99 is to be.
@@ -24,28 +28,41 @@ const LOADS: [(usize, usize, usize, &str); 4] = [
     (10_000, 400, 20_000, "told"),
 ];
 
-/// p50 and p99 of the runtime's time in a step, in memory and durable; the best of some rounds.
+/// p50 and p99 of the runtime's time in a step, in memory and durable, to those of the bare changes of thread by turns; the best
+/// of some rounds of each.
 pub(crate) fn figures(scale: Scale) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (at_once, places, count, goal) in LOADS {
         let (at_once, places) = (scale.at_least(20, at_once), scale.at_least(5, places));
         let count = scale.at_least(60, count);
         for durable in [false, true] {
-            let mut rounds: Vec<[Duration; 2]> =
-                (0..ROUNDS).map(|_| measured(at_once, places, count, durable)).collect();
-            rounds.sort_by_key(|[_, last]| *last);
-            let [half, last] = rounds[0];
+            let rounds =
+                (0..ROUNDS).map(|_| (measured(at_once, places, count, durable), floor(places, count, durable)));
+            let (ours, floors): (Vec<Pair>, Vec<Pair>) = rounds.unzip();
+            let best = |rounds: Vec<Pair>| rounds.into_iter().min_by_key(|[_, last]| *last).expect("a round");
+            let (ours, floor) = (best(ours), best(floors));
             let kind = if durable { "durable" } else { "in memory" };
             let rate = (places as f64 / TAKES.as_secs_f64()).round();
             let name = format!("step, {at_once} at once, {rate} steps/s, {kind}");
-            figures.push(told(format!("{name}: p50"), millis(half), "told"));
-            figures.push(told(format!("{name}: p99"), millis(last), goal));
+            for (at, (share, goal)) in [("p50", "told"), ("p99", goal)].into_iter().enumerate() {
+                let ratio = format!("{:.1}", ours[at].as_secs_f64() / floor[at].as_secs_f64());
+                let (name, ours, floor) = (format!("{name}: {share}; bare hops"), millis(ours[at]), millis(floor[at]));
+                figures.push(Figure { name, ours, floor, ratio, goal });
+            }
         }
     }
     figures
 }
 
-fn measured(at_once: usize, places: usize, count: usize, durable: bool) -> [Duration; 2] {
+/// The bare changes of thread, as many under way at once as the agent takes.
+fn floor(places: usize, count: usize, durable: bool) -> Pair {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = durable.then(|| std::fs::File::create(folder.path().join("hops")).expect("a file"));
+    let mut took = bare(places, (count * STEPS / places).max(2), TAKES, file);
+    [quantile(&mut took, 0.5), quantile(&mut took, 0.99)]
+}
+
+fn measured(at_once: usize, places: usize, count: usize, durable: bool) -> Pair {
     let (over, ended) = channel();
     let probe = Probe::new(count, over);
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,7 +1,9 @@
 //! One key of one debounce, as a state machine: of a burst the last goes on, once it has been quiet.
 //!
 //! The exact rule: an event at t belongs to the burst whose slot is after t, or else begins one; its slot is t + wait, or the
-//! burst's first + max if that is earlier. At its return the latest of its burst goes on, and the others are overtaken.
+//! burst's first + max if that is earlier. At its return the latest of its burst goes on, and the others are overtaken. Nobody
+//! of a burst returns while a place in it is only reserved: who was overtaken would depend on which commit is told first, and a
+//! restart might find it otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -70,9 +72,6 @@ struct Burst {
     slot: Timestamp,
     /// How many of it are put off.
     standing: usize,
-    /// Where in the journal the last of them had come back, if none is put off: a reservation may have been written before
-    /// that, and was overtaken then, though it is told later.
-    gone: u64,
 }
 
 impl Debounce {
@@ -81,16 +80,21 @@ impl Debounce {
         match comer {
             Comer::New => self.put(rule, now),
             Comer::Promised(_) => DebounceRuling::Free,
+            Comer::Back(_) if self.is_unsettled(who) => DebounceRuling::Unclear,
             Comer::Back(_) => match self.events.get(who) {
                 Some((first, nth)) if self.bursts.get(first).is_some_and(|burst| burst.top > *nth) => {
                     DebounceRuling::Overtaken
                 }
-                Some((first, nth)) if self.reserved.iter().any(|(.., it)| it.first == *first && it.nth > *nth) => {
-                    DebounceRuling::Unclear
-                }
                 _ => DebounceRuling::Free,
             },
         }
+    }
+
+    /// Whether others have reserved places in the burst of one who is put off: until that is settled it does not return, nor is
+    /// its place given back.
+    pub fn is_unsettled(&self, who: &Who) -> bool {
+        let Some((first, _)) = self.events.get(who) else { return false };
+        self.reserved.iter().any(|(.., place)| place.first == *first)
     }
 
     fn put(&self, rule: &DebounceRule, now: Timestamp) -> DebounceRuling {
@@ -109,24 +113,15 @@ impl Debounce {
         self.reserved.push((ask, who.clone(), place));
     }
 
-    /// Makes what an ask reserved final, at a position of the journal.
-    pub fn commit(&mut self, ask: AskId, position: u64) {
+    /// Makes what an ask reserved final.
+    pub fn commit(&mut self, ask: AskId) {
         let mine: Vec<_> = self.reserved.extract_if(.., |(by, ..)| *by == ask).collect();
-        mine.into_iter().for_each(|(_, who, place)| self.was_put_at(place, &who, position));
+        mine.into_iter().for_each(|(_, who, place)| self.was_put(place, &who, place.nth));
     }
 
     /// Gives up what an ask reserved.
     pub fn release(&mut self, ask: AskId) {
-        let mine: Vec<_> = self.reserved.extract_if(.., |(by, ..)| *by == ask).collect();
-        mine.into_iter().for_each(|(.., place)| self.forget(place.first));
-    }
-
-    /// A place that was written at a position, while others were reserved.
-    pub fn was_put_at(&mut self, place: Place, who: &Who, position: u64) {
-        if self.bursts.get(&place.first).is_some_and(|burst| burst.standing == 0 && burst.gone < position) {
-            self.bursts.remove(&place.first); // all others had come back when it was written
-        }
-        self.was_put(place, who, place.nth);
+        self.reserved.retain(|(by, ..)| *by != ask);
     }
 
     /// A committed booking, as the journal has it, and the latest of the burst that has been committed while it stands.
@@ -137,19 +132,12 @@ impl Debounce {
         self.events.insert(who.clone(), (place.first, place.nth));
     }
 
-    /// A booking was used or given up, at a position of the journal.
-    pub fn unbook(&mut self, who: &Who, position: u64) {
+    /// A booking was used or given up.
+    pub fn unbook(&mut self, who: &Who) {
         let Some((first, _)) = self.events.remove(who) else { return };
         let Some(burst) = self.bursts.get_mut(&first) else { return };
         burst.standing -= 1;
-        burst.gone = burst.gone.max(position);
-        self.forget(first);
-    }
-
-    /// Forgets a burst of which nothing is put off, nor may have been.
-    fn forget(&mut self, first: Timestamp) {
-        let is_over = self.bursts.get(&first).is_some_and(|burst| burst.standing == 0);
-        if is_over && self.reserved.iter().all(|(.., place)| place.first != first) {
+        if burst.standing == 0 {
             self.bursts.remove(&first);
         }
     }
@@ -208,9 +196,9 @@ mod tests {
             put(&mut key, event, now);
         }
         assert_eq!(back(&key, 1, 100), DebounceRuling::Free);
-        key.unbook(&who(1), 5);
+        key.unbook(&who(1));
         assert_eq!(back(&key, 4, 400), DebounceRuling::Free);
-        key.unbook(&who(4), 6);
+        key.unbook(&who(4));
         assert_eq!(back(&key, 2, 400), DebounceRuling::Overtaken, "though the one that overtook it is gone");
         assert_eq!(back(&key, 3, 400), DebounceRuling::Overtaken);
     }
@@ -224,29 +212,22 @@ mod tests {
         let mut lost = key.clone();
         lost.release(AskId(1));
         assert_eq!(back(&lost, 1, 100), DebounceRuling::Free);
-        key.commit(AskId(1), 2);
+        key.commit(AskId(1));
         assert_eq!(back(&key, 1, 100), DebounceRuling::Overtaken);
     }
 
-    /// The first of a burst, whose commit is told when the second has been put off and has come back at position 9.
-    fn told_late(position: Option<u64>) -> Debounce {
+    /// The first may be told to be written after the second has come back, though it was written before: so that does not.
+    #[test]
+    fn nobody_comes_back_before_those_before_it_are_settled() {
         let mut key = Debounce::default();
         let place = |nth| Place { slot: at(100), first: at(0), nth };
         key.book(place(1), &who(1), AskId(1));
         key.was_put(place(2), &who(2), 2);
-        key.unbook(&who(2), 9);
-        match position {
-            Some(position) => key.commit(AskId(1), position),
-            None => key.release(AskId(1)),
-        }
-        key
-    }
-
-    #[test]
-    fn who_was_written_before_the_last_of_its_burst_came_back_is_overtaken_though_it_is_told_later() {
-        assert_eq!(back(&told_late(Some(8)), 1, 100), DebounceRuling::Overtaken);
-        assert_eq!(back(&told_late(Some(10)), 1, 100), DebounceRuling::Free, "as a restart would find it");
-        assert_eq!(told_late(None), Debounce::default());
+        assert_eq!(back(&key, 2, 100), DebounceRuling::Unclear);
+        key.commit(AskId(1));
+        assert_eq!((back(&key, 2, 100), back(&key, 1, 100)), (DebounceRuling::Free, DebounceRuling::Overtaken));
+        key.unbook(&who(2));
+        assert_eq!(back(&key, 1, 100), DebounceRuling::Overtaken);
     }
 
     /// Where the clock was set back, a workflow's time may be ahead, and its event is back before its slot.
@@ -257,7 +238,7 @@ mod tests {
         assert_eq!(back(&key, 1, 67), DebounceRuling::Free);
         assert_eq!(put(&mut key, 2, 67), 167);
         assert_eq!(back(&key, 1, 68), DebounceRuling::Overtaken, "if letting it go came to nothing");
-        key.unbook(&who(1), 4);
+        key.unbook(&who(1));
         assert_eq!(back(&key, 2, 167), DebounceRuling::Free);
     }
 

@@ -181,16 +181,20 @@ impl Key {
         self.bursts.iter().filter(|it| it.given.slot > now).map(|it| it.first).max()
     }
 
+    fn put(&self, who: u64) -> Option<&Put> {
+        self.bursts.iter().rev().find(|it| it.given.who == who)
+    }
+
+    /// Whether others of the burst that one was put off with have not committed yet.
+    pub(crate) fn is_unsettled(&self, who: u64) -> bool {
+        let others = |this: &Put| self.bursts.iter().any(|it| it.first == this.first && it.given.by.is_some());
+        self.put(who).is_some_and(others)
+    }
+
     fn debounce(&self, (wait, max): (i64, i64), now: i64, (own, promised, who): Comer) -> Look {
         if own.is_some() {
-            let at = self.bursts.iter().rposition(|it| it.given.who == who).expect("it was put off here");
-            let this = &self.bursts[at];
-            let later = self.bursts[at + 1..].iter().any(|it| it.first == this.first && it.given.by.is_some());
-            return match (this.top > this.nth, later) {
-                (true, _) => Look::Discards,
-                (false, true) => Look::Unclear,
-                (false, false) => Look::Free(None),
-            };
+            let this = self.put(who).expect("it was put off here");
+            return if this.top > this.nth { Look::Discards } else { Look::Free(None) };
         }
         match promised {
             Some(_) => Look::Free(None),

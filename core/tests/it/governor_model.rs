@@ -52,6 +52,11 @@ impl Model {
 
     /// What must be answered to an ask now.
     pub(crate) fn expect(&self, wants: &Wants, comes: Comes<'_>) -> Expected {
+        // Nobody of a burst comes back before all of it is settled, whatever it wants.
+        let burst = comes.returning.filter(|place| matches!(self.rules[place.0], Rule::Debounce { .. }));
+        if burst.is_some_and(|place| self.at(place).is_some_and(|key| key.is_unsettled(comes.who))) {
+            return Expected::Waits;
+        }
         let mut looks: Vec<(usize, Look)> = Vec::new();
         for (policy, key) in wants {
             let own = comes.returning.filter(|place| place.0 == *policy && place.1 == *key).map(|place| place.2);
@@ -122,9 +127,14 @@ impl Model {
         self.keys.values_mut().for_each(Key::crash);
     }
 
-    /// Whether any reservation stands at one of these places.
-    pub(crate) fn is_reserved(&self, wants: &Wants) -> bool {
-        wants.iter().filter_map(|want| self.keys.get(want)).any(Key::is_reserved)
+    fn at(&self, place: &Place) -> Option<&Key> {
+        self.keys.get(&(place.0, place.1.clone()))
+    }
+
+    /// Whether any reservation stands at one of these places, or where one has booked.
+    pub(crate) fn is_reserved(&self, wants: &Wants, returning: Option<&Place>) -> bool {
+        let wanted = wants.iter().filter_map(|want| self.keys.get(want));
+        wanted.chain(returning.and_then(|place| self.at(place))).any(Key::is_reserved)
     }
 
     pub(crate) fn key(&mut self, policy: usize, key: &str) -> &mut Key {

@@ -173,6 +173,21 @@ fn of_a_burst_the_last_goes_on_once_it_is_quiet() {
     }
 }
 
+/// With its place given back the burst might be forgotten, and the first, written before that, would be let go on.
+#[test]
+fn who_wants_nothing_any_more_waits_too_until_its_burst_is_settled() {
+    let mut quiet = Timeline::new(&[QUIET]);
+    let now = instant("00:00:00.000");
+    let first = asks(&quiet.set, 7, None);
+    let (late, _) = quiet.governor.ask(first, now).expect("an answer at once");
+    let put = quiet.new_at(2, "00:00:00.050");
+    let gives_back = Ask { wants: Vec::new(), ..asks(&quiet.set, 2, Some(booking(&put))) };
+    let id = gives_back.id;
+    assert_eq!(quiet.governor.ask(gives_back, instant("00:00:00.150")), None);
+    let told = quiet.governor.settle(late, Some(1), instant("00:00:00.200"));
+    assert!(matches!(&told[..], [(settled, Ruling { stopped: None, .. })] if *settled == id), "{told:?}");
+}
+
 #[test]
 fn a_debounce_that_puts_off_decides_alone_and_lets_its_last_on_to_the_others() {
     let mut both = Timeline::new(&["kind = \"cooldown\"\nwindow = \"1s\"\nmode = \"defer\"", QUIET]);

@@ -44,8 +44,6 @@ struct Put {
     slot: Timestamp,
     at: Timestamp,
     clock: u32,
-    /// Those of its burst that had given back their places before it was written: it took longer than the wait for that.
-    gone: Vec<Who>,
 }
 
 /// Who comes, when.
@@ -138,8 +136,7 @@ impl History {
             |at: Timestamp, nth: u32| self.puts.iter().any(|it| it.first == put.first && it.nth < nth && it.slot > at);
         let too_late = |other: &Put| other.at >= comes.at && is_open(other.at, other.nth);
         let is_after = |other: &Put| other.first == put.first && other.nth > put.nth && other.clock == put.clock;
-        // Nor is who was written when the others had come back already.
-        let overtakes = |other: &&Put| is_after(other) && !too_late(other) && !put.gone.contains(&other.who);
+        let overtakes = |other: &&Put| is_after(other) && !too_late(other);
         let by = self.puts.iter().find(overtakes);
         assert!(by.is_none(), "'{name}' lets one go on at {} that was overtaken: {put:?} by {by:?}", comes.at);
     }
@@ -225,8 +222,7 @@ impl History {
             (Does::Rate(rate, per, burst, ..), _) => self.assert_slots(name, (rate, per, burst), slot),
             (Does::Debounce(wait, max, _), Grant::Burst { first, nth, .. }) => {
                 let Comes { who, at, clock, .. } = comes;
-                let gone = self.gone_of_burst(*first);
-                let put = Put { who: who.clone(), first: *first, nth: *nth, slot, at, clock, gone };
+                let put = Put { who: who.clone(), first: *first, nth: *nth, slot, at, clock };
                 if !comes.others {
                     let quiet = comes.at.after(Duration::from_millis(wait));
                     let until = max.map_or(quiet, |max| quiet.min(first.after(Duration::from_millis(max))));
@@ -256,13 +252,6 @@ impl History {
                 assert!(needs <= has, "'{name}' promises {inside} places from {start} to {end}");
             }
         }
-    }
-
-    /// Those of a burst that have given back their places.
-    fn gone_of_burst(&self, first: Timestamp) -> Vec<Who> {
-        let of_burst = self.puts.iter().filter(|put| put.first == first);
-        let gone = of_burst.filter(|put| !self.booked.contains(&(put.slot, put.who.clone())));
-        gone.map(|put| put.who.clone()).collect()
     }
 
     /// It belongs to the burst that was under way, or begins one.

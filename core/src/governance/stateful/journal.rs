@@ -19,8 +19,7 @@ impl Governor {
             match fact {
                 // A place is released by the event that has just moved.
                 Fact::Moved { event: moved, .. } => event = *moved,
-                // Beside what is read here nothing is reserved: where it was released does not matter.
-                Fact::Released { booking } => drop(self.unbook(booking, &(correlation.clone(), event), 0)),
+                Fact::Released { booking } => drop(self.unbook(booking, &(correlation.clone(), event))),
                 Fact::Freed { policy, key, event } => {
                     self.was_freed(&(policy.clone(), key.clone()), &(correlation.clone(), *event));
                 }
@@ -119,11 +118,11 @@ impl Governor {
         }
     }
 
-    pub(super) fn unbook(&mut self, booking: &Booking, who: &Who, position: u64) -> Place {
+    pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) -> Place {
         let place = (booking.policy.clone(), booking.key.clone());
         self.stranded.unbook(booking, who);
         if let Some(key) = self.keys.get_mut(&place) {
-            key.state.unbook(booking, who, position);
+            key.state.unbook(booking, who);
             self.has_changed(&place);
         }
         place

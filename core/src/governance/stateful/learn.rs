@@ -98,7 +98,7 @@ impl Governor {
         match since {
             // Of other policies it is known here.
             Since::Released(booking, who) if self.kinds.contains_key(&booking.policy) => {
-                self.unbook(&booking, &who, position);
+                self.unbook(&booking, &who);
             }
             Since::Released(booking, who) => self.stranded.unbook(&booking, &who),
             Since::Granted { place, grant, who, waits } => {

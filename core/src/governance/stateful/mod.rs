@@ -92,15 +92,16 @@ impl Governor {
     /// from a later [`Governor::settle`]. What is answered holds its reservations until it is settled.
     pub fn ask(&mut self, ask: Ask, now: Timestamp) -> Option<Settled> {
         self.sweep(now);
+        if let Some(place) = self.unsettled_burst(&ask) {
+            self.wait(place, ask);
+            return None;
+        }
         let mut looks = Vec::with_capacity(ask.wants.len());
         for want in &ask.wants {
             let Some(policy) = ask.set.policy(want.policy) else { continue };
             let Some(look) = self.look(policy, &want.key, &ask, now) else { continue };
             if matches!(look.says, Says::Unclear) {
-                self.waits.insert(ask.id, look.place.clone());
-                if let Some(key) = self.keys.get_mut(&look.place) {
-                    key.waiting.push_back(ask);
-                }
+                self.wait(look.place, ask);
                 return None;
             }
             let decided = look.ends_it() && looks.iter().all(Look::is_free);
@@ -111,6 +112,22 @@ impl Governor {
         }
         let id = ask.id;
         Some((id, self.answer(ask, looks, now)))
+    }
+
+    /// Where one has booked that comes back to a burst in which others have only reserved places. It waits even if it wants
+    /// nothing any more: with its place given back the burst may be forgotten, and theirs may be written before that.
+    fn unsettled_burst(&self, ask: &Ask) -> Option<Place> {
+        let booking = ask.returning.as_ref()?;
+        let place = (booking.policy.clone(), booking.key.clone());
+        let KeyState::Debounce(key) = &self.keys.get(&place)?.state else { return None };
+        key.is_unsettled(&ask.who).then_some(place)
+    }
+
+    fn wait(&mut self, place: Place, ask: Ask) {
+        self.waits.insert(ask.id, place.clone());
+        if let Some(key) = self.keys.get_mut(&place) {
+            key.waiting.push_back(ask);
+        }
     }
 
     /// An ask's event has committed, at a position of the journal, or will not: what it reserved is final or given up. Gives
@@ -154,7 +171,7 @@ impl Governor {
             let place = (booking.policy.clone(), booking.key.clone());
             match gives_up {
                 true if self.keys.get(&place).is_some_and(is_known) => freed.push(place),
-                true => freed.push(self.unbook(&booking, &held.who, committed.unwrap_or_default())),
+                true => freed.push(self.unbook(&booking, &held.who)),
                 false => self.unpromise(&booking, &held.who),
             }
         }

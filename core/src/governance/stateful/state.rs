@@ -69,9 +69,6 @@ impl KeyState {
             (Self::Rate(key), Grant::Spent { at, interval, booked, .. }) => {
                 key.was_spent_at((*at, *interval, *booked), position);
             }
-            (Self::Debounce(key), Grant::Burst { booking, first, nth }) => {
-                key.was_put_at(Place { slot: booking.slot, first: *first, nth: *nth }, who, position);
-            }
             (state, grant) => state.granted(grant, who),
         }
     }
@@ -112,7 +109,7 @@ impl KeyState {
             (Self::Window(key), None) => key.release(ask),
             (Self::Rate(key), Some(position)) => key.commit(ask, position),
             (Self::Rate(key), None) => key.release(ask),
-            (Self::Debounce(key), Some(position)) => key.commit(ask, position),
+            (Self::Debounce(key), Some(_)) => key.commit(ask),
             (Self::Debounce(key), None) => key.release(ask),
             (Self::Concurrency(key), Some(_)) => key.commit(ask),
             (Self::Concurrency(key), None) => key.release(ask),
@@ -147,13 +144,13 @@ impl KeyState {
         }
     }
 
-    /// A booking was used or given up, at a position of the journal.
-    pub(super) fn unbook(&mut self, booking: &Booking, who: &Who, position: u64) {
+    /// A booking was used or given up.
+    pub(super) fn unbook(&mut self, booking: &Booking, who: &Who) {
         match self {
             Self::Cooldown(key) => key.unbook(booking.slot),
             Self::Window(key) => key.unbook(booking.slot),
             Self::Rate(key) => key.unbook(booking.slot),
-            Self::Debounce(key) => key.unbook(who, position),
+            Self::Debounce(key) => key.unbook(who),
             Self::Concurrency(key) => key.unbook(booking.slot),
         }
     }
