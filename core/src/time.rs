@@ -33,6 +33,8 @@ impl Timestamp {
     pub const MIN: Timestamp = Timestamp(i64::MIN);
     /// The latest instant.
     pub const MAX: Timestamp = Timestamp(i64::MAX);
+    /// The last instant that is told in a form that all can read: the end of the year 9999.
+    pub const LAST: Timestamp = Timestamp(253_402_300_799_999_999);
 
     /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
@@ -67,9 +69,10 @@ impl Timestamp {
         }
     }
 
-    /// This much later, or the latest instant there is.
+    /// This much later, but no later than [`Timestamp::LAST`], unless it is so already: what is owed then is written.
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        let later = self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX));
+        Self(later).min(Self::LAST.max(self))
     }
 
     /// This much earlier, or the earliest instant there is.
@@ -144,6 +147,13 @@ mod tests {
             assert!(Timestamp::parse(text).unwrap_err().to_string().contains("9999"), "{text}");
         }
         assert!(Timestamp::parse("9999-12-31T23:59:59Z").is_ok());
+    }
+
+    #[test]
+    fn whatever_is_added_to_a_time_can_be_told_and_read() {
+        let late = Timestamp::from_millis(0).after(Duration::MAX);
+        assert_eq!((Timestamp::parse(&late.to_string()), late), (Ok(Timestamp::LAST), Timestamp::LAST));
+        assert_eq!(Timestamp::MAX.after(Duration::MAX), Timestamp::MAX, "what is later stays so");
     }
 
     #[test]

@@ -312,7 +312,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn limit(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("that would list nothing; leave it out to list all, or take --count to count them".into()),
+        Ok(0) => Err("that would list nothing; leave it out to list all".into()),
         Ok(limit) => Ok(limit),
         Err(_) => Err("it is a whole number from 1".into()),
     }

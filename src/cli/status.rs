@@ -41,7 +41,8 @@ fn print(screen: &mut Screen, status: &Status) -> io::Result<()> {
     }
     let per_hour = rounded(counts.ended_per_hour);
     let ended = grouped(counts.ended_last_day);
-    row(screen, "ended", &format!("{per_hour} an hour: {ended} in the day up to {}", short(status.as_of)))?;
+    let up_to = status.as_of.map(|at| format!(" in the day up to {}", short(at))).unwrap_or_default();
+    row(screen, "ended", &format!("{per_hour} an hour: {ended}{up_to}"))?;
     definitions(screen, look, &counts.by_definition)?;
     lines(screen, "oldest that run", &status.oldest_running)?;
     lines(screen, "waiting for a person", &status.waiting)?;

@@ -19,8 +19,8 @@ const NAMED: usize = 5;
 /// Status over all workflows but the runtime's own. All keys are documented in `docs/cli.md` and stable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
-    /// When the journal's last record was decided: the last day is the one before that.
-    pub as_of: Timestamp,
+    /// When the journal's last record was decided: the last day is the one before that. None where it is empty.
+    pub as_of: Option<Timestamp>,
     /// Counts.
     #[serde(flatten)]
     pub counts: RunStats,
@@ -86,8 +86,8 @@ impl Handle {
 pub fn status(reader: &mut Reader) -> Result<Status, StoreError> {
     let head = reader.head()?.position;
     let last = if head == 0 { None } else { reader.record(head)? };
-    let as_of = last.map(|stored| stored.record.at).unwrap_or_default();
-    let counts = reader.run_stats(&RunFilter::default(), as_of)?;
+    let as_of = last.map(|stored| stored.record.at);
+    let counts = reader.run_stats(&RunFilter::default(), as_of.unwrap_or_default())?;
     let mut named = |condition| -> Result<Vec<WorkflowLine>, StoreError> {
         let filter = RunFilter { condition: Some(condition), limit: Some(NAMED), ..RunFilter::default() };
         Ok(reader.runs(&filter)?.iter().map(WorkflowLine::from).collect())

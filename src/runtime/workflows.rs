@@ -6,10 +6,10 @@ use std::time::Duration;
 use regie_actors::orchestrator::Wanted;
 use regie_actors::refused::Reason;
 use regie_actors::workflow::{Body, RunView, WorkflowView, whole_view};
-use regie_core::Json;
-use regie_core::event::{CorrelationId, Event, EventResult, Principal};
+use regie_core::event::{CorrelationId, Event, EventError, EventResult, Principal};
 use regie_core::query::RunFilter;
 use regie_core::workflow::{Definitions, EffectKey, Fact, RunBrief, RunStatus, Standing};
+use regie_core::{Json, limits};
 use regie_journal::{Reader, StoreError, StoredRun};
 use serde::{Deserialize, Serialize};
 
@@ -302,7 +302,7 @@ impl Handle {
         }
         // Of a name of its own: asked again while it waits for a policy, say, it is the same event.
         let event = Event::new(kind, correlation).id("start").payload(start.input.unwrap_or_default());
-        let event = event.actor(start.by).metadata(WHY, start.why).build().map_err(Reason::from)?;
+        let event = event.actor(start.by).metadata(WHY, bounded(start.why)?).build().map_err(Reason::from)?;
         self.submit(event).await.map_err(|refused| refused.reason.into())
     }
 
@@ -320,9 +320,18 @@ impl Handle {
         if let Some(id) = send.id {
             event = event.id(id);
         }
-        let event = event.actor(send.by).metadata(WHY, send.why).build().map_err(Reason::from)?;
+        let event = event.actor(send.by).metadata(WHY, bounded(send.why)?).build().map_err(Reason::from)?;
         self.submit(event).await.map_err(|refused| refused.reason.into())
     }
+}
+
+/// Why somebody does something, as long as it may be.
+fn bounded(why: String) -> Result<String, Reason> {
+    if why.len() > limits::REASON_BYTES || why.contains(char::is_control) {
+        let most = format!("it has at most {} bytes, and no control characters", limits::REASON_BYTES);
+        return Err(Reason::Bad(EventError::wrong("metadata.why", most)));
+    }
+    Ok(why)
 }
 
 /// The type of the event by which a workflow begins.

@@ -45,6 +45,18 @@ impl EventBuilder {
         &self.event.correlation_id
     }
 
+    /// What of it is a name of the runtime's own, in words; nothing where it is as anybody's.
+    pub(crate) fn own_name(&self) -> Option<String> {
+        let Event { kind, correlation_id, .. } = &self.event;
+        match () {
+            () if correlation_id.is_own() => {
+                Some(format!("to '{correlation_id}': names with 'regie/' are the runtime's own"))
+            }
+            () if self.event.is_own_kind() => Some(format!("'{kind}': types with 'regie.' are the runtime's own")),
+            () => None,
+        }
+    }
+
     /// It goes to another correlation.
     pub(crate) fn to(mut self, correlation: CorrelationId) -> Self {
         self.event.correlation_id = correlation;

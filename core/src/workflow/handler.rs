@@ -191,8 +191,8 @@ pub struct Request<'a> {
     pub by: &'a Principal,
     /// Why.
     pub why: &'a str,
-    /// For a cancel: what steps gave whose ends the definition could not take, and that wait for a person. They have done their
-    /// work all the same.
+    /// For a cancel, and for an end that is passed over: what steps gave whose ends the definition could not take, and that
+    /// wait for a person. They have done their work all the same.
     pub gave: &'a [(String, Json)],
     /// Whether the run fails by a cancel, because it cannot go on.
     pub(super) fails: bool,

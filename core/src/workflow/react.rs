@@ -112,8 +112,10 @@ fn facts_of(
         let effect = match wish {
             Wish::Effect(Effect::Update(update)) => Effect::Update(whole(update, &key, asked, moment)),
             Wish::Effect(effect) => effect,
-            Wish::Send(event) => Effect::Send { event: written(*event, &key, cause_of(asked), moment)? },
-            Wish::Run(event) => run(*event, &key, cause_of(asked), moment)?,
+            Wish::Send(event) => {
+                Effect::Send { event: written(allowed(*event, moment)?, &key, cause_of(asked), moment)? }
+            }
+            Wish::Run(event) => run(allowed(*event, moment)?, &key, cause_of(asked), moment)?,
         };
         facts.push(Fact::Owes { key, effect });
     }
@@ -170,7 +172,8 @@ pub(super) fn farewell(
     };
     for (step, event) in events.into_iter().take(limits::REACTION_EFFECTS) {
         let key = key_after_end(state, facts, &step);
-        let event = check_name(&key.step).and_then(|()| written(event, &key, cause, moment));
+        let event = check_name(&key.step).and_then(|()| allowed(event, moment));
+        let event = event.and_then(|event| written(event, &key, cause, moment));
         facts.push(match event {
             Ok(event) => Fact::Owes { key, effect: Effect::Send { event } },
             Err(error) => unsaid(error.0),
@@ -247,6 +250,14 @@ pub(super) fn written(
     let built = event.chain(chain).build();
     let incoming = built.map_err(|error| HandlerError(format!("step '{}' sends a bad event: {error}", key.step)))?;
     Ok(incoming.raw().clone())
+}
+
+/// What is the runtime's own is not others' to send.
+fn allowed(event: EventBuilder, moment: &Moment<'_>) -> Result<EventBuilder, HandlerError> {
+    match event.own_name().filter(|_| !moment.correlation.is_own()) {
+        Some(what) => Err(HandlerError(format!("it sends {what}"))),
+        None => Ok(event),
+    }
 }
 
 /// An event that begins a workflow, which is to tell this one how it ends.

@@ -59,6 +59,13 @@ impl Place<'_> {
         }
     }
 
+    /// What a step gave whose end is passed over while its run goes on.
+    fn done_in_vain(&self, (key, end): (&EffectKey, &EffectEnd)) -> Option<(String, Json)> {
+        let run = self.state.run().filter(|run| run.status == RunStatus::Running)?;
+        let newest = run.attempts.get(&key.step) == Some(&key.attempt);
+        given(key, end).filter(|_| newest).map(|(step, result)| (step.clone(), result.clone()))
+    }
+
     /// The end of an effect that the definition could not take is put to it again; or it is told that the step failed, so that
     /// it goes on from there as from any failure.
     pub(super) fn unpark(
@@ -73,6 +80,13 @@ impl Place<'_> {
             Unpark::Abandon => return self.ask_to(request),
             Unpark::Retry => input_of(key, end),
             Unpark::Skip => {
+                // Its work is done all the same: a definition that can put that back is told so.
+                if let Some(gave) = self.done_in_vain((key, end)) {
+                    match self.ask_to(&Request { gave: &[gave], ..*request }) {
+                        Err(Refusal::NotNow { .. }) => {} // it knows of no such thing: then it is a failure like any other
+                        answer => return answer,
+                    }
+                }
                 let failed = failed(end, format!("passed over by {}: {}", request.by, request.why));
                 let none = || cannot("a timer cannot fail: try it again, or abandon the run".into());
                 passed_over = failed.ok_or_else(none)?;
@@ -81,6 +95,15 @@ impl Place<'_> {
         };
         let Some(handler) = self.running()? else { return Ok(Vec::new()) };
         self.ask(handler, Asked::Input(input), None)?.map_err(|poison| cannot(poison.error))
+    }
+}
+
+/// What a step gave, if that is how its effect ended.
+fn given<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Option<(&'a String, &'a Json)> {
+    match end {
+        EffectEnd::Agent(AgentOutcome::Done(result))
+        | EffectEnd::Routed { outcome: AgentOutcome::Done(result), .. } => Some((&key.step, result)),
+        _ => None,
     }
 }
 
@@ -95,12 +118,8 @@ pub(super) fn gave(state: &State, last: Option<(&EffectKey, &EffectEnd)>) -> Vec
     let Some(run) = state.run() else { return Vec::new() };
     let parked = run.parked.iter().filter_map(|parked| parked.end.as_ref()).map(|(key, end)| (key, end));
     let newest = |key: &EffectKey| run.attempts.get(&key.step) == Some(&key.attempt);
-    let gave = parked.chain(last).filter(|(key, _)| newest(key)).filter_map(|(key, end)| match end {
-        EffectEnd::Agent(AgentOutcome::Done(result))
-        | EffectEnd::Routed { outcome: AgentOutcome::Done(result), .. } => Some((key.step.clone(), result.clone())),
-        _ => None,
-    });
-    gave.collect()
+    let gave = parked.chain(last).filter(|(key, _)| newest(key)).filter_map(|(key, end)| given(key, end));
+    gave.map(|(step, result)| (step.clone(), result.clone())).collect()
 }
 
 /// The same effect, ended as a failure for good; nothing for one that cannot fail.

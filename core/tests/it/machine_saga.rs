@@ -142,9 +142,8 @@ fn what_cannot_be_put_back_waits_for_a_person_who_tries_again_passes_over_or_giv
     assert_eq!(abandon.status(), "cancelled (as asked; not put back: charge, reserve)");
 }
 
-#[test]
-fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
-    // The end of a step that this machine cannot take waits for a person.
+/// The end of a step that this machine cannot take waits for a person.
+fn untaken() -> Floor {
     let machine = super::machine_help::order()
         .on_done::<Json>(Stage::Late, "charge", |way| {
             way.start("reserve", |_, _| json!(1)).start("reserve", |_, _| json!(2))
@@ -158,9 +157,26 @@ fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
     floor.send("order.late", json!(null));
     floor.done("charge", json!(1));
     assert_eq!(floor.desk.state.run().expect("a run").parked.len(), 1);
+    floor
+}
+
+#[test]
+fn one_that_is_abandoned_while_it_runs_ends_and_what_it_did_stays() {
+    let mut floor = untaken();
     floor.operate(Operation::Unpark(Unpark::Abandon)).expect("it waits");
     assert_eq!(floor.status(), "failed (abandoned: as asked; not put back: charge, reserve)");
     assert!(floor.owed().is_empty());
+}
+
+#[test]
+fn what_was_done_and_is_passed_over_is_put_back() {
+    let mut floor = untaken();
+    floor.operate(Operation::Unpark(Unpark::Skip)).expect("it waits");
+    assert!(floor.owed()[0].starts_with("~undo/charge#1"), "{:?}", floor.owed());
+    floor.done("~undo/charge", json!(null));
+    floor.done("~undo/reserve", json!(null));
+    let status = floor.status();
+    assert!(status.starts_with("failed (step 'charge' failed: error: passed over by user:"), "{status}");
 }
 
 #[test]

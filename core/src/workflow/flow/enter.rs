@@ -10,10 +10,10 @@ use super::fact::{FlowError, FlowFact};
 use super::model::{Call, Dot, Kind, Node, Then};
 use super::state::{Frame, Where, holder};
 use super::walk::{Asked, LATE, Move, Walk, effects, is_leaf};
-use crate::event::CorrelationId;
+use crate::event::{CorrelationId, EventBuilder};
 use crate::workflow::HandlerError;
 use crate::workflow::step::{Act, Happened};
-use crate::{Json, limits};
+use crate::{Json, Timestamp, limits};
 
 impl Walk<'_> {
     pub(super) fn enter(&mut self, path: String, value: Json) -> Result<(), HandlerError> {
@@ -77,7 +77,8 @@ impl Walk<'_> {
                 Ok(())
             }
             Kind::Raise(raised) => {
-                let message = (raised.message)(&self.scope(path, &value)).map_err(expression)?;
+                let message =
+                    (raised.message)(&self.scope(path, &value)).and_then(not_too_large).map_err(expression)?;
                 Err(Stop::Fails(raised.kind.clone(), text_of(&message)))
             }
             _ => self.begin_wait(node, path, value),
@@ -89,11 +90,13 @@ impl Walk<'_> {
         match &node.kind {
             Kind::Emit(written) => {
                 let event = written(&self.scope(path, &value)).map_err(expression)?;
+                may_send(&event)?;
                 self.entered(node, path, Frame { value, at: Where::Sending })?;
                 self.asked.push(Asked::Send { step: path.to_string(), event: Box::new(event) });
             }
             Kind::Run(written) => {
                 let event = written(&self.scope(path, &value)).map_err(expression)?;
+                may_send(&event)?;
                 let correlation = self.free(event.correlation());
                 if correlation.len() > limits::ID_BYTES {
                     return Err(expression(format!("a correlation has at most {} bytes", limits::ID_BYTES)));
@@ -104,7 +107,7 @@ impl Walk<'_> {
                 self.asked.push(Asked::Run { step: path.to_string(), event });
             }
             Kind::Wait(until) => {
-                let due = until(&self.scope(path, &value)).map_err(expression)?;
+                let due = until(&self.scope(path, &value)).map_err(expression)?.min(Timestamp::LAST);
                 if due <= self.moment.now {
                     self.done_at_once(path, value, Then::Next);
                     return Ok(());
@@ -258,6 +261,11 @@ pub(super) enum Stop {
 
 pub(super) fn expression(why: String) -> Stop {
     Stop::Fails("expression".into(), why)
+}
+
+/// What is the runtime's own is not a flow's to send.
+fn may_send(event: &EventBuilder) -> Result<(), Stop> {
+    event.own_name().map_or(Ok(()), |what| Err(expression(format!("it sends {what}"))))
 }
 
 /// What an expression gives has a bound: it is written, and kept.

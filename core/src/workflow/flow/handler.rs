@@ -98,6 +98,11 @@ impl Handler for Flow {
                 walk.drain();
                 Ok(told(walk).end(end))
             }
+            Operation::Unpark(Unpark::Skip) if !request.gave.is_empty() => {
+                let mut walk = Walk::new(&self.tree, state, moment);
+                walk.pass_over(request)?;
+                Ok(reaction_of(walk))
+            }
             _ => Err(HandlerError("there is nothing that it could take on".into())),
         }
     }

@@ -9,8 +9,8 @@ use super::scope::Scope;
 use super::state::{FlowState, Frame, Where, follow, set};
 use super::written::Before;
 use crate::event::{CorrelationId, EventBuilder};
-use crate::workflow::step::{Act, Doing, Happened};
-use crate::workflow::{AgentOutcome, HandlerError, Moment, RunEnd, RunStatus};
+use crate::workflow::step::{Act, Doing, Happened, StepError};
+use crate::workflow::{AgentOutcome, HandlerError, Moment, Request, RunEnd, RunStatus};
 use crate::{Json, limits};
 
 /// What the timer is named by that ends a task which takes too long.
@@ -182,6 +182,16 @@ impl<'a> Walk<'a> {
             }
             other => Ok(other),
         }
+    }
+
+    /// What steps gave could not be taken, and is passed over: they are done, and put back as such, and yet their tasks fail.
+    pub(super) fn pass_over(&mut self, request: &Request<'_>) -> Result<(), HandlerError> {
+        self.doing.gave(request.gave);
+        self.drain();
+        for (step, _) in request.gave {
+            self.step_failed(step, StepError::passed_over(request))?;
+        }
+        self.run()
     }
 
     /// A timer's instant came.

@@ -6,7 +6,7 @@ use super::model::{Happening, MachineData, MachineState, Table, Unmatched, name_
 use super::standing::{Again, MachineFact, Standing};
 use super::turn::{Ask, Next, SEND, Turn};
 use crate::event::{Event, EventBuilder, Pattern};
-use crate::workflow::step::{Doing, Happened};
+use crate::workflow::step::{Doing, Happened, StepError};
 use crate::workflow::{
     AgentOutcome, Handler, HandlerError, Input, Moment, Operation, Reaction, Request, RunEnd, Unpark,
 };
@@ -73,6 +73,7 @@ impl<S: MachineState, D: MachineData> Handler for Machine<S, D> {
                 };
                 turn.put_back(happened);
             }
+            Operation::Unpark(Unpark::Skip) if !request.gave.is_empty() => turn.pass_over(request)?,
             _ => return Err(HandlerError("nothing of it is being put back".into())),
         }
         Ok(turn.reaction())
@@ -159,6 +160,18 @@ impl<S: MachineState, D: MachineData> Turn<'_, S, D> {
                 Ok(())
             }
         }
+    }
+
+    /// What steps gave could not be taken, and is passed over: they are done, and put back as such, and yet they failed.
+    fn pass_over(&mut self, request: &Request<'_>) -> Result<(), HandlerError> {
+        self.keep_time();
+        for (step, _) in request.gave {
+            let under_way = self.doing.steps.under_way().get(step);
+            let again = under_way.map(|it| Again { step: step.clone(), input: it.input.clone() });
+            self.doing.gave(request.gave);
+            self.step_failed(StepError::passed_over(request), again, step)?;
+        }
+        self.settle()
     }
 
     fn timer(&mut self, timer: &str) -> Result<(), HandlerError> {

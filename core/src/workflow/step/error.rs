@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::workflow::AgentOutcome;
+use crate::workflow::{AgentOutcome, Request};
 
 /// What kind of failure it was: what is caught and retried is told by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ pub struct StepError {
 }
 
 impl StepError {
+    /// Somebody said that what a step gave is to be passed over: it fails for good.
+    pub(in crate::workflow) fn passed_over(request: &Request<'_>) -> Self {
+        let message = format!("passed over by {}: {}", request.by, request.why);
+        Self { kind: StepErrorKind::Error, code: None, message, is_final: true }
+    }
+
     /// What an agent's call came to: its result, or why there is none.
     pub fn of(outcome: &AgentOutcome) -> Result<crate::Json, StepError> {
         let failed = |kind, message: String| Err(StepError { kind, code: None, message, is_final: false });

@@ -5,9 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use regie_core::event::Event;
 use regie_core::retry::Retry;
 use regie_core::workflow::flow::{
-    CallTask, Flow, FlowBuilder, IntoTask, Scope, attempt, call, each, fork, raise, sequence, wait,
+    CallTask, Flow, FlowBuilder, IntoTask, Scope, attempt, call, each, emit, fork, raise, run as ends_elsewhere,
+    sequence, wait,
 };
 use regie_core::workflow::{Operation, Refusal, Unpark};
 use serde_json::{Value, json};
@@ -183,4 +185,31 @@ fn nothing_waits_for_a_person_in_a_flow_that_runs() {
     run.operate(Operation::Pause).unwrap();
     run.operate(Operation::Cancel).unwrap();
     assert_eq!(run.status().name(), "cancelled");
+}
+
+#[test]
+fn a_wait_without_an_end_is_one_that_can_be_written_and_read() {
+    let flow = flow().task("w", wait(Duration::MAX)).build().unwrap();
+    let mut run = run(flow, json!(1));
+    assert_eq!(run.owed(), ["w#1"]);
+    run.assert_replays();
+    run.operate(Operation::Cancel).unwrap();
+    assert_eq!(run.status().name(), "cancelled");
+}
+
+#[test]
+fn what_is_the_runtimes_own_is_not_a_flows_to_send() {
+    for (kind, to) in [("regie.agent.breaker", "elsewhere"), ("told", "regie/policies")] {
+        let event = move |_: &Scope<'_>| Event::new(kind, to);
+        for task in [emit(event), ends_elsewhere(event)] {
+            let run = run(flow().task("e", task).build().unwrap(), json!(1));
+            assert!(run.error().starts_with("e: expression: it sends ") && run.owed().is_empty(), "{}", run.error());
+        }
+    }
+}
+
+#[test]
+fn what_is_raised_is_bounded_as_all_values_are() {
+    let run = run(flow().task("r", raise("no", |_| json!("x".repeat(2 << 20)))).build().unwrap(), json!(1));
+    assert!(run.error().starts_with("r: expression: it has 2097154 bytes"), "{}", &run.error()[..100]);
 }

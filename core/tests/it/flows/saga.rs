@@ -2,7 +2,7 @@
 
 use regie_core::retry::Retry;
 use regie_core::workflow::flow::{CallTask, Flow, FlowBuilder, call, each, fork};
-use regie_core::workflow::{AgentOutcome, EffectEnd, Operation, RunStatus, Unpark};
+use regie_core::workflow::{AgentOutcome, Definitions, EffectEnd, Operation, RunStatus, Unpark};
 use serde_json::json;
 
 use super::run;
@@ -39,6 +39,27 @@ fn what_was_done_is_put_back_in_reverse_and_then_it_fails() {
     assert_eq!(run.calls(), [r#"~undo/a {"input":"in","result":"a","step":"a"}"#]);
     run.done("~undo/a", json!(null));
     assert_eq!(*run.status(), RunStatus::Failed { error: "d: error: no".into() });
+}
+
+#[test]
+fn what_was_done_and_is_passed_over_is_put_back_with_what_it_gave() {
+    let two = || flow().task("a", undoable("x")).task("b", undoable("z")).build().unwrap();
+    let mut run = run(two(), json!(1));
+    run.done("a", json!(2));
+    let without = |flow: Flow| {
+        let mut definitions = Definitions::default();
+        definitions.add(flow);
+        definitions
+    };
+    let whole = std::mem::replace(
+        &mut run.desk.definitions,
+        without(flow().task("a", undoable("x")).build().unwrap()), // which cannot take what b gives
+    );
+    run.done("b", json!("gave"));
+    run.desk.definitions = whole;
+    run.operate(Operation::Unpark(Unpark::Skip)).unwrap();
+    assert_eq!(run.error(), "b: error: passed over by user:ada: because");
+    assert_eq!(run.calls(), [r#"~undo/b {"input":2,"result":"gave","step":"b"}"#]);
 }
 
 #[test]
