@@ -235,6 +235,8 @@ pub const CONTROL_CONNECTIONS: usize = 64;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long somebody who has asked over the local socket waits for the answer.
 pub const CONTROL_ANSWER: Duration = Duration::from_secs(60);
+/// The same of who only asks the owner how it is: one that hangs is told as one that cannot be asked.
+pub const CONTROL_LOOK: Duration = Duration::from_secs(2);
 
 /// How long `wait` waits for a workflow's end unless told otherwise.
 pub const WAIT: Duration = Duration::from_secs(300);

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use regie_core::limits;
 
@@ -28,9 +29,10 @@ pub(crate) enum Unheard {
 
 /// Asks whoever owns the journal.
 pub(crate) fn ask(journal: &Path, ask: &Ask) -> Result<Answer, Unheard> {
-    let (mut stream, socket) = connect(journal)?;
+    let patience = if matches!(ask, Ask::Live) { limits::CONTROL_LOOK } else { limits::CONTROL_ANSWER };
+    let (mut stream, socket) = connect(journal, patience)?;
     let written = stream.write_all(ask.to_line().as_bytes());
-    let answer = answer_of(&stream);
+    let answer = answer_of(&stream, patience);
     match (answer, written) {
         (Ok(answer), _) => Ok(answer),
         // The end of the line did not go out, and nothing is done before it is there.
@@ -39,25 +41,25 @@ pub(crate) fn ask(journal: &Path, ask: &Ask) -> Result<Answer, Unheard> {
     }
 }
 
-fn connect(journal: &Path) -> Result<(UnixStream, PathBuf), Unheard> {
+fn connect(journal: &Path, patience: Duration) -> Result<(UnixStream, PathBuf), Unheard> {
     let nobody = |socket: &Path, why| Unheard::Nobody { socket: socket.to_path_buf(), why };
     let place = Place::of(journal).map_err(|why| nobody(journal, why))?;
     let socket = place.path();
     let connected = place.reach().and_then(|reach| {
         let stream = UnixStream::connect(&reach.path)?;
         stream.set_write_timeout(Some(limits::CONTROL_PATIENCE))?;
-        stream.set_read_timeout(Some(limits::CONTROL_ANSWER))?;
+        stream.set_read_timeout(Some(patience))?;
         Ok(stream)
     });
     connected.map(|stream| (stream, socket.clone())).map_err(|why| nobody(&socket, why))
 }
 
-fn answer_of(stream: &UnixStream) -> Result<Answer, String> {
+fn answer_of(stream: &UnixStream, patience: Duration) -> Result<Answer, String> {
     let mut line = Vec::new();
     let mut reader = BufReader::new(stream.take(limits::CONTROL_ANSWER_BYTES as u64));
     match reader.read_until(b'\n', &mut line) {
         Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()) => {
-            Err(format!("no answer within {} s", limits::CONTROL_ANSWER.as_secs()))
+            Err(format!("no answer within {} s", patience.as_secs()))
         }
         Err(error) => Err(error.to_string()),
         Ok(0) => Err("it closed the connection".into()),

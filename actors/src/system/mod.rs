@@ -295,6 +295,7 @@ fn in_order(settings: &Settings) -> Result<(Vec<CompiledRoute>, Known), StartErr
     agents_are_in_order(&settings.agents)?;
     let routes = compiled(&settings.routes, &settings.agents)?;
     steps_ask_who_is_there(settings)?;
+    warn_of_those_never_begun(&settings.definitions);
     reasoners_are_in_order(&settings.reasoners)?;
     projections_are_named_once(&settings.projections)?;
     let known = Known::of(&settings.reasoners);
@@ -342,6 +343,13 @@ fn steps_ask_who_is_there(settings: &Settings) -> Result<(), StartError> {
         );
     }
     Ok(())
+}
+
+/// A definition may stand aside on purpose: what begins it may be another program's.
+fn warn_of_those_never_begun(definitions: &Definitions) {
+    for (workflow, other) in definitions.never_begun() {
+        tracing::warn!(workflow, other, "it begins on the same types as another, which is begun in its place");
+    }
 }
 
 /// The agents of subscribers are nobody's to call.

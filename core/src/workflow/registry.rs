@@ -238,6 +238,21 @@ impl Definitions {
         in_vain
     }
 
+    /// Definitions that no event begins, each with the one before it by name that begins on the very same types.
+    pub fn never_begun(&self) -> Vec<(&str, &str)> {
+        let newest = self.handlers.iter().filter(|(name, _)| !is_own_name(name));
+        let newest = newest.filter_map(|(name, versions)| Some((name.as_str(), versions.values().next_back()?)));
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut never = Vec::new();
+        for (name, definition) in newest {
+            match first.entry(definition.starts_on.as_str()) {
+                Entry::Occupied(before) => never.push((name, *before.get())),
+                Entry::Vacant(free) => drop(free.insert(name)),
+            }
+        }
+        never
+    }
+
     /// A version of a definition as a Mermaid diagram; nothing where there is no such one, or it cannot be drawn.
     pub fn diagram(&self, name: &str, version: u32) -> Option<String> {
         self.get(name, version)?.diagram(None)

@@ -150,8 +150,10 @@ impl<'a> Walk<'a> {
             moves += 1;
             self.current = Some(next.clone());
             if moves > limits::FLOW_MOVES || self.facts.len() > limits::FLOW_FACTS {
-                let why =
-                    format!("it made {moves} moves without waiting for anything: give a loop something to wait for");
+                let facts = self.facts.len();
+                let why = format!(
+                    "it made {moves} moves and wrote {facts} facts without waiting for anything: give a loop something to wait for"
+                );
                 self.breaks(FlowError::new(next.path(), "endless", why), Json::null());
                 break;
             }

@@ -62,3 +62,13 @@ fn a_version_without_a_place_for_what_is_under_way_does_not_fit() {
         assert!(why.contains("version 2 of 'f' does not fit") && why.contains(told), "{why}");
     }
 }
+
+#[test]
+fn of_those_that_begin_on_the_same_type_the_first_by_name_does_and_the_others_are_named() {
+    let mut definitions = regie_core::workflow::Definitions::default();
+    let begins = |name: &str, on: &str| Flow::named(name).starts_on(on).task("a", call("x")).build().unwrap();
+    for (name, on) in [("d", "go"), ("c", "go"), ("other", "go.>")] {
+        definitions.add(begins(name, on));
+    }
+    assert_eq!((definitions.never_begun(), definitions.begins("c", "go")), (vec![("d", "c")], Ok(())));
+}
