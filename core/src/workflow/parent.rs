@@ -90,7 +90,8 @@ impl Place<'_> {
         }
         let runs = self.state.run().is_some_and(|run| run.parent.as_ref() == Some(parent));
         if !runs && self.unwanted(about).is_none() {
-            let report = never_ran(facts).map(|why| self.report(parent.clone(), facts, Err(why)));
+            let is_taken = self.state.run().is_some();
+            let report = never_ran(facts, is_taken).map(|why| self.report(parent.clone(), facts, Err(why)));
             facts.extend(report);
         }
     }
@@ -102,10 +103,13 @@ impl Place<'_> {
     }
 }
 
-/// Why an event that was to begin a workflow never will; nothing if it still may.
-fn never_ran(facts: &[Fact]) -> Option<String> {
+/// Why an event that was to begin a workflow never will; nothing if it still may. `is_taken` where there is a run already.
+fn never_ran(facts: &[Fact], is_taken: bool) -> Option<String> {
     facts.iter().rev().find_map(|fact| match fact {
         Fact::Moved { to: LifeState::Discarded, reason, .. } => Some(format!("its event was discarded: {reason}")),
+        Fact::Moved { to: LifeState::Processed, .. } if is_taken => {
+            Some("a workflow ran there already, and a correlation has one run".into())
+        }
         Fact::Moved { to: LifeState::Processed, .. } => Some("no workflow begins on its event there".into()),
         _ => None,
     })

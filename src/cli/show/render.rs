@@ -289,6 +289,8 @@ fn circumstances(event: &Event, recorded_at: Option<Timestamp>) -> String {
     if !event.related.is_empty() {
         parts.push(format!("touches {}", counted(event.related.len() as u64, "other")));
     }
+    // Who begins a workflow, or tells it something, says why.
+    parts.extend(event.metadata.get("why").map(|why| format!("because: {why}")));
     parts.join(", ")
 }
 
