@@ -258,7 +258,7 @@ impl Thread {
                     tracing::error!(%error, "a commit failed");
                 }
                 self.view.failed.fetch_add(1, Ordering::Relaxed);
-                self.view.latched.store(error.is_unknown(), Ordering::Relaxed);
+                self.view.latched.store(error.is_unknown(), Ordering::Release); // before who asked is told
                 self.view.full.store(matches!(error, StoreError::Full { .. }), Ordering::Relaxed);
             }
         }

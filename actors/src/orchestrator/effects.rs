@@ -79,12 +79,14 @@ impl Shard {
         self.awaited.push(end, move |end, shard, _| shard.effect_ended(out, end));
     }
 
-    /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed.
+    /// An effect's end goes to its workflow as a command, again and again until it is taken: it is owed. Not to a latched journal:
+    /// whoever waits for all to be at rest would wait for ever.
     fn effect_ended(&mut self, out: Out, end: EffectEnd) {
         let command = Arc::new(Command::EffectEnded { key: out.key.clone(), end: end.clone() });
         let (reply, answer) = oneshot::channel();
         self.enter(entry(&out.correlation, command, reply, self.neighbours.busy.begin()));
         self.awaited.push(answer, move |answer, shard, _| match answer {
+            _ if shard.links.is_latched() => shard.is_out_no_more(&out.correlation, &out.key),
             Ok(Err(reason)) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
                 shard.awaited.push(sleep(AGAIN), move |(), shard, _| shard.effect_ended(out, end));
             }
@@ -93,11 +95,13 @@ impl Shard {
         });
     }
 
-    /// Tries to let it out once more, in a while; not if its workflow has given it up by then.
+    /// Tries to let it out once more, in a while; not if its workflow has given it up by then, nor where nothing is taken any more.
     fn again(&mut self, out: Out, once_more: impl FnOnce(&mut Self, Out) + 'static) {
-        self.awaited.push(sleep(AGAIN), move |(), shard, _| match out.given_up.is_aborted() {
-            true => shard.is_out_no_more(&out.correlation, &out.key),
-            false => once_more(shard, out),
+        self.awaited.push(sleep(AGAIN), move |(), shard, _| {
+            match out.given_up.is_aborted() || shard.links.is_latched() {
+                true => shard.is_out_no_more(&out.correlation, &out.key),
+                false => once_more(shard, out),
+            }
         });
     }
 

@@ -64,6 +64,11 @@ impl Links {
         self.journal.view().position.load(Ordering::Acquire)
     }
 
+    /// Whether the journal is latched: it takes nothing more in this process, and what is owed goes out with the next.
+    pub fn is_latched(&self) -> bool {
+        self.journal.view().latched.load(Ordering::Acquire)
+    }
+
     /// A number for an ask.
     pub fn ask_id(&self) -> AskId {
         let id = self.next_ask.get();

@@ -81,6 +81,12 @@ async fn send_all(act: &str, handle: &Handle) -> Result<(), String> {
     Ok(())
 }
 
+/// Nothing happens for which it could wait: a disk has room again without telling.
+fn pause() {
+    let (_never, told) = std::sync::mpsc::channel::<()>();
+    let _ = told.recv_timeout(PAUSE);
+}
+
 /// Sends an event until it is taken, as an embedder would who is told that the trouble passes.
 async fn send(handle: &Handle, event: Incoming, answers: &mut File) -> Result<(), String> {
     let mut event = event;
@@ -94,7 +100,7 @@ async fn send(handle: &Handle, event: Incoming, answers: &mut File) -> Result<()
             Err(Refused { reason, event: again }) if reason.is_passing() => {
                 why = reason.to_string();
                 event = *again;
-                std::thread::sleep(PAUSE);
+                pause();
             }
             Err(refused) => return Err(refused.reason.to_string()),
         }
@@ -109,7 +115,7 @@ async fn count(handle: &Handle) -> Result<(), String> {
         if !error.is_passing() || tries.next().is_none() {
             return Err(error.to_string());
         }
-        std::thread::sleep(PAUSE);
+        pause();
     }
     Ok(())
 }
