@@ -128,7 +128,8 @@ impl World {
 
     /// What is due becomes commands of the same ticket; the last one answers it.
     fn spread(&mut self, taking: &mut Taking, item: &Item) {
-        let now = self.now.max(taking.life.state.last_at);
+        // By the clock, as its timer: where that was set back, the workflow's own time is ahead of those who judge.
+        let now = self.now;
         let due = self.four.pending(&taking.life.state).into_iter().filter(|owed| owed.due() <= now);
         let commands: Vec<Command> = due.filter_map(|owed| owed.command()).collect();
         let last = commands.len();

@@ -142,9 +142,10 @@ impl Taking {
         }
     }
 
-    /// What is due becomes commands of the same ticket; the last one answers it.
+    /// What is due becomes commands of the same ticket; the last one answers it. Due by the clock, as its timer is: where that was
+    /// set back, the workflow's own time is ahead of those who judge, who would put an event off to an instant that is past.
     fn spread(&mut self, item: &Item) {
-        let now = self.now(item);
+        let now = item.as_of.unwrap_or_else(|| self.links.clock.now());
         let due = core::pending(&self.body.state).into_iter().filter(|owed| owed.due() <= now);
         let commands: Vec<Command> = due.filter_map(|owed| owed.command()).collect();
         let count = commands.len();
