@@ -112,10 +112,8 @@ fn facts_of(
         let effect = match wish {
             Wish::Effect(Effect::Update(update)) => Effect::Update(whole(update, &key, asked, moment)),
             Wish::Effect(effect) => effect,
-            Wish::Send(event) => {
-                Effect::Send { event: written(allowed(*event, moment)?, &key, cause_of(asked), moment)? }
-            }
-            Wish::Run(event) => run(allowed(*event, moment)?, &key, cause_of(asked), moment)?,
+            Wish::Send(event) => Effect::Send { event: sent(*event, &key, cause_of(asked), moment)? },
+            Wish::Run(event) => run(*event, &key, cause_of(asked), moment)?,
         };
         facts.push(Fact::Owes { key, effect });
     }
@@ -172,8 +170,7 @@ pub(super) fn farewell(
     };
     for (step, event) in events.into_iter().take(limits::REACTION_EFFECTS) {
         let key = key_after_end(state, facts, &step);
-        let event = check_name(&key.step).and_then(|()| allowed(event, moment));
-        let event = event.and_then(|event| written(event, &key, cause, moment));
+        let event = check_name(&key.step).and_then(|()| sent(event, &key, cause, moment));
         facts.push(match event {
             Ok(event) => Fact::Owes { key, effect: Effect::Send { event } },
             Err(error) => unsaid(error.0),
@@ -260,6 +257,16 @@ fn allowed(event: EventBuilder, moment: &Moment<'_>) -> Result<EventBuilder, Han
     }
 }
 
+/// An event that a definition sends.
+fn sent(
+    event: EventBuilder,
+    key: &EffectKey,
+    cause: Option<&Event>,
+    moment: &Moment<'_>,
+) -> Result<Arc<str>, HandlerError> {
+    written(allowed(event, moment)?, key, cause, moment)
+}
+
 /// An event that begins a workflow, which is to tell this one how it ends.
 fn run(
     event: EventBuilder,
@@ -268,7 +275,7 @@ fn run(
     moment: &Moment<'_>,
 ) -> Result<Effect, HandlerError> {
     let event = Parent { workflow: moment.correlation.clone(), key: key.clone() }.told_to(event);
-    Ok(Effect::Run { event: written(event, key, cause, moment)? })
+    Ok(Effect::Run { event: sent(event, key, cause, moment)? })
 }
 
 /// An update of an entity: what it does not say of itself follows from what asks for it.
