@@ -18,15 +18,10 @@ pub(crate) enum Whence {
 /// # Errors
 /// Why it may not.
 pub(crate) fn may_enter(event: &Event, whence: Whence, catalogue: &Catalogue) -> Result<(), Reason> {
-    let reserved = |field: &str, why: &str| Err(Reason::Bad(EventError::wrong(field, why)));
-    if event.correlation_id.is_own() {
-        return reserved("correlation_id", "names that begin with 'regie/' are the runtime's own");
-    }
-    if event.is_own_kind() {
-        return reserved("type", "types that begin with 'regie.' are the runtime's own");
-    }
+    event.check_free()?;
     if whence == Whence::Caller && event.is_own_source() {
-        return reserved("source", "sources that begin with 'regie:' are the runtime's own, but for 'regie:local'");
+        let why = "sources that begin with 'regie:' are the runtime's own, but for 'regie:local'";
+        return Err(Reason::Bad(EventError::wrong("source", why)));
     }
     Ok(catalogue.check(event)?)
 }

@@ -46,6 +46,6 @@ pub use update::{UpdateResult, UpdateStatus};
 pub(crate) use versions::has_version;
 pub use versions::{MigrationCheck, Misfit, check_migration};
 pub use wait::{Ending, StepOutput, Waited};
-#[cfg(feature = "cli")]
-pub(crate) use workflows::owed_steps;
 pub use workflows::{ParkedReport, SendTo, Start, WorkflowError, WorkflowLine, WorkflowReport, workflow_of};
+#[cfg(feature = "cli")]
+pub(crate) use workflows::{WHY, owed_steps};

@@ -6,10 +6,10 @@ use std::time::Duration;
 use regie_actors::orchestrator::Wanted;
 use regie_actors::refused::Reason;
 use regie_actors::workflow::{Body, RunView, WorkflowView, whole_view};
-use regie_core::event::{CorrelationId, Event, EventError, EventResult, Principal};
+use regie_core::Json;
+use regie_core::event::{CorrelationId, Event, EventBuilder, EventResult, Principal};
 use regie_core::query::RunFilter;
-use regie_core::workflow::{Definitions, EffectKey, Fact, RunBrief, RunStatus, Standing};
-use regie_core::{Json, limits};
+use regie_core::workflow::{Definitions, EffectKey, Fact, RunBrief, RunStatus, Standing, check_signed};
 use regie_journal::{Reader, StoreError, StoredRun};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use super::wait::Ending;
 /// How long a listing waits for the index to cover what was committed before it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Under which name of its metadata an event says why somebody sent it.
-const WHY: &str = "why";
+pub(crate) const WHY: &str = "why";
 
 /// How a workflow stands, for people and programs. All keys are documented in `docs/cli.md` and stable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -291,7 +291,7 @@ impl Handle {
     /// that event, which tells who began it and why.
     ///
     /// # Errors
-    /// If there is no such workflow, it begins on other events, one runs there already, or the event is refused.
+    /// If there is no such workflow, it begins on other events, one runs there already, it is not said who and why, or the event is refused.
     pub async fn start(&self, start: Start) -> Result<EventResult, WorkflowError> {
         let definitions = Arc::clone(&self.core.definitions);
         let kind = start_type(&start, &definitions)?;
@@ -302,15 +302,14 @@ impl Handle {
         }
         // Of a name of its own: asked again while it waits for a policy, say, it is the same event.
         let event = Event::new(kind, correlation).id("start").payload(start.input.unwrap_or_default());
-        let event = event.actor(start.by).metadata(WHY, bounded(start.why)?).build().map_err(Reason::from)?;
-        self.submit(event).await.map_err(|refused| refused.reason.into())
+        self.submit_signed(event, start.by, start.why).await
     }
 
     /// Tells a workflow that runs something: an event with that payload, which tells who sent it and why. One to a workflow that
     /// is over is recorded, and skipped unless it completed.
     ///
     /// # Errors
-    /// If none runs there or ever did, or the event is refused.
+    /// If none runs there or ever did, it is not said who and why, or the event is refused.
     pub async fn send_to(&self, send: SendTo) -> Result<EventResult, WorkflowError> {
         let correlation = CorrelationId::from(send.correlation_id.as_str());
         if self.look(&correlation).await?.run.is_none() {
@@ -320,18 +319,19 @@ impl Handle {
         if let Some(id) = send.id {
             event = event.id(id);
         }
-        let event = event.actor(send.by).metadata(WHY, bounded(send.why)?).build().map_err(Reason::from)?;
+        self.submit_signed(event, send.by, send.why).await
+    }
+
+    async fn submit_signed(
+        &self,
+        event: EventBuilder,
+        by: Principal,
+        why: String,
+    ) -> Result<EventResult, WorkflowError> {
+        check_signed(&by, &why).map_err(Reason::from)?;
+        let event = event.actor(by).metadata(WHY, why).build().map_err(Reason::from)?;
         self.submit(event).await.map_err(|refused| refused.reason.into())
     }
-}
-
-/// Why somebody does something, as long as it may be.
-fn bounded(why: String) -> Result<String, Reason> {
-    if why.len() > limits::REASON_BYTES || why.contains(char::is_control) {
-        let most = format!("it has at most {} bytes, and no control characters", limits::REASON_BYTES);
-        return Err(Reason::Bad(EventError::wrong("metadata.why", most)));
-    }
-    Ok(why)
 }
 
 /// The type of the event by which a workflow begins.

@@ -31,6 +31,7 @@ mod governance;
 mod governed;
 mod handlers;
 mod kill;
+mod latched;
 mod operators;
 mod otel;
 mod overload;

@@ -27,6 +27,7 @@ use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::life::Life;
 use crate::processed::{Processed, ProcessedEvents};
+use crate::refused::Reason;
 
 pub use in_force::{CurrentRules, RulesInForce, recorded_rules};
 pub use submit::Submitter;
@@ -219,10 +220,24 @@ impl Automation {
         let under_way = self.life.under_way();
         self.ahead = true;
         let recorded = async move {
-            submitter.record(runs, began_at, &view).await;
+            let recorded = submitter.record(runs, began_at, &view).await;
             drop(under_way);
+            recorded
         };
-        ctx.spawn(recorded.into_actor(self).map(|(), this, ctx| this.went_on(ctx)));
+        ctx.spawn(recorded.into_actor(self).map(|recorded, this, ctx| match recorded {
+            Ok(()) => this.went_on(ctx),
+            Err(reason) => this.give_up(&reason),
+        }));
+    }
+
+    /// Nothing is recorded any more in this life: what follows from the journal is found anew by the next. Nobody is to wait for
+    /// it, and what is known is ahead of what is recorded, so it is not kept.
+    fn give_up(&self, reason: &Reason) {
+        if *reason != Reason::Closing {
+            tracing::warn!(%reason, "the rules go on once the runtime is started again");
+            self.sources.view.trouble(self.following.position(), &reason.to_string());
+        }
+        self.sources.through.send_replace(u64::MAX);
     }
 
     fn went_on(&mut self, ctx: &mut Context<Self>) {

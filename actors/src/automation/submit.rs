@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::stream;
+use futures::future::ready;
+use futures::{StreamExt, TryStreamExt, stream};
 use regie_core::Json;
 use regie_core::automation::{RULE_FAILED, RULE_RAN, RULE_SOURCE, Run, Trigger, run_correlation};
 use regie_core::event::{Event, EventError, Incoming, Principal};
@@ -48,19 +48,21 @@ fn recorded(run: &Run) -> Result<Incoming, EventError> {
 }
 
 impl Submitter {
-    /// Comes back once all are recorded; in their order where one waits for no other.
-    pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) {
-        stream::iter(runs).map(|run| self.one(run, began_at, view)).buffered(AT_ONCE).for_each(|()| async {}).await;
+    /// Comes back once all are recorded; in their order where one waits for no other. Or once one of them cannot be in this
+    /// life: the next finds them anew.
+    pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) -> Result<(), Reason> {
+        let one_by_one = stream::iter(runs).map(|run| self.one(run, began_at, view)).buffered(AT_ONCE);
+        one_by_one.try_for_each(|()| ready(Ok(()))).await
     }
 
-    async fn one(&self, run: Run, began_at: u64, view: &AutomationView) {
+    async fn one(&self, run: Run, began_at: u64, view: &AutomationView) -> Result<(), Reason> {
         if run.trigger.position <= began_at && self.was_recorded(&run).await {
-            return;
+            return Ok(());
         }
         let failed = run.error.is_some();
         match recorded(&run) {
             Ok(event) => {
-                self.submit(event).await;
+                self.submit(event).await?;
                 view.recorded(failed);
             }
             Err(error) => {
@@ -68,6 +70,7 @@ impl Submitter {
                 view.trouble(run.trigger.position, &error.to_string());
             }
         }
+        Ok(())
     }
 
     /// Looks in the index alone: what it does not cover yet is found out by recording it again.
@@ -79,15 +82,18 @@ impl Submitter {
     }
 
     /// Again and again, until it is taken or the runtime takes nothing more: then it is recorded after the next start.
-    async fn submit(&self, event: Incoming) {
+    async fn submit(&self, event: Incoming) -> Result<(), Reason> {
         loop {
             match self.enter(event.clone()).await {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
+                Err(reason @ (Reason::Closing | Reason::Journal(StoreError::Latched { .. }))) => return Err(reason),
                 Err(reason) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
                     tokio::time::sleep(AGAIN).await;
                 }
-                Err(Reason::Closing) => std::future::pending().await,
-                Err(reason) => return tracing::error!(%reason, "a run was not taken"),
+                Err(reason) => {
+                    tracing::error!(%reason, "a run was not taken");
+                    return Ok(());
+                }
             }
         }
     }

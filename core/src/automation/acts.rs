@@ -10,7 +10,7 @@ use super::template::Template;
 use super::{Committed, Rule, World};
 use crate::Json;
 use crate::entity::Update;
-use crate::event::{CorrelationId, EntityRef, Event, Principal, emitted_id, is_own_kind};
+use crate::event::{CorrelationId, EntityRef, Event, Principal, emitted_id};
 use crate::expr::View;
 use crate::limits;
 
@@ -139,20 +139,14 @@ impl Making<'_> {
             (None, Some(entity)) => entity.correlation().to_string(),
             (None, None) => format!("rule/{id}"),
         };
-        if CorrelationId::from(correlation.as_str()).is_own() {
-            return Err(format!("the correlation '{correlation}' is the runtime's own"));
-        }
-        let kind = text(&emit.kind)?;
-        if is_own_kind(&kind) {
-            return Err(format!("the type '{kind}' is the runtime's own"));
-        }
-        let mut event = Event::new(kind, correlation)
+        let mut event = Event::new(text(&emit.kind)?, correlation)
             .id(id)
             .source(RULE_SOURCE)
             .timestamp(self.firing.committed.recorded_at)
             .cause(self.cause())
             .chain(self.chain())
             .actor(self.actor());
+        event.check_free().map_err(|error| error.to_string())?;
         for (name, template) in &emit.metadata {
             event = event.metadata(name, text(template)?);
         }

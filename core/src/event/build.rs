@@ -45,16 +45,9 @@ impl EventBuilder {
         &self.event.correlation_id
     }
 
-    /// What of it is a name of the runtime's own, in words; nothing where it is as anybody's.
-    pub(crate) fn own_name(&self) -> Option<String> {
-        let Event { kind, correlation_id, .. } = &self.event;
-        match () {
-            () if correlation_id.is_own() => {
-                Some(format!("to '{correlation_id}': names with 'regie/' are the runtime's own"))
-            }
-            () if self.event.is_own_kind() => Some(format!("'{kind}': types with 'regie.' are the runtime's own")),
-            () => None,
-        }
+    /// As [`Event::check_free`].
+    pub(crate) fn check_free(&self) -> Result<(), EventError> {
+        self.event.check_free()
     }
 
     /// It goes to another correlation.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::EventError;
 use super::build::EventBuilder;
 use crate::{Json, Timestamp};
 
@@ -250,6 +251,20 @@ impl Event {
     /// Whether the runtime itself has made it: by an update, a rule, a workflow. `regie:local` is everybody's.
     pub fn is_own_source(&self) -> bool {
         self.source.starts_with("regie:") && self.source != LOCAL_SOURCE
+    }
+
+    /// Whether its names are free to be used: some are the runtime's own, and nobody else's to send. Its source is not looked at.
+    ///
+    /// # Errors
+    /// Which of them is not.
+    pub fn check_free(&self) -> Result<(), EventError> {
+        if self.correlation_id.is_own() {
+            return Err(EventError::wrong("correlation_id", "names that begin with 'regie/' are the runtime's own"));
+        }
+        if self.is_own_kind() {
+            return Err(EventError::wrong("type", "types that begin with 'regie.' are the runtime's own"));
+        }
+        Ok(())
     }
 
     /// Starts to build an event of a type in a correlation; what is not said takes its default.

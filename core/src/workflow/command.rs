@@ -164,9 +164,9 @@ pub enum Refusal {
         /// How it stands; nothing where it is not known here.
         state: Option<LifeState>,
     },
-    /// A decision of a person without who or why.
+    /// Something that a person does, without who or why.
     #[error(
-        "a decision names who decides, and why: '{what}' has 1 to {} bytes without control characters",
+        "who does this is kept, and why: '{what}' has 1 to {} bytes without control characters",
         limits::REASON_BYTES
     )]
     Unsigned {

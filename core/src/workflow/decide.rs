@@ -413,8 +413,11 @@ impl Approval<'_> {
     }
 }
 
-/// Who decides something is named, and why.
-pub(super) fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
+/// Who does something is named, and why.
+///
+/// # Errors
+/// Which of the two is missing, too long, or has control characters.
+pub fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
     let is_text = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.contains(char::is_control);
     if !is_text(&by.kind, limits::ID_BYTES) || !is_text(&by.id, limits::ID_BYTES) {
         return Err(Refusal::Unsigned { what: "by" });

@@ -204,6 +204,11 @@ impl Request<'_> {
         let why = self.why.to_string();
         if self.fails { RunEnd::Failed { error: why } } else { RunEnd::Cancelled { reason: why } }
     }
+
+    /// How a step failed whose end is passed over by this.
+    pub(super) fn passed_over(&self) -> String {
+        format!("passed over by {}: {}", self.by, self.why)
+    }
 }
 
 /// Why a handler cannot take an input, ever: the input is parked for a person.

@@ -33,7 +33,7 @@ mod waiting;
 pub use answer::{first_answer, is_judged_in, judged_later, moves_in, whole_life};
 pub use brief::{RunBrief, RunChange, Standing};
 pub use command::{Command, Context, Poison, Refusal};
-pub use decide::{Turn, decide, is_governed, take};
+pub use decide::{Turn, check_signed, decide, is_governed, take};
 pub use effect::{AgentOutcome, Effect, EffectEnd, EffectKey};
 pub use ended::Ended;
 pub use evolve::{IllegalFact, evolve, panic_text};

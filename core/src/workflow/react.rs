@@ -251,10 +251,8 @@ pub(super) fn written(
 
 /// What is the runtime's own is not others' to send.
 fn allowed(event: EventBuilder, moment: &Moment<'_>) -> Result<EventBuilder, HandlerError> {
-    match event.own_name().filter(|_| !moment.correlation.is_own()) {
-        Some(what) => Err(HandlerError(format!("it sends {what}"))),
-        None => Ok(event),
-    }
+    let free = if moment.correlation.is_own() { Ok(()) } else { event.check_free() };
+    free.map(|()| event).map_err(|error| HandlerError(format!("it may not send that: {error}")))
 }
 
 /// An event that a definition sends.

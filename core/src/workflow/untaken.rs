@@ -9,7 +9,7 @@ use super::operation::{Operation, Unpark};
 use super::parent::goes_out_after_the_end;
 use super::react::{self, Asked};
 use super::registry::AnyHandler;
-use super::run::RunStatus;
+use super::run::{Run, RunStatus};
 use super::state::State;
 use crate::event::Principal;
 use crate::{Json, limits};
@@ -61,9 +61,7 @@ impl Place<'_> {
 
     /// What a step gave whose end is passed over while its run goes on.
     fn done_in_vain(&self, (key, end): (&EffectKey, &EffectEnd)) -> Option<(String, Json)> {
-        let run = self.state.run().filter(|run| run.status == RunStatus::Running)?;
-        let newest = run.attempts.get(&key.step) == Some(&key.attempt);
-        given(key, end).filter(|_| newest).map(|(step, result)| (step.clone(), result.clone()))
+        given(self.state.run().filter(|run| run.status == RunStatus::Running)?, key, end)
     }
 
     /// The end of an effect that the definition could not take is put to it again; or it is told that the step failed, so that
@@ -87,7 +85,7 @@ impl Place<'_> {
                         answer => return answer,
                     }
                 }
-                let failed = failed(end, format!("passed over by {}: {}", request.by, request.why));
+                let failed = failed(end, request.passed_over());
                 let none = || cannot("a timer cannot fail: try it again, or abandon the run".into());
                 passed_over = failed.ok_or_else(none)?;
                 input_of(key, &passed_over)
@@ -98,11 +96,14 @@ impl Place<'_> {
     }
 }
 
-/// What a step gave, if that is how its effect ended.
-fn given<'a>(key: &'a EffectKey, end: &'a EffectEnd) -> Option<(&'a String, &'a Json)> {
+/// What a step gave, if that is how its effect ended. Of one that was asked again since, the new attempt counts.
+fn given(run: &Run, key: &EffectKey, end: &EffectEnd) -> Option<(String, Json)> {
     match end {
         EffectEnd::Agent(AgentOutcome::Done(result))
-        | EffectEnd::Routed { outcome: AgentOutcome::Done(result), .. } => Some((&key.step, result)),
+        | EffectEnd::Routed { outcome: AgentOutcome::Done(result), .. } => {
+            let is_newest = run.attempts.get(&key.step) == Some(&key.attempt);
+            is_newest.then(|| (key.step.clone(), result.clone()))
+        }
         _ => None,
     }
 }
@@ -112,14 +113,11 @@ pub(super) fn untaken(state: &State) -> Option<&(EffectKey, EffectEnd)> {
     state.run()?.parked.first()?.end.as_ref()
 }
 
-/// What steps gave whose ends the definition could not take: those that are parked, and the last one. Of a step that was asked
-/// again since, the new attempt counts.
+/// What steps gave whose ends the definition could not take: those that are parked, and the last one.
 pub(super) fn gave(state: &State, last: Option<(&EffectKey, &EffectEnd)>) -> Vec<(String, Json)> {
     let Some(run) = state.run() else { return Vec::new() };
     let parked = run.parked.iter().filter_map(|parked| parked.end.as_ref()).map(|(key, end)| (key, end));
-    let newest = |key: &EffectKey| run.attempts.get(&key.step) == Some(&key.attempt);
-    let gave = parked.chain(last).filter(|(key, _)| newest(key)).filter_map(|(key, end)| given(key, end));
-    gave.map(|(step, result)| (step.clone(), result.clone())).collect()
+    parked.chain(last).filter_map(|(key, end)| given(run, key, end)).collect()
 }
 
 /// The same effect, ended as a failure for good; nothing for one that cannot fail.

@@ -13,7 +13,7 @@ use super::facts::{effect_text, end_text, ended};
 use super::story::{EventStory, RunStory, Story};
 use crate::cli::query::tone_of;
 use crate::cli::screen::{Look, Tone, counted, cut, pieces, plain, wrap};
-use crate::runtime::Undone;
+use crate::runtime::{Undone, WHY};
 
 /// Prints the story.
 pub(super) fn print(out: &mut dyn Write, look: Look, story: &Story<'_>, undone: Option<&Undone>) -> io::Result<()> {
@@ -290,7 +290,7 @@ fn circumstances(event: &Event, recorded_at: Option<Timestamp>) -> String {
         parts.push(format!("touches {}", counted(event.related.len() as u64, "other")));
     }
     // Who begins a workflow, or tells it something, says why.
-    parts.extend(event.metadata.get("why").map(|why| format!("because: {why}")));
+    parts.extend(event.metadata.get(WHY).map(|why| format!("because: {why}")));
     parts.join(", ")
 }
 

@@ -7,12 +7,12 @@ use futures::future::{Either, select};
 use regie_actors::refused::Reason;
 use regie_actors::traced::{sent, traced};
 use regie_actors::updated::received;
+use regie_core::Json;
 use regie_core::automation::{
     LaterChange, RULE_SOURCE, RULE_UNDONE, Undo, UndoAsk, UndoRefusal, run_correlation, undo, undo_correlation,
 };
 use regie_core::event::{Catalogue, CorrelationId, Event, EventError, Incoming, Principal, emitted_id};
-use regie_core::workflow::Command;
-use regie_core::{Json, limits};
+use regie_core::workflow::{Command, check_signed};
 use regie_journal::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +28,6 @@ const OVER: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UndoError {
-    /// Somebody puts it back without a name, or without a reason.
-    #[error(
-        "who puts a run back, and why, is kept: each has 1 to {} bytes without control characters",
-        limits::REASON_BYTES
-    )]
-    Unsigned,
     /// It cannot be put back, or not without force.
     #[error(transparent)]
     Refused(#[from] UndoRefusal),
@@ -73,7 +67,6 @@ impl UndoError {
     /// A short name for it.
     pub fn code(&self) -> &'static str {
         match self {
-            UndoError::Unsigned => "unsigned",
             UndoError::Refused(UndoRefusal::Unknown { .. }) => "no_run",
             UndoError::Refused(UndoRefusal::Later(_)) => "later_changes",
             UndoError::Refused(_) => "not_undone",
@@ -99,16 +92,14 @@ impl Handle {
     /// called cannot be taken back. Comes back once all of it has ended; a run that is still under way is waited for.
     ///
     /// # Errors
-    /// If there is no such run, it changed nothing or was put back before; if later changes lie on top, each of which is named,
+    /// If it is not said who and why, there is no such run, it changed nothing or was put back before; if later changes lie on top, each of which is named,
     /// and `force` does not overwrite them. If one comes on top just then, what it lies on is left as it is, and the run is not
     /// undone: it can be asked for again.
     ///
     /// # Cancellation
     /// Dropping the future does not take the undo back.
     pub async fn undo(&self, run: &str, by: Principal, why: &str, force: bool) -> Result<UndoneRun, UndoError> {
-        if ![by.kind.as_str(), by.id.as_str(), why].iter().all(|text| is_signed(text)) {
-            return Err(UndoError::Unsigned);
-        }
+        check_signed(&by, why).map_err(Reason::from)?;
         let wanted = Wanted { run: run.to_string(), by, why: why.to_string(), force };
         loop {
             self.looked(&wanted.run).await?;
@@ -165,10 +156,6 @@ impl Handle {
         });
         read.await
     }
-}
-
-fn is_signed(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= limits::REASON_BYTES && !text.contains(char::is_control)
 }
 
 /// The event that an undo is recorded as: its id is made from the run's and the attempt, so that each is made once.

@@ -5,7 +5,7 @@ use regie::core::automation::RuleSet;
 use regie::core::event::{EntityRef, Principal};
 use regie::core::query::Filter;
 use regie::core::workflow::Reaction;
-use regie::runtime::{RunState, UndoError};
+use regie::runtime::RunState;
 use regie::testing::ScriptedAgent;
 use serde_json::json;
 
@@ -100,8 +100,8 @@ fn a_rule_that_fails_is_isolated_and_shows_its_error() {
 fn an_undo_without_a_name_or_of_an_unknown_run_is_a_value() {
     within(async {
         let stage = Stage::with(|builder| builder.rules(RuleSet::shipped())).await;
-        let unsigned = stage.handle.undo("x", Principal::user("ana"), " ", false).await;
-        assert_eq!(unsigned, Err(UndoError::Unsigned));
+        let unsigned = stage.handle.undo("x", Principal::user("ana"), " ", false).await.unwrap_err();
+        assert_eq!(unsigned.code(), "unsigned");
         let unknown = stage.handle.undo("x", Principal::user("ana"), "why", false).await.unwrap_err();
         assert_eq!(unknown.code(), "no_run");
         assert!(stage.handle.events(Filter { own: true, ..Filter::default() }).await.unwrap().is_empty());

@@ -265,7 +265,7 @@ pub(super) fn expression(why: String) -> Stop {
 
 /// What is the runtime's own is not a flow's to send.
 fn may_send(event: &EventBuilder) -> Result<(), Stop> {
-    event.own_name().map_or(Ok(()), |what| Err(expression(format!("it sends {what}"))))
+    event.check_free().map_err(|error| expression(format!("it may not send that: {error}")))
 }
 
 /// What an expression gives has a bound: it is written, and kept.

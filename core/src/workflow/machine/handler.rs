@@ -150,8 +150,7 @@ impl<S: MachineState, D: MachineData> Turn<'_, S, D> {
     }
 
     fn agent(&mut self, step: &str, outcome: &AgentOutcome) -> Result<(), HandlerError> {
-        let under_way = self.doing.steps.under_way().get(step);
-        let again = under_way.map(|it| Again { step: step.into(), input: it.input.clone() });
+        let again = self.again(step);
         match self.doing.ended(step, outcome) {
             Happened::Done { step, result } => self.step_done(&step, &result),
             Happened::Failed { step, error } => self.step_failed(error, again, &step),
@@ -165,13 +164,18 @@ impl<S: MachineState, D: MachineData> Turn<'_, S, D> {
     /// What steps gave could not be taken, and is passed over: they are done, and put back as such, and yet they failed.
     fn pass_over(&mut self, request: &Request<'_>) -> Result<(), HandlerError> {
         self.keep_time();
-        for (step, _) in request.gave {
-            let under_way = self.doing.steps.under_way().get(step);
-            let again = under_way.map(|it| Again { step: step.clone(), input: it.input.clone() });
-            self.doing.gave(request.gave);
+        let again: Vec<_> = request.gave.iter().map(|(step, _)| self.again(step)).collect();
+        self.doing.gave(request.gave);
+        for ((step, _), again) in request.gave.iter().zip(again) {
             self.step_failed(StepError::passed_over(request), again, step)?;
         }
         self.settle()
+    }
+
+    /// With what a step that is under way is started anew.
+    fn again(&self, step: &str) -> Option<Again> {
+        let under_way = self.doing.steps.under_way().get(step);
+        under_way.map(|it| Again { step: step.into(), input: it.input.clone() })
     }
 
     fn timer(&mut self, timer: &str) -> Result<(), HandlerError> {

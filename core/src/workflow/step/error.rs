@@ -56,8 +56,7 @@ pub struct StepError {
 impl StepError {
     /// Somebody said that what a step gave is to be passed over: it fails for good.
     pub(in crate::workflow) fn passed_over(request: &Request<'_>) -> Self {
-        let message = format!("passed over by {}: {}", request.by, request.why);
-        Self { kind: StepErrorKind::Error, code: None, message, is_final: true }
+        Self { kind: StepErrorKind::Error, code: None, message: request.passed_over(), is_final: true }
     }
 
     /// What an agent's call came to: its result, or why there is none.
