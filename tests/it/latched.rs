@@ -86,7 +86,8 @@ fn a_call_whose_end_is_not_taken_is_made_again_in_the_next_life() {
         breaks_where("true", &folder);
         gate.open();
         assert!(is_latched_at_rest(&stage).await);
-        let stage = open(&mended(&folder), &gate, NONE).await;
+        let image = mended(&folder);
+        let stage = open(&image, &gate, NONE).await;
         assert_eq!((ended(&stage).await, gate.came()), (1, 2));
         stage.close().await;
     });
@@ -101,7 +102,8 @@ fn a_timer_that_comes_to_nothing_is_due_in_the_next_life() {
         breaks_where("true", &folder);
         stage.advance(HOUR).await;
         assert!(is_latched_at_rest(&stage).await);
-        let stage = open(&mended(&folder), &gate, NONE).await;
+        let image = mended(&folder);
+        let stage = open(&image, &gate, NONE).await;
         stage.advance(HOUR).await;
         assert_eq!(ended(&stage).await, 1);
         stage.close().await;
@@ -117,7 +119,8 @@ fn what_a_rule_gave_and_could_not_be_recorded_is_found_anew_in_the_next_life() {
         stage.submit(event("order.placed", "o-1", "waits")).await;
         assert!(is_latched_at_rest(&stage).await);
         assert_eq!(stage.stats().await.events, 1);
-        let stage = open(&mended(&folder), &gate, TELLS).await;
+        let image = mended(&folder);
+        let stage = open(&image, &gate, TELLS).await;
         stage.settle().await;
         assert_eq!(stage.states().await["o-1/waits"], LifeState::Processed);
         assert_eq!(stage.handle.runs(None, None, Order::Oldest).await.unwrap().len(), 1);

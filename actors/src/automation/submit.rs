@@ -51,6 +51,7 @@ impl Submitter {
     /// Comes back once all are recorded; in their order where one waits for no other. Or once one of them cannot be in this
     /// life: the next finds them anew.
     pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) -> Result<(), Reason> {
+        self.router.up().await; // what an earlier life left is found before there are shards
         let one_by_one = stream::iter(runs).map(|run| self.one(run, began_at, view)).buffered(AT_ONCE);
         one_by_one.try_for_each(|()| ready(Ok(()))).await
     }
