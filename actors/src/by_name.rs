@@ -8,16 +8,18 @@ const FEW: usize = 16;
 
 /// Values by name, in their order.
 #[derive(Clone, Debug)]
-pub enum ByName<V> {
-    /// A few of them, in the order of their names.
+pub struct ByName<V>(Kept<V>);
+
+#[derive(Clone, Debug)]
+enum Kept<V> {
+    /// In the order of their names.
     Few(Vec<(Arc<str>, V)>),
-    /// More than that.
     Many(BTreeMap<Arc<str>, V>),
 }
 
 impl<V> Default for ByName<V> {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self(Kept::Few(Vec::new()))
     }
 }
 
@@ -32,9 +34,9 @@ impl<V: Eq> Eq for ByName<V> {}
 impl<V> ByName<V> {
     /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
-        let (few, many) = match self {
-            Self::Few(few) => (Some(few), None),
-            Self::Many(many) => (None, Some(many)),
+        let (few, many) = match &self.0 {
+            Kept::Few(few) => (Some(few), None),
+            Kept::Many(many) => (None, Some(many)),
         };
         few.into_iter().flatten().map(|(name, value)| (name, value)).chain(many.into_iter().flatten())
     }
@@ -43,13 +45,13 @@ impl<V> ByName<V> {
 impl<V: Default> ByName<V> {
     /// The value of a name, begun if there is none.
     pub fn of(&mut self, name: impl AsRef<str> + Into<Arc<str>>) -> &mut V {
-        if let Self::Few(few) = self
+        if let Kept::Few(few) = &mut self.0
             && few.len() == FEW
         {
-            *self = Self::Many(std::mem::take(few).into_iter().collect());
+            self.0 = Kept::Many(std::mem::take(few).into_iter().collect());
         }
-        match self {
-            Self::Few(few) => {
+        match &mut self.0 {
+            Kept::Few(few) => {
                 let at = few.binary_search_by(|(known, _)| (**known).cmp(name.as_ref()));
                 let at = at.unwrap_or_else(|at| {
                     few.reserve_exact(usize::from(few.is_empty())); // one is what most have
@@ -58,15 +60,15 @@ impl<V: Default> ByName<V> {
                 });
                 &mut few[at].1
             }
-            Self::Many(many) => many.entry(name.into()).or_default(),
+            Kept::Many(many) => many.entry(name.into()).or_default(),
         }
     }
 
     /// Takes another's values: each is added to that of the same name.
     pub fn add(&mut self, other: Self, add: impl Fn(&mut V, V)) {
-        match other {
-            Self::Few(few) => few.into_iter().for_each(|(name, value)| add(self.of(name), value)),
-            Self::Many(many) => many.into_iter().for_each(|(name, value)| add(self.of(name), value)),
+        match other.0 {
+            Kept::Few(few) => few.into_iter().for_each(|(name, value)| add(self.of(name), value)),
+            Kept::Many(many) => many.into_iter().for_each(|(name, value)| add(self.of(name), value)),
         }
     }
 }
@@ -95,7 +97,7 @@ mod tests {
         for name in names.iter().chain(&names) {
             *all.of(name.as_str()) += 1;
         }
-        assert!(matches!(all, ByName::Many(_)) && told(&all).is_sorted());
+        assert!(matches!(all.0, Kept::Many(_)) && told(&all).is_sorted());
         assert!(told(&all).len() == 50 && told(&all).iter().all(|(_, value)| *value == 2));
     }
 }

@@ -19,9 +19,6 @@ use crate::index::IndexHandle;
 /// How long one commit may wait for the index before it goes on all the same and is counted as slow.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// For how many turns room is kept from one commit to the next.
-pub const ROOM: usize = limits::COMMIT_TURNS;
-
 /// Turns on their way to the journal. The room for them goes back and forth: to ask for much at once, commit after commit,
 /// costs more than to move what is in it.
 #[derive(Debug, Default)]
@@ -223,7 +220,7 @@ impl Thread {
         }
         // Last: nobody waits for what is given back.
         turns.clear();
-        turns.shrink_to(ROOM);
+        turns.shrink_to(limits::COMMIT_TURNS);
         self.turns = turns;
     }
 

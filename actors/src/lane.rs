@@ -6,12 +6,13 @@ use std::sync::Arc;
 use actix::prelude::*;
 use regie_core::event::CorrelationId;
 use regie_core::governance::{Ask, AskId, Ruling, Who};
+use regie_core::limits;
 use regie_journal::{Conflict, Placed, StoreError, Told, Turn};
 use tokio::sync::oneshot;
 
 use crate::busy::UnderWay;
 use crate::faults::FaultPoint;
-use crate::journal::{Appended, Batch, JournalHandle, Load, ROOM};
+use crate::journal::{Appended, Batch, JournalHandle, Load};
 use crate::life::{Life, Twin};
 use crate::metrics::{Counted, Metrics};
 use crate::post::Post;
@@ -272,10 +273,14 @@ impl Lane {
     /// Keeps the room of a batch for one to come.
     fn keep(&mut self, load: Load, waiting: Vec<Waiting>) {
         let (loads, waits) = &mut self.spare;
-        if loads.len() < SPARE && load.turns.capacity() <= ROOM && load.turns.is_empty() && load.told.is_empty() {
+        if loads.len() < SPARE
+            && load.turns.capacity() <= limits::COMMIT_TURNS
+            && load.turns.is_empty()
+            && load.told.is_empty()
+        {
             loads.push(load);
         }
-        if waits.len() < SPARE && waiting.capacity() <= ROOM {
+        if waits.len() < SPARE && waiting.capacity() <= limits::COMMIT_TURNS {
             waits.push(waiting);
         }
     }

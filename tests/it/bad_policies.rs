@@ -7,7 +7,7 @@ use regie::core::event::{EventBuilder, LifeState, Principal, Priority};
 use regie::core::governance::{CooldownMode, KeyKind, Policy, PolicySet, RateRule};
 use regie::{Builder, JournalConfig};
 
-use crate::runtime_support::{Folder, Stage, at, note_by, pattern, within};
+use crate::runtime_support::{Folder, Stage, at, note_by, one_a_second, pattern, set, within};
 
 /// An entry of two lines more than its name and its pattern.
 fn entry(kind: &str, lines: &str) -> String {
@@ -142,6 +142,36 @@ fn what_was_deferred_comes_back_at_its_time_though_the_clock_was_set_back() {
         assert_eq!(stage.state_of("e2/e2").await, Some(LifeState::Deferred));
         stage.advance_to(at(11_000)).await;
         assert_eq!(stage.state_of("e2/e2").await, Some(LifeState::Processed));
+        stage.close().await;
+    });
+}
+
+/// The correlation `c` is of 20 s; then the machine's clock was set back to 4 s, and Ana's and Bea's events wait there.
+async fn behind_its_own_time(folder: &Folder) -> Stage {
+    let governed =
+        || |builder: Builder| builder.policies(set(vec![one_a_second(CooldownMode::Defer)])).journal(folder.journal());
+    let stage = Stage::at(at(20_000), governed()).await;
+    stage.submit(note_by("cara", "c", "1")).await;
+    stage.close().await;
+    let stage = Stage::at(at(4_500), governed()).await;
+    stage.submit(note_by("bea", "b", "1")).await;
+    stage.advance_to(at(5_000)).await;
+    stage.submit(note_by("ana", "a", "1")).await;
+    assert_eq!(stage.submit(note_by("ana", "c", "ana")).await.deferred_until, Some(at(6_000)));
+    assert_eq!(stage.submit(note_by("bea", "c", "bea")).await.deferred_until, Some(at(5_500)));
+    stage
+}
+
+#[test]
+fn what_was_deferred_does_not_come_back_with_another_of_a_correlation_whose_time_is_ahead() {
+    within(async {
+        let folder = Folder::new();
+        let stage = behind_its_own_time(&folder).await;
+        stage.advance_to(at(5_500)).await;
+        let states = [stage.state_of("c/bea").await, stage.state_of("c/ana").await];
+        assert_eq!(states, [Some(LifeState::Processed), Some(LifeState::Deferred)]);
+        stage.advance_to(at(6_000)).await;
+        assert_eq!(stage.state_of("c/ana").await, Some(LifeState::Processed));
         stage.close().await;
     });
 }
