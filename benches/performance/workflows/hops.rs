@@ -17,8 +17,9 @@ const RECORD: [u8; 1_024] = [7; 1_024];
 /// One that goes round: a workflow's steps, one after another.
 struct Round {
     left: usize,
+    committed: Option<Instant>,
     ended: Option<Instant>,
-    /// From the end before to this beginning.
+    /// From the commit before to this beginning.
     before: Option<Duration>,
 }
 
@@ -65,7 +66,7 @@ impl Handler<Goes> for Gate {
     fn handle(&mut self, Goes(mut round): Goes, ctx: &mut Self::Context) {
         let (gate, takes) = (ctx.address(), self.takes);
         self.pool.spawn(async move {
-            round.before = round.ended.map(|ended| ended.elapsed());
+            round.before = round.committed.map(|committed| committed.elapsed());
             tokio::time::sleep(takes).await;
             round.ended = Some(Instant::now());
             send(&gate, Ended(round));
@@ -105,7 +106,7 @@ impl Handler<Committed> for Shard {
             let after = round.ended.map_or(Duration::ZERO, |ended| ended.elapsed());
             let _ = round.before.map(|before| self.took.send(before + after));
             if let (Some(gate), Some(left)) = (&self.gate, round.left.checked_sub(1)) {
-                send(gate, Goes(Round { left, ..round }));
+                send(gate, Goes(Round { left, committed: Some(Instant::now()), ..round }));
             }
         }
     }
@@ -146,7 +147,7 @@ pub(super) fn bare(at_once: usize, steps: usize, takes: Duration, file: Option<F
     for _ in 0..at_once {
         // Spread over the time of one step, as the workflows are.
         std::thread::sleep(takes / at_once as u32);
-        send(&gate, Goes(Round { left: steps - 1, ended: None, before: None }));
+        send(&gate, Goes(Round { left: steps - 1, committed: None, ended: None, before: None }));
     }
     let measured = all.iter().take(at_once * (steps - 1)).collect();
     for arbiter in arbiters {

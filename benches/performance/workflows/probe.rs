@@ -81,8 +81,9 @@ impl Probe {
         self.most.load(Ordering::Relaxed)
     }
 
-    /// The runtime's time in each step: from what made it due, or from when a place was free at an agent with so many, to its
-    /// beginning, and from its end to the commit of what follows.
+    /// The runtime's time in each step: from the commit that made it due (of the first, from where its workflow's event entered),
+    /// or from when a place was free at an agent with so many, to its beginning, and from its end to the commit of what follows.
+    /// So each instant outside the agent counts once.
     pub(super) fn overheads(&self, places: usize) -> Vec<Duration> {
         let mut steps: Vec<Step> = self.seen.iter().flat_map(Seen::steps).collect();
         let mut freed: Vec<u64> = steps.iter().map(|step| step.ended).collect();
@@ -111,7 +112,7 @@ impl Seen {
     fn steps(&self) -> Vec<Step> {
         let read = |instant: &AtomicU64| instant.load(Ordering::Relaxed);
         let of = |nth: usize| Step {
-            due: if nth == 0 { read(&self.entered) } else { read(&self.ended[nth - 1]) },
+            due: if nth == 0 { read(&self.entered) } else { read(&self.committed[nth]) },
             began: read(&self.began[nth]),
             ended: read(&self.ended[nth]),
             committed: read(&self.committed[nth + 1]),
