@@ -151,6 +151,11 @@ impl Reason {
         }
     }
 
+    /// Whether the journal takes nothing more in this life: what is owed goes out in the next.
+    pub fn is_latched(&self) -> bool {
+        matches!(self, Reason::Journal(error) if error.is_unknown())
+    }
+
     /// Whether the same may be taken later, with nobody doing anything but sending it again.
     pub fn is_passing(&self) -> bool {
         match self {

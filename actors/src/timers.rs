@@ -264,9 +264,10 @@ impl Timers {
 }
 
 /// Whether a wake was taken, or refused for good: then what it is about stays owed, for a program that has what this one
-/// lacks.
+/// lacks, or for the next life of a journal that takes nothing more.
 fn is_settled(answer: &Result<Answer, oneshot::error::RecvError>) -> bool {
     match answer {
+        Ok(Err(reason)) if reason.is_latched() => true,
         Ok(Err(reason)) => !reason.is_passing() && !matches!(reason, Reason::Journal(_) | Reason::Closing),
         answer => answer.is_ok(),
     }
@@ -335,6 +336,30 @@ impl Handler<Halt> for Timers {
         self.halted = true;
         if let Some((_, alarm)) = self.alarm.take() {
             ctx.cancel_future(alarm);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regie_journal::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn a_wake_is_tried_again_where_it_may_be_taken_later_in_this_life() {
+        let journal = |error| Ok(Err(Reason::Journal(error)));
+        let why = || String::from("why");
+        for (answer, settled) in [
+            (Ok(Ok(None)), true),
+            (Ok(Err(Reason::Full { limit: 1 })), false),
+            (Ok(Err(Reason::Closing)), false),
+            (journal(StoreError::Full { why: why() }), false),
+            (journal(StoreError::Failed { why: why() }), false),
+            (journal(StoreError::Latched { why: why() }), true),
+            (Ok(Err(Reason::NoTime)), true),
+        ] {
+            assert_eq!(is_settled(&answer), settled, "{answer:?}");
         }
     }
 }

@@ -291,8 +291,10 @@ impl Handle {
     /// that event, which tells who began it and why.
     ///
     /// # Errors
-    /// If there is no such workflow, it begins on other events, one runs there already, it is not said who and why, or the event is refused.
+    /// If it is not said who and why, there is no such workflow, it begins on other events, one runs there already, or the event
+    /// is refused.
     pub async fn start(&self, start: Start) -> Result<EventResult, WorkflowError> {
+        check_signed(&start.by, &start.why).map_err(Reason::from)?;
         let definitions = Arc::clone(&self.core.definitions);
         let kind = start_type(&start, &definitions)?;
         let correlation = CorrelationId::from(start.correlation_id.as_str());
@@ -309,8 +311,9 @@ impl Handle {
     /// is over is recorded, and skipped unless it completed.
     ///
     /// # Errors
-    /// If none runs there or ever did, it is not said who and why, or the event is refused.
+    /// If it is not said who and why, none runs there or ever did, or the event is refused.
     pub async fn send_to(&self, send: SendTo) -> Result<EventResult, WorkflowError> {
+        check_signed(&send.by, &send.why).map_err(Reason::from)?;
         let correlation = CorrelationId::from(send.correlation_id.as_str());
         if self.look(&correlation).await?.run.is_none() {
             return Err(WorkflowError::NoRun { correlation: send.correlation_id });
@@ -328,7 +331,6 @@ impl Handle {
         by: Principal,
         why: String,
     ) -> Result<EventResult, WorkflowError> {
-        check_signed(&by, &why).map_err(Reason::from)?;
         let event = event.actor(by).metadata(WHY, why).build().map_err(Reason::from)?;
         self.submit(event).await.map_err(|refused| refused.reason.into())
     }

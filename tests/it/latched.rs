@@ -56,7 +56,7 @@ fn breaks_where(condition: &str, folder: &Folder) {
     Connection::open(folder.path()).unwrap().execute_batch(&fault).unwrap();
 }
 
-/// The file as a kill would leave it now, on a disk that takes writes again.
+/// The file as it stands now, on a disk that takes writes again.
 fn mended(folder: &Folder) -> Folder {
     let image = folder.image();
     Connection::open(image.path()).unwrap().execute_batch("DROP TRIGGER fault").unwrap();
@@ -119,6 +119,8 @@ fn what_a_rule_gave_and_could_not_be_recorded_is_found_anew_in_the_next_life() {
         stage.submit(event("order.placed", "o-1", "waits")).await;
         assert!(is_latched_at_rest(&stage).await);
         assert_eq!(stage.stats().await.events, 1);
+        let (_, trouble) = stage.handle.rules_view().last_trouble().unwrap();
+        assert!(trouble.contains("latched"), "{trouble}");
         let image = mended(&folder);
         let stage = open(&image, &gate, TELLS).await;
         stage.settle().await;

@@ -27,7 +27,6 @@ use crate::index::IndexHandle;
 use crate::journal::JournalHandle;
 use crate::life::Life;
 use crate::processed::{Processed, ProcessedEvents};
-use crate::refused::Reason;
 
 pub use in_force::{CurrentRules, RulesInForce, recorded_rules};
 pub use submit::Submitter;
@@ -198,11 +197,14 @@ impl Automation {
 
     fn trouble(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
         self.ahead = true;
-        tracing::warn!(%error, "the rules cannot follow the journal; they try again");
+        tracing::warn!(%error, "the rules cannot follow the journal");
         self.sources.view.trouble(self.following.position(), &error.to_string());
         if !error.is_passing() {
             // Nobody is to wait for rules that cannot go on; `last_trouble` tells why.
             self.sources.through.send_replace(u64::MAX);
+        }
+        if error.is_unknown() {
+            return; // nothing is recorded any more in this life: the next finds it anew
         }
         ctx.spawn(Following::again().into_actor(self).map(|(), this, ctx| this.begin_anew(ctx)));
     }
@@ -226,18 +228,8 @@ impl Automation {
         };
         ctx.spawn(recorded.into_actor(self).map(|recorded, this, ctx| match recorded {
             Ok(()) => this.went_on(ctx),
-            Err(reason) => this.give_up(&reason),
+            Err(error) => this.trouble(&error, ctx),
         }));
-    }
-
-    /// Nothing is recorded any more in this life: what follows from the journal is found anew by the next. Nobody is to wait for
-    /// it, and what is known is ahead of what is recorded, so it is not kept.
-    fn give_up(&self, reason: &Reason) {
-        if *reason != Reason::Closing {
-            tracing::warn!(%reason, "the rules go on once the runtime is started again");
-            self.sources.view.trouble(self.following.position(), &reason.to_string());
-        }
-        self.sources.through.send_replace(u64::MAX);
     }
 
     fn went_on(&mut self, ctx: &mut Context<Self>) {

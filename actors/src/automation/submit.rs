@@ -48,27 +48,27 @@ fn recorded(run: &Run) -> Result<Incoming, EventError> {
 }
 
 impl Submitter {
-    /// Comes back once all are recorded; in their order where one waits for no other. Or once one of them cannot be in this
-    /// life: the next finds them anew.
-    pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) -> Result<(), Reason> {
+    /// Comes back once all are recorded; in their order where one waits for no other. Or once the journal does not take one of
+    /// them: then they are to be found anew.
+    pub(super) async fn record(&self, runs: Vec<Run>, began_at: u64, view: &AutomationView) -> Result<(), StoreError> {
         self.router.up().await; // what an earlier life left is found before there are shards
         let one_by_one = stream::iter(runs).map(|run| self.one(run, began_at, view)).buffered(AT_ONCE);
         one_by_one.try_for_each(|()| ready(Ok(()))).await
     }
 
-    async fn one(&self, run: Run, began_at: u64, view: &AutomationView) -> Result<(), Reason> {
+    async fn one(&self, run: Run, began_at: u64, view: &AutomationView) -> Result<(), StoreError> {
         if run.trigger.position <= began_at && self.was_recorded(&run).await {
             return Ok(());
         }
-        let failed = run.error.is_some();
-        match recorded(&run) {
-            Ok(event) => {
-                self.submit(event).await?;
-                view.recorded(failed);
-            }
-            Err(error) => {
-                tracing::error!(rule = run.rule, %error, "a run cannot be recorded");
-                view.trouble(run.trigger.position, &error.to_string());
+        let taken = match recorded(&run) {
+            Ok(event) => self.submit(event).await?,
+            Err(error) => Err(error.into()),
+        };
+        match taken {
+            Ok(()) => view.recorded(run.error.is_some()),
+            Err(reason) => {
+                tracing::error!(rule = run.rule, %reason, "a run cannot be recorded");
+                view.trouble(run.trigger.position, &reason.to_string());
             }
         }
         Ok(())
@@ -82,19 +82,13 @@ impl Submitter {
         known.unwrap_or(false)
     }
 
-    /// Again and again, until it is taken or the runtime takes nothing more: then it is recorded after the next start.
-    async fn submit(&self, event: Incoming) -> Result<(), Reason> {
+    /// Again and again, until it is taken or refused for good; not to a journal that does not take it.
+    async fn submit(&self, event: Incoming) -> Result<Result<(), Reason>, StoreError> {
         loop {
             match self.enter(event.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(reason @ (Reason::Closing | Reason::Journal(StoreError::Latched { .. }))) => return Err(reason),
-                Err(reason) if reason.is_passing() || matches!(reason, Reason::Journal(_)) => {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(reason) => {
-                    tracing::error!(%reason, "a run was not taken");
-                    return Ok(());
-                }
+                Err(reason) if reason.is_passing() => tokio::time::sleep(AGAIN).await,
+                Err(Reason::Journal(error)) => return Err(error),
+                taken => return Ok(taken),
             }
         }
     }
@@ -112,5 +106,44 @@ impl Submitter {
             under_way: Some(self.busy.begin()),
         });
         answer.await.unwrap_or(Err(Reason::Lost)).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::prelude::*;
+    use futures::FutureExt;
+    use regie_journal::Journal;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::entry::Places;
+    use crate::faults::Faults;
+    use crate::life::PartView;
+
+    struct Shard;
+
+    impl Actor for Shard {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Entry> for Shard {
+        type Result = ();
+        fn handle(&mut self, _: Entry, _: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn what_an_earlier_life_left_waits_for_the_first_shards_of_this_one() {
+        System::new().block_on(async {
+            let (places, seen) = watch::channel::<Places<Entry>>(Arc::new([None]));
+            let view = PartView::new("readers");
+            let readers = ReaderPool::start(Journal::memory().readers, 1, &view, &Faults::default()).unwrap();
+            let submitter = Submitter { router: Router::new(seen), busy: Busy::default(), readers };
+            let view = AutomationView::default();
+            let mut recorded = Box::pin(submitter.record(Vec::new(), 0, &view));
+            assert!(recorded.as_mut().now_or_never().is_none());
+            places.send_replace(Arc::new([Some(Shard.start().recipient())]));
+            assert_eq!(recorded.await, Ok(()));
+        });
     }
 }

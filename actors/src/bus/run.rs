@@ -191,8 +191,8 @@ impl Runner {
         };
         while let Err(why) = cursor::submit(&self.links.router, &self.links.busy, letter.event()).await {
             tracing::warn!(subscriber = %letter.subscriber, position, %why, "a dead letter was not kept; it is tried again");
-            if !self.rests(AGAIN).await {
-                return false;
+            if why.is_latched() || !self.rests(AGAIN).await {
+                return false; // the next life delivers it anew
             }
         }
         Counts::add(&self.inbox.counts().letters, 1);

@@ -146,7 +146,7 @@ impl Making<'_> {
             .cause(self.cause())
             .chain(self.chain())
             .actor(self.actor());
-        event.check_free().map_err(|error| error.to_string())?;
+        event.may_be_sent()?;
         for (name, template) in &emit.metadata {
             event = event.metadata(name, text(template)?);
         }

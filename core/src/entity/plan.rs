@@ -196,7 +196,7 @@ pub fn refusal(update: &Update, unfit: &Unfit, at: Timestamp) -> Result<Incoming
 /// # Errors
 /// What could stand in no event: then nothing of it is recorded, not even that it was refused.
 pub fn check(update: &Update) -> Result<(), EventError> {
-    envelope(update, refused_type(&update.entity.kind), (0, 1), Timestamp::MIN).check_free()?;
+    update.correlation().check_free()?;
     update.id.as_deref().map_or(Ok(()), |id| check_name("id", id))?;
     if update.fields.len() > limits::CHANGES || update.expected.len() > limits::CHANGES {
         return Err(EventError::wrong("fields", format!("at most {} are taken at once", limits::CHANGES)));

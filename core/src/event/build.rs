@@ -45,9 +45,9 @@ impl EventBuilder {
         &self.event.correlation_id
     }
 
-    /// As [`Event::check_free`].
-    pub(crate) fn check_free(&self) -> Result<(), EventError> {
-        self.event.check_free()
+    /// Whether a definition or a rule may send it; why not, where it may not.
+    pub(crate) fn may_be_sent(&self) -> Result<(), String> {
+        self.event.check_free().map_err(|error| format!("it may not be sent: {error}"))
     }
 
     /// It goes to another correlation.

@@ -40,6 +40,18 @@ impl CorrelationId {
     pub fn is_own(&self) -> bool {
         self.0.starts_with("regie/")
     }
+
+    /// Whether others than the runtime may use it.
+    ///
+    /// # Errors
+    /// If it is one of the runtime's own.
+    pub fn check_free(&self) -> Result<(), EventError> {
+        if self.is_own() {
+            let why = format!("names that begin with 'regie/' are the runtime's own: '{self}'");
+            return Err(EventError::wrong("correlation_id", why));
+        }
+        Ok(())
+    }
 }
 
 impl Deref for CorrelationId {
@@ -258,11 +270,10 @@ impl Event {
     /// # Errors
     /// Which of them is not.
     pub fn check_free(&self) -> Result<(), EventError> {
-        if self.correlation_id.is_own() {
-            return Err(EventError::wrong("correlation_id", "names that begin with 'regie/' are the runtime's own"));
-        }
+        self.correlation_id.check_free()?;
         if self.is_own_kind() {
-            return Err(EventError::wrong("type", "types that begin with 'regie.' are the runtime's own"));
+            let why = format!("types that begin with 'regie.' are the runtime's own: '{}'", self.kind);
+            return Err(EventError::wrong("type", why));
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use crate::Timestamp;
 use crate::entity::Update;
 use crate::event::{EventError, Incoming, LifeState, Principal};
 use crate::governance::Judgement;
-use crate::limits;
 use crate::reasoning::Reasoning;
 
 /// Whatever reaches a workflow. Each is one turn, or shares one with others, and leaves one record.
@@ -165,14 +164,8 @@ pub enum Refusal {
         state: Option<LifeState>,
     },
     /// Something that a person does, without who or why.
-    #[error(
-        "who does this is kept, and why: '{what}' has 1 to {} bytes without control characters",
-        limits::REASON_BYTES
-    )]
-    Unsigned {
-        /// What is missing or wrong.
-        what: &'static str,
-    },
+    #[error("who does this is kept, and why: {0}")]
+    Unsigned(EventError),
     /// There is no run that something could be done to.
     #[error("no workflow runs here: there is nothing to {operation}")]
     NoRun {

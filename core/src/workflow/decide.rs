@@ -16,7 +16,7 @@ use super::registry::AnyHandler;
 use super::run::RunStatus;
 use super::state::{OpenEvent, State};
 use super::waiting::{self, cut};
-use crate::event::{CorrelationId, Event, Incoming, LifeState, Principal};
+use crate::event::{CorrelationId, Event, EventError, Incoming, LifeState, Principal, check_name};
 use crate::governance::{Grant, Judgement, Lapse, Verdict};
 use crate::limits;
 use crate::reasoning::Reasoning;
@@ -416,16 +416,19 @@ impl Approval<'_> {
 /// Who does something is named, and why.
 ///
 /// # Errors
-/// Which of the two is missing, too long, or has control characters.
+/// Which of the two is blank, too long, or has control characters.
 pub fn check_signed(by: &Principal, why: &str) -> Result<(), Refusal> {
-    let is_text = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.contains(char::is_control);
-    if !is_text(&by.kind, limits::ID_BYTES) || !is_text(&by.id, limits::ID_BYTES) {
-        return Err(Refusal::Unsigned { what: "by" });
+    let unsigned = |error| Err(Refusal::Unsigned(error));
+    check_name("by", &by.kind).and_then(|()| check_name("by", &by.id)).or_else(unsigned)?;
+    let is_wrong = |said: String| unsigned(EventError::wrong("why", said));
+    match why.len() {
+        _ if why.trim().is_empty() => is_wrong("it is blank".into()),
+        _ if why.contains(char::is_control) => is_wrong("it holds a control character".into()),
+        bytes if bytes > limits::REASON_BYTES => {
+            is_wrong(format!("it has {bytes} bytes; at most {} are taken", limits::REASON_BYTES))
+        }
+        _ => Ok(()),
     }
-    if why.trim().is_empty() || !is_text(why, limits::REASON_BYTES) {
-        return Err(Refusal::Unsigned { what: "why" });
-    }
-    Ok(())
 }
 
 pub(super) fn moved(event: u64, to: LifeState, reason: &str) -> Fact {

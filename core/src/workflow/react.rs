@@ -251,8 +251,8 @@ pub(super) fn written(
 
 /// What is the runtime's own is not others' to send.
 fn allowed(event: EventBuilder, moment: &Moment<'_>) -> Result<EventBuilder, HandlerError> {
-    let free = if moment.correlation.is_own() { Ok(()) } else { event.check_free() };
-    free.map(|()| event).map_err(|error| HandlerError(format!("it may not send that: {error}")))
+    let may = if moment.correlation.is_own() { Ok(()) } else { event.may_be_sent() };
+    may.map(|()| event).map_err(HandlerError)
 }
 
 /// An event that a definition sends.

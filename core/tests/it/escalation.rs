@@ -60,9 +60,15 @@ fn a_decision_without_who_or_why_is_refused() {
         let command = Command::Resolve { event: 1, approved: true, by: Principal::user(id), why: why.into() };
         desk.take(&command).expect_err("unsigned")
     };
-    assert_eq!(refused("", "known", &mut desk), Refusal::Unsigned { what: "by" });
-    assert_eq!(refused("ana", "  ", &mut desk), Refusal::Unsigned { what: "why" });
-    assert_eq!(refused("ana", &"x".repeat(2_001), &mut desk), Refusal::Unsigned { what: "why" });
+    for (by, why, said) in [
+        ("", "known".into(), "\"by\": it has 0 bytes; 1 to 255 are taken"),
+        (" ", "known".into(), "\"by\": it is blank"),
+        ("ana", "  ".into(), "\"why\": it is blank"),
+        ("ana", "x\ny".into(), "\"why\": it holds a control character"),
+        ("ana", "x".repeat(2_001), "\"why\": it has 2001 bytes; at most 2000 are taken"),
+    ] {
+        assert_eq!(refused(by, &why, &mut desk).to_string(), format!("who does this is kept, and why: {said}"));
+    }
 }
 
 #[test]

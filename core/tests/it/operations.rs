@@ -245,7 +245,7 @@ fn who_and_why_are_said_and_there_must_be_a_run() {
     let mut desk = begun("toy.do");
     let by = Principal::user("ada");
     let nameless = Command::Operate { operation: Operation::Cancel, id: "o".into(), by, why: " ".into() };
-    assert!(matches!(desk.take(&nameless), Err(Refusal::Unsigned { what: "why" })));
+    assert_eq!(desk.take(&nameless).unwrap_err().to_string(), "who does this is kept, and why: \"why\": it is blank");
     assert!(matches!(self::desk().take(&operate(Operation::Cancel)), Err(Refusal::NoRun { .. })));
 }
 

@@ -92,9 +92,9 @@ impl Handle {
     /// called cannot be taken back. Comes back once all of it has ended; a run that is still under way is waited for.
     ///
     /// # Errors
-    /// If it is not said who and why, there is no such run, it changed nothing or was put back before; if later changes lie on top, each of which is named,
-    /// and `force` does not overwrite them. If one comes on top just then, what it lies on is left as it is, and the run is not
-    /// undone: it can be asked for again.
+    /// If it is not said who and why, there is no such run, it changed nothing or was put back before; if later changes lie on
+    /// top, each of which is named, and `force` does not overwrite them. If one comes on top just then, what it lies on is left as
+    /// it is, and the run is not undone: it can be asked for again.
     ///
     /// # Cancellation
     /// Dropping the future does not take the undo back.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use regie::core::Json;
+use regie::core::event::Principal;
 use regie::core::query::{RunCondition, RunFilter};
 use regie::core::workflow::Standing;
 use regie::runtime::{SendTo, Start, WorkflowError};
@@ -69,6 +70,23 @@ fn start(workflow: &str, correlation: &str, kind: Option<&str>) -> Start {
         by: ana(),
         why: "asked".into(),
     }
+}
+
+#[test]
+fn who_begins_one_and_who_tells_it_something_says_who_and_why() {
+    within(async {
+        let stage = Stage::with(with_orders).await;
+        for (by, why) in [("ana", " ".to_string()), ("", "asked".into()), ("ana", "x".repeat(2_001))] {
+            let by = Principal::user(by);
+            let begins = Start { by: by.clone(), why: why.clone(), ..start("echo", "e", None) };
+            assert_eq!(stage.handle.start(begins).await.unwrap_err().code(), "unsigned");
+            let (kind, correlation_id) = ("order.done".into(), "nobody".into());
+            let tells = SendTo { correlation_id, kind, payload: None, id: None, by, why };
+            assert_eq!(stage.handle.send_to(tells).await.unwrap_err().code(), "unsigned");
+        }
+        assert_eq!(stage.stats().await.events, 0);
+        stage.close().await;
+    });
 }
 
 #[test]

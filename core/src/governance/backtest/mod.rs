@@ -103,8 +103,8 @@ impl Backtest {
     /// The next event of the history, and what reasoners are known to have said of it: nobody is asked.
     pub fn take(&mut self, incoming: &Incoming, said: &[Reasoning]) -> Taken {
         let event = incoming.event();
-        if event.correlation_id.is_own() {
-            return Taken::Refused("names that begin with 'regie/' are the runtime's own".into());
+        if let Err(error) = event.check_free() {
+            return Taken::Refused(error.to_string());
         }
         self.reach(event.timestamp);
         let number = self.number(&event.correlation_id);

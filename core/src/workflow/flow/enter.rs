@@ -265,7 +265,7 @@ pub(super) fn expression(why: String) -> Stop {
 
 /// What is the runtime's own is not a flow's to send.
 fn may_send(event: &EventBuilder) -> Result<(), Stop> {
-    event.check_free().map_err(|error| expression(format!("it may not send that: {error}")))
+    event.may_be_sent().map_err(expression)
 }
 
 /// What an expression gives has a bound: it is written, and kept.
