@@ -385,11 +385,17 @@ impl Model {
         assert_eq!(found, due, "the wake table");
     }
 
+    /// Whether one that is paused is to tell it of an end: of one that never began, where another runs now.
+    fn is_held_back_from(&self, correlation: &CorrelationId) -> bool {
+        self.threads.values().any(|thread| thread.holds_back_from(correlation))
+    }
+
     /// At the end nothing is owed or forgotten.
     pub(crate) fn at_rest(&mut self) {
         for (correlation, thread) in &self.threads {
-            let may_owe = self.stories.may_owe(correlation);
-            assert!(thread.owed.is_empty() || may_owe, "{correlation} owes {:?}", thread.owed);
+            let may_owe = self.stories.may_owe(correlation) || self.is_held_back_from(correlation);
+            let whom = || self.stories.runs_for(correlation);
+            assert!(thread.owed.is_empty() || may_owe, "{correlation} owes {:?}; {:?}", thread.owed, whom());
             for (sequence, event) in &thread.events {
                 // Who waits for a place may do so as long as all are held.
                 let waits = event.state == LifeState::Deferred && event.until.is_none();

@@ -26,6 +26,18 @@ impl Stories {
             && child.is_some_and(|child| !child.moves.status.is_over())
     }
 
+    /// How those stand that it has run, and whether their end was told, by the steps that asked for them.
+    pub(in super::super) fn runs_for(&self, correlation: &CorrelationId) -> Vec<String> {
+        let owed = self.all.get(correlation).into_iter().flat_map(|story| story.owed.keys());
+        let told = owed.map(|key| {
+            let asked = (correlation.clone(), key.clone());
+            let child = self.family.child_of(&asked);
+            let moves = child.and_then(|child| self.all.get(child)).map(|story| &story.moves);
+            format!("{key}: {child:?} {moves:?}, told: {}", self.family.is_told(&asked))
+        });
+        told.collect()
+    }
+
     fn waits(&self, correlation: &CorrelationId, story: &Story) -> bool {
         let for_another = || {
             let mut owed = story.owed.iter();
@@ -48,7 +60,7 @@ impl Model {
             let (paused, parked) = (story.moves.paused, !story.moves.parked.is_empty());
             tally.add_many("workflow: paused at the end", u64::from(paused));
             tally.add_many("workflow: parked at the end", u64::from(parked));
-            let waits = self.stories.waits(correlation, story);
+            let waits = self.stories.waits(correlation, story) || self.is_held_back_from(correlation);
             tally.add_many("workflow: listens at the end", u64::from(waits));
             let is_stuck = !paused && !parked && !waits && !story.passed_over && !thread.has_poison();
             assert!(!is_stuck, "{correlation} is stuck: {story:#?}");
