@@ -147,7 +147,7 @@ fn tried(more: &[&str]) -> Ran {
 fn a_dry_run_tells_programs_which_events_would_not_come_in_and_why() {
     let refused =
         |event: &str, of: &str, why: &str| json!({"refused": {"event": event, "correlation": of, "why": why}});
-    let reserved = "\"type\": types that begin with 'regie.' are the runtime's own";
+    let reserved = "\"type\": types that begin with 'regie.' are the runtime's own: 'regie.rule.ran'";
     let told = tried(&["--json"]).json_lines();
     assert_eq!(told, [refused("e-1", "sprint-001", USED), refused("o-1", "c", reserved)]);
 }

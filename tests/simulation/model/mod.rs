@@ -385,11 +385,6 @@ impl Model {
         assert_eq!(found, due, "the wake table");
     }
 
-    /// Whether one that is paused is to tell it of an end: of one that never began, where another runs now.
-    fn is_held_back_from(&self, correlation: &CorrelationId) -> bool {
-        self.threads.values().any(|thread| thread.holds_back_from(correlation))
-    }
-
     /// At the end nothing is owed or forgotten.
     pub(crate) fn at_rest(&mut self) {
         for (correlation, thread) in &self.threads {

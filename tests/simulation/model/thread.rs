@@ -374,19 +374,10 @@ impl Thread {
         }
     }
 
-    fn is_paused(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.paused)
-    }
-
-    /// Whether it is paused, and owes it to that one to tell it how what it has run ended.
-    pub(super) fn holds_back_from(&self, waiting: &CorrelationId) -> bool {
-        let is_told = |effect: &Effect| matches!(effect, Effect::Report { to, .. } if to == waiting);
-        self.is_paused() && self.owed.values().any(is_told)
-    }
-
     /// When it must be woken: at once for what is owed now.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let effects = self.owed.values().filter(|_| !self.is_paused()).map(|effect| match effect {
+        let paused = self.run.as_ref().is_some_and(|run| run.paused);
+        let effects = self.owed.values().filter(|_| !paused).map(|effect| match effect {
             Effect::Timer { due } => *due,
             _ => Timestamp::MIN,
         });

@@ -48,6 +48,13 @@ impl Stories {
 }
 
 impl Model {
+    /// Whether one that is paused is to tell it of an end: of one that never began, where another runs now.
+    pub(in super::super) fn is_held_back_from(&self, waiting: &CorrelationId) -> bool {
+        let is_told = |effect: &Effect| matches!(effect, Effect::Report { to, .. } if to == waiting);
+        let mut paused = self.threads.values().filter(|thread| thread.run.as_ref().is_some_and(|run| run.paused));
+        paused.any(|thread| thread.owed.values().any(is_told))
+    }
+
     /// No run is stuck.
     pub(in super::super) fn assert_stories(&mut self) {
         let mut tally = Tally::default();
