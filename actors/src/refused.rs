@@ -128,6 +128,8 @@ impl Reason {
             Reason::PartDown { .. } => "part_down",
             Reason::Closing => "closing",
             Reason::OtherContent { .. } | Reason::OtherUpdate { .. } => "other_content",
+            Reason::Workflow(Refusal::OtherOperation { .. }) => "other_content",
+            Reason::Workflow(Refusal::Unnamed(_)) => "bad_name",
             Reason::Breach(_) => "breach",
             Reason::Workflow(Refusal::NoUpdate(_)) => "bad_update",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",

@@ -64,7 +64,7 @@ pub(super) async fn operate(handle: &Handle, asked: Operate) -> Result<Answer, E
     let (workflow, why) = (CorrelationId::from(correlation_id), why.as_str());
     let Some(operation) = operation.operation() else {
         let to = to.ok_or_else(|| ErrorInfo::new("bad_request", "'to' is missing: the version"))?;
-        let report = handle.migrate(&workflow, to, by, why).await.map_err(told)?;
+        let report = handle.migrate_once(&workflow, (to, &id), by, why).await.map_err(told)?;
         return Ok(Answer::Workflow(Box::new(report)));
     };
     let done = handle.operate_once(&workflow, (operation, &id), by, why).await;

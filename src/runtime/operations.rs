@@ -83,7 +83,7 @@ impl Handle {
     /// how the workflow stands is told. A workflow knows the ids of its last operations alone.
     ///
     /// # Errors
-    /// As the operation's own method.
+    /// As the operation's own method, and if the id is no name of 1 to 255 bytes, or was used for another operation.
     pub async fn operate_once(
         &self,
         workflow: &CorrelationId,

@@ -69,7 +69,21 @@ impl Handle {
         by: Principal,
         why: &str,
     ) -> Result<WorkflowReport, WorkflowError> {
-        let id = Uuid::new_v4().to_string();
+        self.migrate_once(workflow, (to, &Uuid::new_v4().to_string()), by, why).await
+    }
+
+    /// The same under an id of yours: asked again under it, because its answer was lost, it is done once, and how the workflow
+    /// stands is told.
+    ///
+    /// # Errors
+    /// As [`Handle::migrate`], and if the id is no name, or was used for another operation.
+    pub async fn migrate_once(
+        &self,
+        workflow: &CorrelationId,
+        (to, id): (u32, &str),
+        by: Principal,
+        why: &str,
+    ) -> Result<WorkflowReport, WorkflowError> {
         let operation = Operation::Migrate { to };
         for attempt in 1.. {
             let run = self.look(workflow).await?.run.ok_or(Refusal::NoRun { operation }).map_err(Reason::from)?;
@@ -78,7 +92,7 @@ impl Handle {
             let seen = records.last().map_or(0, |last| last.record.sequence);
             let state = under(&records, to, &self.core.definitions);
             let state = state.map_err(|why| WorkflowError::Misfit { to, why })?;
-            let migration = Migration { to, state, seen, id: id.clone(), by: by.clone(), why: why.to_string() };
+            let migration = Migration { to, state, seen, id: id.to_string(), by: by.clone(), why: why.to_string() };
             match self.command(workflow.clone(), Command::Migrate(Box::new(migration))).await {
                 Ok(_) => break,
                 // It may have gone on since it was read.

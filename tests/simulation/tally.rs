@@ -176,6 +176,7 @@ pub(crate) const MUST: &[&str] = &[
     "operation: store failed",
     "operation: no run",
     "operation: not now",
+    "operation: another's id",
     "operation: no such definition",
     // Faults.
     "store: fails before it writes",

@@ -166,6 +166,19 @@ pub enum Refusal {
     /// Something that a person does, without who or why.
     #[error("who does this is kept, and why: {0}")]
     Unsigned(EventError),
+    /// The id of an operation is no name.
+    #[error("{0}")]
+    Unnamed(EventError),
+    /// The id of an operation was used before, for another one.
+    #[error("the operation id '{id}' was used before, to {done}, and is not one to {asked} with: take a new one")]
+    OtherOperation {
+        /// The id.
+        id: String,
+        /// What was done under it.
+        done: Operation,
+        /// What is asked under it now.
+        asked: Operation,
+    },
     /// There is no run that something could be done to.
     #[error("no workflow runs here: there is nothing to {operation}")]
     NoRun {

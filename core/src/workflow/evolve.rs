@@ -263,7 +263,7 @@ fn owed_no_more(state: &mut State, key: &EffectKey) -> Result<(), String> {
 fn operated(state: &mut State, operation: Operation, id: &str) -> Result<(), String> {
     let run = running_or_over(state)?;
     operation::check(operation, run).map_err(|refusal| refusal.to_string())?;
-    run.remember(id);
+    run.remember(id, operation);
     match operation {
         Operation::Pause => run.paused = true,
         Operation::Resume => run.paused = false,

@@ -67,9 +67,7 @@ impl Place<'_> {
         let operation = Operation::Migrate { to: *to };
         let cannot = |why: String| Err(Refusal::NotNow { operation, why });
         let run = self.state.run().ok_or(Refusal::NoRun { operation })?;
-        if run.knows(id) {
-            return Err(Refusal::Over { what: format!("the operation {id}") });
-        }
+        run.check_new(id, operation)?;
         operation::check(operation, run)?;
         let definitions = self.context.definitions;
         if definitions.get(&run.definition, *to).is_none() {

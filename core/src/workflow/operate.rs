@@ -31,9 +31,7 @@ impl Place<'_> {
             return self.not_wanted(operation, (by, why));
         }
         let run = run.ok_or(Refusal::NoRun { operation })?;
-        if run.knows(id) {
-            return Err(Refusal::Over { what: format!("the operation {id}") });
-        }
+        run.check_new(id, operation)?;
         operation::check(operation, run)?;
         let mut facts = vec![Fact::Operated { operation, id: id.to_string(), by: by.clone(), why: why.to_string() }];
         let gave = if operation == Operation::Cancel { gave(self.state, None) } else { Vec::new() };

@@ -6,9 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Refusal;
 use super::effect::{EffectEnd, EffectKey};
 use super::fact::RunEnd;
+use super::operation::Operation;
 use super::parent::Parent;
+use crate::event::check_name;
 use crate::{Json, Timestamp, limits};
 
 /// How a run stands.
@@ -124,8 +127,8 @@ pub struct Run {
     pub(super) attempts: BTreeMap<String, u32>,
     /// Whom it runs for.
     pub(super) parent: Option<Parent>,
-    /// The ids of the last operations: one that comes again, because its answer was lost, is known.
-    pub(super) operations: Vec<String>,
+    /// The last operations by their ids: one that comes again, because its answer was lost, is known.
+    pub(super) operations: Vec<(String, Operation)>,
 }
 
 impl Run {
@@ -149,17 +152,25 @@ impl Run {
         }
     }
 
-    /// Whether an operation of that id was done lately.
-    pub(super) fn knows(&self, operation: &str) -> bool {
-        self.operations.iter().any(|known| known == operation)
+    /// Whether an operation is new here.
+    ///
+    /// # Errors
+    /// If it was done lately under that id, or if the id is no name, or another operation's.
+    pub(super) fn check_new(&self, id: &str, operation: Operation) -> Result<(), Refusal> {
+        check_name("operation_id", id).map_err(Refusal::Unnamed)?;
+        match self.operations.iter().find(|(known, _)| known == id) {
+            None => Ok(()),
+            Some((_, done)) if *done == operation => Err(Refusal::Over { what: format!("the operation {id}") }),
+            Some((_, done)) => Err(Refusal::OtherOperation { id: id.to_string(), done: *done, asked: operation }),
+        }
     }
 
     /// An operation of that id is done.
-    pub(super) fn remember(&mut self, operation: &str) {
+    pub(super) fn remember(&mut self, id: &str, operation: Operation) {
         if self.operations.len() >= limits::KNOWN_OPERATIONS {
             self.operations.remove(0);
         }
-        self.operations.push(operation.to_string());
+        self.operations.push((id.to_string(), operation));
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{Effect, EffectKey};
 use super::known::Known;
+use super::operation::Operation;
 use super::parent::Parent;
 use super::registry::Definitions;
 use super::run::{Parked, Run, RunStatus};
@@ -214,10 +215,10 @@ struct SavedRun {
     data: String,
     attempts: BTreeMap<String, u32>,
     parent: Option<Parent>,
-    operations: Vec<String>,
+    operations: Vec<(String, Operation)>,
 }
 
-const SAVED_VERSION: u8 = 6;
+const SAVED_VERSION: u8 = 7;
 
 impl State {
     /// The handler's own state, as it serialises it; nothing where there is no run, or this program lacks its definition.

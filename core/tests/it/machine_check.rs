@@ -5,6 +5,7 @@ use std::time::Duration;
 use regie_core::Json;
 use regie_core::event::Event;
 use regie_core::limits;
+use regie_core::retry::Retry;
 use regie_core::workflow::machine::{Machine, MachineBuilder, Unmatched};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -93,6 +94,7 @@ fn names() -> Vec<(Written, &'static str)> {
         (good().step("a", "", |step| step), "step 'a': an agent's name has"),
         (good().step("a", "x", |step| step.undo("\n", |_| json!(1))), "step 'a': an agent's name has"),
         (good().step("a", "x", |step| step.within(Duration::ZERO)), "step 'a': a time limit has at least 1 ms"),
+        (good().step("a", "x", |step| step.retry(Retry::times(0))), "step 'a': it is tried once at least"),
         (good().enter(s("a"), |deeds| deeds.start("none", |_, _| json!(1))), "state a, entry: there is no step 'none'"),
         (
             good().step("pack", "x", |step| step).enter(s("a"), |deeds| deeds.start("pakc", |_, _| json!(1))),

@@ -56,7 +56,9 @@ pub(super) fn refused(args: &SignedArgs, error: &ErrorInfo) -> Result<Exit, Fail
         screen.finish()?;
     }
     match error.code.as_str() {
-        "unsigned" | "bad_event" | "breach" | "no_time" | "which_type" => Err(Failure::Usage(error.message.clone())),
+        "unsigned" | "bad_name" | "bad_event" | "breach" | "no_time" | "which_type" => {
+            Err(Failure::Usage(error.message.clone()))
+        }
         "journal" | "disk_full" | "latched" | "part_down" | "closing" | "not_allowed" | "version" | "bad_request"
         | "too_long" => Err(Failure::Unreachable(error.message.clone())),
         code => {

@@ -89,7 +89,9 @@ fn a_run_keeps_its_version_and_is_taken_over_by_one_that_fits_for_good() {
         let a = CorrelationId::from("a");
         assert_eq!(stage.handle.migrate(&a, 3, ana(), "newest").await.unwrap_err().code(), "misfit");
         assert_eq!(stands(&stage, "a").await, (1, Json::of(&2)));
-        let report = stage.handle.migrate(&a, 2, ana(), "better").await.unwrap();
+        let migrates = (2, "to-two");
+        stage.handle.migrate_once(&a, migrates, ana(), "better").await.unwrap();
+        let report = stage.handle.migrate_once(&a, migrates, ana(), "better: its answer was lost").await.unwrap();
         assert_eq!((report.version, report.state), (2, Some(Json::of(&4))));
         count(&stage, "a", "3").await;
         assert_eq!(stage.handle.check_migration("counts", 1, 2).await.unwrap().checked, 1);

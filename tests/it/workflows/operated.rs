@@ -151,3 +151,23 @@ fn what_is_asked_again_under_its_id_is_done_once() {
         stage.close().await;
     });
 }
+
+#[test]
+fn an_operations_id_is_not_anothers_and_is_a_name() {
+    within(async {
+        let stage = stage(&ScriptedAgent::new(), &ScriptedAgent::new()).await;
+        let asks = |operation, id| {
+            let (handle, id): (_, &'static str) = (stage.handle.clone(), id);
+            async move { handle.operate_once(&"c".into(), (operation, id), ada(), "rest").await.map(drop) }
+        };
+        asks(Operation::Pause, "op-1").await.unwrap();
+        let other = asks(Operation::Resume, "op-1").await.unwrap_err();
+        assert_eq!(other.code(), "other_content");
+        let told = "the operation id 'op-1' was used before, to pause, and is not one to resume with: take a new one";
+        assert_eq!(other.to_string(), told);
+        let blank = asks(Operation::Resume, " ").await.unwrap_err();
+        assert_eq!((blank.code(), blank.to_string().contains("operation_id")), ("bad_name", true), "{blank}");
+        assert!(stage.handle.look(&"c".into()).await.unwrap().run.unwrap().paused, "nothing was done");
+        stage.close().await;
+    });
+}

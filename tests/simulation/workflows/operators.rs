@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, Incoming, Principal};
-use regie_core::workflow::{Command, Migration, Operation, Refusal, Unpark, replay_under};
+use regie_core::workflow::{Command, Fact, Migration, Operation, Refusal, Unpark, replay_under};
 use serde_json::json;
 
 use super::words::{KINDS, workflow_of};
@@ -98,15 +98,28 @@ impl World {
         }
     }
 
+    /// Whether an operation was done under that id: a person's program that crashes begins its numbers anew.
+    fn has_operated(&mut self, correlation: &CorrelationId, wanted: (&str, Operation)) -> bool {
+        let records = self.disk.reader().load(correlation, 0).expect("records");
+        let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
+        facts.any(|fact| matches!(fact, Fact::Operated { operation, id, .. } if (id.as_str(), *operation) == wanted))
+    }
+
     pub(crate) fn tell_operator(&mut self, correlation: &CorrelationId, operation: Operation, outcome: &Outcome) {
         self.say(|| format!("{operation} {correlation}: {outcome:?}"));
-        self.tally.count(match outcome {
+        let told = match outcome {
             Outcome::Done => return, // by its record
             Outcome::Refused(Reason::Store) => "operation: store failed",
             Outcome::Refused(Reason::Core(Refusal::NoRun { .. })) => "operation: no run",
             Outcome::Refused(Reason::Core(Refusal::NotNow { .. })) => "operation: not now",
             Outcome::Refused(Reason::Core(Refusal::UnknownDefinition { .. })) => "operation: no such definition",
+            Outcome::Refused(Reason::Core(Refusal::OtherOperation { id, done, asked })) => {
+                assert!(*asked == operation && done != asked, "{outcome:?}");
+                assert!(self.has_operated(correlation, (id, *done)), "nobody did that: {outcome:?}");
+                "operation: another's id"
+            }
             other => panic!("an operator is told {other:?}"),
-        });
+        };
+        self.tally.count(told);
     }
 }

@@ -11,6 +11,7 @@ use super::tasks::{CallTask, Draft, EachTask};
 use crate::event::Pattern;
 use crate::limits;
 use crate::workflow::own::is_own_name;
+use crate::workflow::step::{NO_LIMIT, faults_of, is_a_wait};
 
 /// One thing that is wrong with a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,8 +149,8 @@ impl Checks {
         if depth > limits::FLOW_DEPTH {
             self.fault(&path, &format!("it is more than {} deep", limits::FLOW_DEPTH));
         }
-        if task.timeout == Some(Duration::ZERO) {
-            self.fault(&path, "it has no time at all");
+        if !task.timeout.is_none_or(is_a_wait) {
+            self.fault(&path, NO_LIMIT);
         }
         let Task { when, input, output, export, timeout, then, draft } = task;
         if let Some((variable, _)) = export.as_ref().filter(|(variable, _)| !is_name(variable)) {
@@ -192,6 +193,8 @@ impl Checks {
                 Kind::Choose(tests.into_iter().zip(self.children(path, tasks, depth)).collect())
             }
             Draft::Attempt(attempt) => {
+                let faults = attempt.retry.iter().flat_map(|(retry, _)| faults_of(None, retry));
+                faults.for_each(|fault| self.fault(path, fault));
                 let mut tasks = vec![attempt.tried];
                 tasks.extend(attempt.caught);
                 let children = self.children(path, tasks, depth);
@@ -237,6 +240,10 @@ impl Checks {
         }
         if call.undo.is_none() && call.undo_with.is_some() {
             self.fault(path, "it says what puts it back, and not who");
+        }
+        let undo = call.undo.is_some().then_some((call.undo_timeout, &call.undo_retry));
+        for (limit, retry) in std::iter::once((call.timeout, &call.retry)).chain(undo) {
+            faults_of(limit, retry).for_each(|fault| self.fault(path, fault));
         }
         let undo = call.undo.map(|agent| UndoCall {
             agent,

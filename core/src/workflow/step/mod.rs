@@ -28,5 +28,6 @@ mod unwind;
 pub(in crate::workflow) use doing::seed;
 pub use doing::{Act, Doing, Happened};
 pub use error::{StepError, StepErrorKind};
+pub(in crate::workflow) use rule::{NO_LIMIT, faults_of, is_a_wait};
 pub use rule::{StepRule, StepRules, Undo};
 pub use steps::{Done, StepFact, Steps, UnderWay};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::error::StepError;
 use super::steps::Done;
-use crate::Json;
 use crate::retry::Retry;
+use crate::{Json, limits};
 
 /// What a definition says of a step.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,19 @@ pub struct StepRule<'a> {
     /// Errors that are not tried again: codes of agents, or kinds by name (`timeout`).
     pub never_for: &'a [String],
 }
+
+/// Whether a definition may wait so long, or have something take so long.
+pub(in crate::workflow) fn is_a_wait(wait: Duration) -> bool {
+    wait >= Duration::from_millis(1) && wait <= limits::PERIOD_MAX
+}
+
+/// What is wrong with what a definition says of a task: its time limit, and its tries.
+pub(in crate::workflow) fn faults_of(limit: Option<Duration>, retry: &Retry) -> impl Iterator<Item = &'static str> {
+    let no_limit = (!limit.is_none_or(is_a_wait)).then_some(NO_LIMIT);
+    no_limit.into_iter().chain((retry.attempts == 0).then_some("it is tried once at least"))
+}
+
+pub(in crate::workflow) const NO_LIMIT: &str = "a time limit has at least 1 ms and at most a year";
 
 /// What is said of a step that the definition does not know.
 const ONCE: Retry = Retry::once();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use regie_core::retry::Retry;
 use regie_core::workflow::flow::{
-    Flow, FlowBuilder, IntoTask, SequenceTask, Task, call, each, fork, listen, sequence, set, steps, switch,
+    Flow, FlowBuilder, IntoTask, SequenceTask, Task, attempt, call, each, fork, listen, sequence, set, steps, switch,
 };
 use serde_json::json;
 
@@ -26,6 +27,10 @@ fn each_fault_is_told_with_its_place_and_all_at_once() {
         .task("e", each("i", |_| json!([])).at_most(0))
         .task("f", fork().branch("one", call("x")).at_least(2))
         .task("late", call("x").within(Duration::ZERO))
+        .task("short", call("x").limit(Duration::from_micros(900)))
+        .task("never", call("x").retry(Retry::times(0)))
+        .task("again", attempt("x", call("x")).retry(Retry::times(0)))
+        .task("back", call("x").undo("y").undo_retry(Retry::times(0)))
         .task("go", call("x").then_to("nowhere"));
     let told = faults(bad);
     for wanted in [
@@ -40,7 +45,11 @@ fn each_fault_is_told_with_its_place_and_all_at_once() {
         "e: 1 to 250 of its items",
         "e: it does not say what is to be done",
         "f: 2 of its 1 branches can never be done",
-        "late: it has no time at all",
+        "late: a time limit has at least 1 ms",
+        "short: a time limit has at least 1 ms",
+        "never: it is tried once at least",
+        "again: it is tried once at least",
+        "back: it is tried once at least",
         "go: it goes on at 'nowhere', which is not beside it",
     ] {
         assert!(told.iter().any(|fault| fault.contains(wanted)), "{wanted} in {told:#?}");

@@ -1,7 +1,6 @@
 //! Names: that they are some, that nobody has them twice, and that what they name is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::super::builder::MachineBuilder;
 use super::super::model::{Deed, MachineData, MachineState, Transition, Trigger, name_of};
@@ -9,6 +8,7 @@ use super::{Faults, transitions};
 use crate::event::Pattern;
 use crate::limits;
 use crate::workflow::own::is_own_name;
+use crate::workflow::step::{faults_of, is_a_wait};
 
 /// Whether the rest can be looked at in reasonable time.
 pub(super) fn check_size<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>, faults: &mut Faults) -> bool {
@@ -133,21 +133,17 @@ fn check_steps<S: MachineState, D: MachineData>(
         );
         faults.unless(seen.insert(name), &place, "it is said twice");
         faults.unless(begun.contains(name.as_str()), &place, "nothing starts it");
-        let undo = plan.undo.iter().map(|undo| (&undo.agent, undo.timeout));
-        for (agent, limit) in std::iter::once((&plan.agent, plan.timeout)).chain(undo) {
+        let undo = plan.undo.iter().map(|undo| (&undo.agent, undo.timeout, &undo.retry));
+        for (agent, limit, retry) in std::iter::once((&plan.agent, plan.timeout, &plan.retry)).chain(undo) {
             let most = limits::ID_BYTES;
             faults.unless(
                 is_name(agent, most),
                 &place,
                 format!("an agent's name has 1 to {most} bytes without control characters"),
             );
-            faults.unless(limit.is_none_or(is_a_wait), &place, "a time limit has at least 1 ms and at most a year");
+            faults_of(limit, retry).for_each(|fault| faults.add(&place, fault));
         }
     }
-}
-
-fn is_a_wait(wait: Duration) -> bool {
-    wait >= Duration::from_millis(1) && wait <= limits::PERIOD_MAX
 }
 
 fn check_deeds<D>(place: &str, deeds: &[Deed<D>], steps: &BTreeSet<&str>, faults: &mut Faults) {
