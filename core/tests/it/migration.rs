@@ -167,7 +167,7 @@ fn a_run_is_taken_over_once_as_it_was_read_signed_and_while_it_runs() {
     assert!(refused(&mut desk, with(|it| it.seen = 1)).contains("read up to sequence 1, and is at 2"));
     assert!(refused(&mut desk, with(|it| it.to = 1)).contains("has that version already"));
     assert!(refused(&mut desk, with(|it| it.to = 9)).contains("version 9, which this program does not have"));
-    assert!(refused(&mut desk, with(|it| it.why = " ".into())).contains("'why'"));
+    assert!(refused(&mut desk, with(|it| it.why = " ".into())).contains("\"why\": it is blank"));
     assert!(refused(&mut desk, with(|it| it.state = Json::of("text"))).contains("cannot read the state that is given"));
     let large = with(|it| it.state = Json::of(&"x".repeat(limits::REACTION_BYTES)));
     assert!(refused(&mut desk, large).contains("at most"));
