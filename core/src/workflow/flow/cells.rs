@@ -7,6 +7,8 @@ use std::ops::Bound;
 pub(super) trait Cells<V> {
     fn get(&self, path: &str) -> Option<&V>;
     fn put(&mut self, path: String, value: V);
+    /// Changes what is there, if anything is.
+    fn change(&mut self, path: &str, how: &mut dyn FnMut(&mut V));
     fn remove(&mut self, path: &str);
     /// The paths below one: those that go on after it with `/` or `[`. Itself is not among them.
     fn below(&self, path: &str) -> Vec<String>;
@@ -30,6 +32,10 @@ impl<V> Cells<V> for BTreeMap<String, V> {
 
     fn put(&mut self, path: String, value: V) {
         self.insert(path, value);
+    }
+
+    fn change(&mut self, path: &str, how: &mut dyn FnMut(&mut V)) {
+        self.get_mut(path).into_iter().for_each(how);
     }
 
     fn remove(&mut self, path: &str) {
@@ -60,7 +66,7 @@ impl<'a, V> Layer<'a, V> {
     }
 }
 
-impl<V> Cells<V> for Layer<'_, V> {
+impl<V: Clone> Cells<V> for Layer<'_, V> {
     fn get(&self, path: &str) -> Option<&V> {
         match self.changed.get(path) {
             Some(changed) => changed.as_ref(),
@@ -70,6 +76,15 @@ impl<V> Cells<V> for Layer<'_, V> {
 
     fn put(&mut self, path: String, value: V) {
         self.changed.insert(path, Some(value));
+    }
+
+    fn change(&mut self, path: &str, how: &mut dyn FnMut(&mut V)) {
+        if let Some(changed) = self.changed.get_mut(path) {
+            changed.iter_mut().for_each(how);
+        } else if let Some(mut value) = self.base.get(path).cloned() {
+            how(&mut value);
+            self.put(path.to_string(), value);
+        }
     }
 
     fn remove(&mut self, path: &str) {
@@ -107,9 +122,11 @@ mod tests {
         let mut layer = Layer::over(&base);
         layer.put("a/d".into(), 7);
         layer.remove("a/b");
+        ["a/b", "a/c", "a/d", "a/e"].iter().for_each(|path| layer.change(path, &mut |value| *value += 1));
+        assert_eq!((layer.get("a/c"), base.get("a/c")), (Some(&1), Some(&0)));
         assert_eq!(
             (layer.below("a"), layer.get("a/d"), layer.get("a/b")),
-            (vec!["a/c".into(), "a/d".into()], Some(&7), None)
+            (vec!["a/c".into(), "a/d".into()], Some(&8), None)
         );
         assert_eq!((base.len(), layer.iter().count()), (3, 3));
     }

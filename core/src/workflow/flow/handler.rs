@@ -225,13 +225,13 @@ fn finish(reaction: Reaction<FlowFact>, happened: Happened, end: RunEnd) -> Reac
 
 /// What happened, and what is asked.
 fn told(walk: Walk<'_>) -> Reaction<FlowFact> {
-    let noted = walk.facts.into_iter().fold(Reaction::none(), Reaction::note);
+    let noted = Reaction { facts: walk.facts, ..Reaction::none() };
     let noted = walk.cancelled.into_iter().fold(noted, |reaction, (step, workflow)| {
         reaction.cancel_other(&step, workflow, "what it ran for goes on without it")
     });
     let freed = walk.given_up.iter().fold(noted, |reaction, step| reaction.give_up(step));
     walk.asked.into_iter().fold(freed, |reaction, asked| match asked {
-        Asked::Act(act) => Doing::ask(vec![act], reaction),
+        Asked::Act(act) => act.asked_by(reaction),
         Asked::Send { step, event } => reaction.send(&step, *event),
         Asked::Run { step, event } => reaction.run(&step, *event),
     })

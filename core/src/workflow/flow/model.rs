@@ -1,5 +1,6 @@
 //! The tree of a flow, as it is once it is built.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,7 +168,7 @@ impl Tree {
 
     /// The task at a path, whatever item of a loop it is for.
     pub(super) fn at(&self, path: &str) -> Option<usize> {
-        self.by_path.get(&without_items(path)).copied()
+        self.by_path.get(&*without_items(path)).copied()
     }
 
     pub(super) fn node(&self, path: &str) -> Option<&Node> {
@@ -176,7 +177,10 @@ impl Tree {
 }
 
 /// A path without the items of loops: `orders[3]/place` is `orders/place`.
-fn without_items(path: &str) -> String {
+fn without_items(path: &str) -> Cow<'_, str> {
+    if !path.contains('[') {
+        return path.into();
+    }
     let mut plain = String::with_capacity(path.len());
     let mut within = false;
     for letter in path.chars() {
@@ -187,7 +191,7 @@ fn without_items(path: &str) -> String {
             letter => plain.push(letter),
         }
     }
-    plain
+    plain.into()
 }
 
 /// The path of a child.

@@ -156,19 +156,19 @@ pub(super) fn follow(frames: &mut dyn Cells<Frame>, outputs: &mut dyn Cells<Json
         FlowFact::Skipped { path } => {
             begun(frames, path);
             outputs.put(path.clone(), Json::null());
-            ended(frames, path, End::Done(Json::null()));
+            ended(frames, path, || End::Done(Json::null()));
         }
         FlowFact::Left { path, output } => {
             begun(frames, path);
             over(frames, outputs, path);
             outputs.put(path.clone(), output.clone());
-            ended(frames, path, End::Done(output.clone()));
+            ended(frames, path, || End::Done(output.clone()));
             forget_item(outputs, path);
         }
         FlowFact::Failed { path, error } => {
             begun(frames, path);
             over(frames, outputs, path);
-            ended(frames, path, End::Failed(error.clone()));
+            ended(frames, path, || End::Failed(error.clone()));
             forget_item(outputs, path);
         }
         FlowFact::Cut { path } => over(frames, outputs, path),
@@ -204,28 +204,38 @@ fn forget_item(outputs: &mut dyn Cells<Json>, path: &str) {
     }
 }
 
-/// What holds a task knows that it began.
+/// What holds a task knows that it began. What would stay as it is is not touched: in a turn that makes a copy.
 fn begun(frames: &mut dyn Cells<Frame>, path: &str) {
     let Some((above, item)) = holder(path) else { return };
-    change(frames, above, |at| match (at, item) {
-        (Where::Sequence { child }, _) => *child = last_name(path).to_string(),
-        (Where::Each { next, .. }, Some(item)) => *next = (*next).max(item + 1),
-        _ => {}
-    });
+    let is_new = match (frames.get(above).map(|frame| &frame.at), item) {
+        (Some(Where::Sequence { child }), _) => child != last_name(path),
+        (Some(Where::Each { next, .. }), Some(item)) => *next <= item,
+        _ => false,
+    };
+    if is_new {
+        change(frames, above, |at| match (at, item) {
+            (Where::Sequence { child }, _) => *child = last_name(path).to_string(),
+            (Where::Each { next, .. }, Some(item)) => *next = item + 1,
+            _ => {}
+        });
+    }
 }
 
-/// What holds a task knows how it ended.
-fn ended(frames: &mut dyn Cells<Frame>, path: &str, end: End) {
+/// What holds a task knows how it ended, if it counts that.
+fn ended(frames: &mut dyn Cells<Frame>, path: &str, end: impl Fn() -> End) {
     let Some((above, item)) = holder(path) else { return };
-    change(frames, above, |at| match (at, item) {
-        (Where::Steps { left }, _) => *left = left.saturating_sub(1),
-        (Where::Fork { left, ends }, _) => {
-            *left = left.saturating_sub(1);
-            ends.push((last_name(path).to_string(), end));
-        }
-        (Where::Each { ends, .. }, Some(item)) => ends.push((item, end)),
-        _ => {}
-    });
+    let counts = |at: &Where| matches!(at, Where::Steps { .. } | Where::Fork { .. } | Where::Each { .. });
+    if frames.get(above).is_some_and(|frame| counts(&frame.at)) {
+        change(frames, above, |at| match (at, item) {
+            (Where::Steps { left }, _) => *left = left.saturating_sub(1),
+            (Where::Fork { left, ends }, _) => {
+                *left = left.saturating_sub(1);
+                ends.push((last_name(path).to_string(), end()));
+            }
+            (Where::Each { ends, .. }, Some(item)) => ends.push((item, end())),
+            _ => {}
+        });
+    }
 }
 
 /// The path of what holds a task, and which item of a loop it is for.
@@ -245,9 +255,6 @@ pub(super) fn last_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-fn change(frames: &mut dyn Cells<Frame>, path: &str, how: impl FnOnce(&mut Where)) {
-    if let Some(mut frame) = frames.get(path).cloned() {
-        how(&mut frame.at);
-        frames.put(path.to_string(), frame);
-    }
+fn change(frames: &mut dyn Cells<Frame>, path: &str, how: impl Fn(&mut Where)) {
+    frames.change(path, &mut |frame| how(&mut frame.at));
 }

@@ -47,6 +47,18 @@ impl Act {
             Act::Call { step, .. } | Act::Timer { step, .. } | Act::GiveUp { step } => step,
         }
     }
+
+    /// The same as a reaction asks for it.
+    pub(in crate::workflow) fn asked_by<F>(self, reaction: Reaction<F>) -> Reaction<F> {
+        match self {
+            Act::Call { step, agent, input, timeout_ms: None } => reaction.call(&step, &agent, input),
+            Act::Call { step, agent, input, timeout_ms: Some(limit) } => {
+                reaction.call_within(&step, &agent, input, limit)
+            }
+            Act::Timer { step, due } => reaction.timer(&step, due),
+            Act::GiveUp { step } => reaction.give_up(&step),
+        }
+    }
 }
 
 /// What came of a move, for who leads the workflow.
@@ -187,14 +199,7 @@ impl<'a> Doing<'a> {
                 asked.push(act);
             }
         }
-        asked.into_iter().fold(reaction, |reaction, act| match act {
-            Act::Call { step, agent, input, timeout_ms: None } => reaction.call(&step, &agent, input),
-            Act::Call { step, agent, input, timeout_ms: Some(limit) } => {
-                reaction.call_within(&step, &agent, input, limit)
-            }
-            Act::Timer { step, due } => reaction.timer(&step, due),
-            Act::GiveUp { .. } => reaction,
-        })
+        asked.into_iter().fold(reaction, |reaction, act| act.asked_by(reaction))
     }
 
     pub(super) fn happens(&mut self, fact: StepFact) {
