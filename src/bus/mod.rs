@@ -35,8 +35,8 @@ pub(crate) use handle::Registered;
 pub use layers::{Layer, Layered, Next};
 pub use letters::{DeadLetter, LetterFilter, LetterKind, dead_letters};
 pub use regie_actors::bus::{
-    BusStats, Delivery, From, HandleError, Missed, NotTold, SubscribeError, SubscriberContext, SubscriptionStats,
-    TellError,
+    ActorSubscriber, BusStats, Delivered, Delivery, From, HandleError, Missed, NotTold, SubscribeError,
+    SubscriberContext, SubscriptionStats, TellError,
 };
 pub use regie_core::bus::{Letter, Overflow, Retry};
 pub use routes::{RouteCounts, Routes};

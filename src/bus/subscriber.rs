@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use regie_actors::bus::{Consumer, Delivery, HandleError, SubscriberContext};
+use regie_actors::bus::{ActorSubscriber, Consumer, Delivery, HandleError, SubscriberContext};
 
 use super::layers::{Layer, Layered};
 use super::transform::{Transformed, Transforms};
@@ -74,6 +74,12 @@ pub struct Blocks<B>(pub B);
 impl<B: BlockingSubscriber> Subscriber for Blocks<B> {
     async fn handle(&self, delivery: Arc<Delivery>, context: SubscriberContext) -> Result<(), HandleError> {
         self.0.handle(delivery, context)
+    }
+}
+
+impl Subscriber for ActorSubscriber {
+    async fn handle(&self, delivery: Arc<Delivery>, context: SubscriberContext) -> Result<(), HandleError> {
+        self.hand(delivery, context).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod acceptance;
 mod accounting;
-mod actor_agent;
+mod actors_of_users;
 mod agents;
 mod backtest;
 mod bad_input;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use actix::{Message, Recipient};
 use dashmap::DashMap;
 use futures::future::BoxFuture;
 use regie_core::bus::{Letter, SubscriberName};
@@ -39,6 +40,31 @@ pub enum HandleError {
 pub trait Consumer: Send + Sync + 'static {
     /// Takes one.
     fn handle(&self, delivery: Arc<Delivery>, context: SubscriberContext) -> BoxFuture<'_, Result<(), HandleError>>;
+}
+
+/// One delivery, as an actix message: see [`ActorSubscriber`].
+#[derive(Clone, Message)]
+#[rtype(result = "Result<(), HandleError>")]
+pub struct Delivered {
+    /// The delivery.
+    pub delivery: Arc<Delivery>,
+    /// What else there is to know.
+    pub context: SubscriberContext,
+}
+
+/// An actix actor of yours as a subscriber, by its recipient. It runs where you started it; it must not hold its own arbiter.
+/// Where it does not answer, the delivery is tried again as the subscription says.
+pub struct ActorSubscriber(pub Recipient<Delivered>);
+
+impl ActorSubscriber {
+    /// Hands it one, and waits for what it says.
+    ///
+    /// # Errors
+    /// What the actor says; [`HandleError::Retry`] where it does not answer.
+    pub async fn hand(&self, delivery: Arc<Delivery>, context: SubscriberContext) -> Result<(), HandleError> {
+        let silent = |error| Err(HandleError::Retry(format!("the actor does not answer: {error}")));
+        self.0.send(Delivered { delivery, context }).await.unwrap_or_else(silent)
+    }
 }
 
 /// What a handler knows besides the delivery. Cheap to clone.

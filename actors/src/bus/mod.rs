@@ -41,7 +41,7 @@ use read::{Ask, Batch};
 use run::Runner;
 
 pub use delivery::Delivery;
-pub use hand::{Consumer, Consumes, HandleError, Hands, SubscriberContext};
+pub use hand::{ActorSubscriber, Consumer, Consumes, Delivered, HandleError, Hands, SubscriberContext};
 pub use inbox::{Bell, Inbox, Missed};
 pub use messages::{Add, Begun, Close, Look, Tell};
 pub use spec::{From, NotTold, Spec, SubscribeError, SubscriberSpec, TellError};
