@@ -129,7 +129,7 @@ impl Reason {
             Reason::Closing => "closing",
             Reason::OtherContent { .. } | Reason::OtherUpdate { .. } => "other_content",
             Reason::Workflow(Refusal::OtherOperation { .. }) => "other_content",
-            Reason::Workflow(Refusal::Unnamed(_)) => "bad_name",
+            Reason::Workflow(Refusal::BadId(_)) => "bad_id",
             Reason::Breach(_) => "breach",
             Reason::Workflow(Refusal::NoUpdate(_)) => "bad_update",
             Reason::Workflow(Refusal::UnknownDefinition { .. }) => "unknown_definition",

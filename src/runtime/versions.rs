@@ -5,7 +5,9 @@ use std::sync::Arc;
 use regie_actors::refused::Reason;
 use regie_core::event::{CorrelationId, Principal};
 use regie_core::query::{RunCondition, RunFilter};
-use regie_core::workflow::{Command, Definitions, Migration, Operation, Refusal, Standing, replay_under};
+use regie_core::workflow::{
+    Command, Definitions, Fact, Migration, Operation, Refusal, Standing, check_operation_id, check_signed, replay_under,
+};
 use regie_journal::{Reader, StoreError, StoredRecord};
 use serde::Serialize;
 use uuid::Uuid;
@@ -73,10 +75,10 @@ impl Handle {
     }
 
     /// The same under an id of yours: asked again under it, because its answer was lost, it is done once, and how the workflow
-    /// stands is told.
+    /// stands is told, whatever became of it since.
     ///
     /// # Errors
-    /// As [`Handle::migrate`], and if the id is no name, or was used for another operation.
+    /// As [`Handle::migrate`], and if the id is no name of 1 to 255 bytes, or was used for another operation on it.
     pub async fn migrate_once(
         &self,
         workflow: &CorrelationId,
@@ -85,10 +87,17 @@ impl Handle {
         why: &str,
     ) -> Result<WorkflowReport, WorkflowError> {
         let operation = Operation::Migrate { to };
+        check_signed(&by, why).and_then(|()| check_operation_id(id)).map_err(Reason::from)?;
         for attempt in 1.. {
             let run = self.look(workflow).await?.run.ok_or(Refusal::NoRun { operation }).map_err(Reason::from)?;
-            has_version(&self.core.definitions, &run.definition, to)?;
             let records = self.records(workflow).await?;
+            match done_under(&records, id) {
+                Some(done) if done == operation => break,
+                Some(done) => {
+                    return Err(Reason::from(Refusal::OtherOperation { id: id.into(), done, asked: operation }).into());
+                }
+                None => has_version(&self.core.definitions, &run.definition, to)?,
+            }
             let seen = records.last().map_or(0, |last| last.record.sequence);
             let state = under(&records, to, &self.core.definitions);
             let state = state.map_err(|why| WorkflowError::Misfit { to, why })?;
@@ -113,6 +122,15 @@ pub(crate) fn has_version(definitions: &Definitions, definition: &str, version: 
         definitions.names().filter(|(name, _)| *name == definition).map(|(_, version)| version.to_string()).collect();
     let known = if known.is_empty() { "none".into() } else { known.join(", ") };
     Err(WorkflowError::NoVersion { definition: definition.to_string(), version, known })
+}
+
+/// The operation that was done under an id.
+fn done_under(records: &[StoredRecord], wanted: &str) -> Option<Operation> {
+    let mut facts = records.iter().flat_map(|stored| &stored.record.facts);
+    facts.find_map(|fact| match fact {
+        Fact::Operated { operation, id, .. } if id == wanted => Some(*operation),
+        _ => None,
+    })
 }
 
 fn under(records: &[StoredRecord], to: u32, definitions: &Definitions) -> Result<regie_core::Json, String> {

@@ -181,7 +181,7 @@ impl World {
             }
             Asker::Promise(promise) if passing => self.memory.promises.push(promise),
             Asker::Person { event, approved } => self.tell_person((correlation, event), approved, (&outcome, records)),
-            Asker::Operator(operation) => self.tell_operator(correlation, operation, &outcome),
+            Asker::Operator(operation, id) => self.tell_operator(correlation, (operation, &id), &outcome),
             Asker::Begins(key) => self.told_beginning(key, outcome),
             Asker::Other(key) => self.told_other(key, &outcome),
             Asker::Timer if passing => {

@@ -6,7 +6,7 @@ use regie_core::Timestamp;
 use regie_core::event::{CorrelationId, Event, EventResult, Identity, LifeState};
 use regie_core::governance::{Ask, AskId, Governor, Grant, PolicyOutcome, Settled, Verdict};
 use regie_core::workflow::{
-    self as core, Command, Context, Definitions, Fact, IllegalFact, Owed, Record, Refusal, State, Turn,
+    self as core, Command, Context, Definitions, Effect, Fact, IllegalFact, Owed, Record, Refusal, State, Turn,
 };
 
 /// A bug put in on purpose.
@@ -94,10 +94,18 @@ pub(crate) enum Bug {
     AcksBeforeTheLetter,
     /// A letter that a person lets go on is not tried again.
     ForgetsLetters,
+    /// What puts a step of a workflow back is never asked for.
+    ForgetsToUndo,
+    /// A workflow that ran for another does not tell it how it ended.
+    TellsNoParent,
+    /// What is done to a workflow is said to be done, and is not.
+    OperatesInVain,
+    /// A workflow that is taken over to another version stays where it was.
+    MigratesInName,
 }
 
 /// The bugs of the core's own functions, and those of whoever calls them.
-pub(crate) const BUGS: [Bug; 41] = [
+pub(crate) const BUGS: [Bug; 45] = [
     Bug::ForgetsIdentities,
     Bug::OverlooksEnds,
     Bug::DropsAnEffect,
@@ -139,6 +147,10 @@ pub(crate) const BUGS: [Bug; 41] = [
     Bug::ForgetsToRewind,
     Bug::AcksBeforeTheLetter,
     Bug::ForgetsLetters,
+    Bug::ForgetsToUndo,
+    Bug::TellsNoParent,
+    Bug::OperatesInVain,
+    Bug::MigratesInName,
 ];
 
 /// The four functions, perhaps with a bug.
@@ -158,12 +170,22 @@ impl Four {
         command: &Command,
         context: &Context<'_>,
     ) -> Result<Turn, Refusal> {
-        let changes = [Bug::ForgetsIdentities, Bug::KeepsPlaces, Bug::LapsesTheOtherWay];
+        if self.has(Bug::OperatesInVain) && matches!(command, Command::Operate { .. }) {
+            return Err(Refusal::Over { what: "what was asked".into() });
+        }
+        let changes = [
+            Bug::ForgetsIdentities,
+            Bug::KeepsPlaces,
+            Bug::LapsesTheOtherWay,
+            Bug::ForgetsToUndo,
+            Bug::TellsNoParent,
+            Bug::MigratesInName,
+        ];
         if !changes.into_iter().any(|bug| self.has(bug)) {
             return core::take(state, correlation, command, context);
         }
         let mut facts = core::decide(state, correlation, command, context)?;
-        facts.retain(|fact| !self.has(Bug::KeepsPlaces) || !matches!(fact, Fact::Released { .. }));
+        facts.retain(|fact| !self.forgets(fact));
         if self.has(Bug::LapsesTheOtherWay) && matches!(command, Command::Lapse { .. }) {
             facts.iter_mut().for_each(|fact| {
                 if let Fact::Moved { to, .. } = fact {
@@ -177,6 +199,17 @@ impl Four {
         self.evolve(state, &record, context.definitions).map_err(illegal)?;
         state.digest = encoded.digest;
         Ok(Turn { record, encoded })
+    }
+
+    /// Whether a fact is left out of its record.
+    fn forgets(self, fact: &Fact) -> bool {
+        match (self.0, fact) {
+            (Some(Bug::KeepsPlaces), Fact::Released { .. }) => true,
+            (Some(Bug::ForgetsToUndo), Fact::Owes { key, .. }) => key.step.starts_with("~undo/"),
+            (Some(Bug::TellsNoParent), Fact::Owes { effect: Effect::Report { .. }, .. }) => true,
+            (Some(Bug::MigratesInName), Fact::Migrated { .. }) => true,
+            _ => false,
+        }
     }
 
     /// Takes a record into the state.

@@ -54,8 +54,8 @@ pub(crate) enum Asker {
     Letter(u64, u64),
     /// The effect that asked for this update.
     Update(Key),
-    /// Whoever has done that to a workflow.
-    Operator(Operation),
+    /// Whoever has done that to a workflow, under that id.
+    Operator(Operation, String),
     /// The effect that asked for this workflow elsewhere.
     Begins(Key),
     /// The effect that has something told or done to another workflow.

@@ -166,11 +166,11 @@ pub enum Refusal {
     /// Something that a person does, without who or why.
     #[error("who does this is kept, and why: {0}")]
     Unsigned(EventError),
-    /// The id of an operation is no name.
+    /// The id of an operation is not one.
     #[error("{0}")]
-    Unnamed(EventError),
+    BadId(EventError),
     /// The id of an operation was used before, for another one.
-    #[error("the operation id '{id}' was used before, to {done}, and is not one to {asked} with: take a new one")]
+    #[error("the operation id '{id}' was used before, to {done}, and cannot be used to {asked}: take a new one")]
     OtherOperation {
         /// The id.
         id: String,

@@ -64,6 +64,7 @@ impl Place<'_> {
     pub(super) fn migrate(&self, migration: &Migration) -> Result<Vec<Fact>, Refusal> {
         let Migration { to, state, seen, id, by, why } = migration;
         check_signed(by, why)?;
+        operation::check_operation_id(id)?;
         let operation = Operation::Migrate { to: *to };
         let cannot = |why: String| Err(Refusal::NotNow { operation, why });
         let run = self.state.run().ok_or(Refusal::NoRun { operation })?;

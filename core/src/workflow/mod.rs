@@ -43,7 +43,7 @@ pub use handler::{Handler, HandlerError, Input, Moment, Reaction, Request};
 pub use known::{Known, KnownEvent};
 pub use migrate::{Migration, replay_under};
 pub use notification::{NOTIFICATION, Notification, NotificationError};
-pub use operation::{Operation, Unpark};
+pub use operation::{Operation, Unpark, check_operation_id};
 pub use own::{is_own_name, own_definitions};
 pub use pending::{Owed, next_due, pending};
 pub use record::{DecodeError, EncodedRecord, Record};

@@ -22,6 +22,7 @@ impl Place<'_> {
         (by, why): (&Principal, &str),
     ) -> Result<Vec<Fact>, Refusal> {
         check_signed(by, why)?;
+        operation::check_operation_id(id)?;
         if self.correlation.is_own() {
             return Err(Refusal::NotNow { operation, why: "it is the runtime's own".into() });
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Refusal;
 use super::run::{Run, RunStatus};
+use crate::event::check_name;
 
 /// What is done to a run. Each is recorded with who did it and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,14 @@ pub enum Unpark {
     Skip,
     /// The run ends: what is not put back yet stays.
     Abandon,
+}
+
+/// The id under which an operation is asked for is a name of 1 to 255 bytes.
+///
+/// # Errors
+/// What of it is wrong.
+pub fn check_operation_id(id: &str) -> Result<(), Refusal> {
+    check_name("operation_id", id).map_err(Refusal::BadId)
 }
 
 /// The moves: what may be done to a run as it stands. What a definition makes of it is asked afterwards.

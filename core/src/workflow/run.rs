@@ -11,7 +11,6 @@ use super::effect::{EffectEnd, EffectKey};
 use super::fact::RunEnd;
 use super::operation::Operation;
 use super::parent::Parent;
-use crate::event::check_name;
 use crate::{Json, Timestamp, limits};
 
 /// How a run stands.
@@ -155,9 +154,8 @@ impl Run {
     /// Whether an operation is new here.
     ///
     /// # Errors
-    /// If it was done lately under that id, or if the id is no name, or another operation's.
+    /// If it, or another one, was done lately under that id.
     pub(super) fn check_new(&self, id: &str, operation: Operation) -> Result<(), Refusal> {
-        check_name("operation_id", id).map_err(Refusal::Unnamed)?;
         match self.operations.iter().find(|(known, _)| known == id) {
             None => Ok(()),
             Some((_, done)) if *done == operation => Err(Refusal::Over { what: format!("the operation {id}") }),

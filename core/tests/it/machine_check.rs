@@ -95,6 +95,10 @@ fn names() -> Vec<(Written, &'static str)> {
         (good().step("a", "x", |step| step.undo("\n", |_| json!(1))), "step 'a': an agent's name has"),
         (good().step("a", "x", |step| step.within(Duration::ZERO)), "step 'a': a time limit has at least 1 ms"),
         (good().step("a", "x", |step| step.retry(Retry::times(0))), "step 'a': it is tried once at least"),
+        (
+            good().step("a", "x", |step| step.undo("y", |_| json!(1)).undo_with(Retry::times(0), None)),
+            "step 'a': what puts it back: it is tried once at least",
+        ),
         (good().enter(s("a"), |deeds| deeds.start("none", |_, _| json!(1))), "state a, entry: there is no step 'none'"),
         (
             good().step("pack", "x", |step| step).enter(s("a"), |deeds| deeds.start("pakc", |_, _| json!(1))),

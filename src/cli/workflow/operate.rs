@@ -56,7 +56,7 @@ pub(super) fn refused(args: &SignedArgs, error: &ErrorInfo) -> Result<Exit, Fail
         screen.finish()?;
     }
     match error.code.as_str() {
-        "unsigned" | "bad_name" | "bad_event" | "breach" | "no_time" | "which_type" => {
+        "unsigned" | "bad_id" | "bad_event" | "breach" | "no_time" | "which_type" => {
             Err(Failure::Usage(error.message.clone()))
         }
         "journal" | "disk_full" | "latched" | "part_down" | "closing" | "not_allowed" | "version" | "bad_request"

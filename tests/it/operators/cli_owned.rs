@@ -1,18 +1,24 @@
 //! The same beside a process that owns the journal and has the definitions: what is asked goes there by its socket.
 
+use regie::Builder;
+use regie::core::workflow::flow::{Flow, wait};
 use serde_json::{Value, json};
 
 use super::cli::does;
-use super::with_orders;
+use super::{HOUR, with_orders};
 use crate::runtime_support::{Stage, within_at_most};
 use crate::support::{Place, Ran};
 
 /// A place whose journal is owned by a runtime with orders, and what is tried there.
 fn beside_owner(trial: impl FnOnce(&Place) + Send + 'static) {
-    within_at_most(std::time::Duration::from_secs(240), async {
+    beside(with_orders, trial);
+}
+
+fn beside(program: fn(Builder) -> Builder, trial: impl FnOnce(&Place) + Send + 'static) {
+    within_at_most(std::time::Duration::from_secs(240), async move {
         let place = Place::new();
         let journal = regie::JournalConfig::sqlite(place.path("regie.db"));
-        let stage = Stage::with(|builder| with_orders(builder).journal(journal).grace(std::time::Duration::ZERO)).await;
+        let stage = Stage::with(|builder| program(builder).journal(journal).grace(std::time::Duration::ZERO)).await;
         trial(&place); // the runtime has threads of its own: this one may block
         stage.close().await;
     });
@@ -63,6 +69,31 @@ fn operations_are_carried_out_by_the_owner_with_its_definitions() {
         does(place, &["start", "stubborn", "--id", "s-1", "--type", "stubborn.begin"]).succeeds();
         does(place, &["retry", "s-1"]).succeeds().tells(&["s-1  running", "again, attempt 1"]);
         does(place, &["cancel", "s-1"]).exits(4).tells(&["never"]);
+    });
+}
+
+/// Two versions of one that rests.
+fn with_two_versions(builder: Builder) -> Builder {
+    let rests = |version| Flow::named("rests").version(version).starts_on("rests.begin").task("w", wait(10 * HOUR));
+    [1, 2].into_iter().fold(builder, |builder, version| builder.handler(rests(version).build().unwrap()))
+}
+
+#[test]
+fn what_is_asked_again_under_its_id_is_done_once_and_no_other_operation_has_that_id() {
+    beside(with_two_versions, |place| {
+        does(place, &["start", "rests", "--id", "r-1"]).succeeds();
+        let asks = |what: &[&str], id: &str| {
+            let whole: Vec<&str> = what.iter().copied().chain(["--operation-id", id]).collect();
+            does(place, &whole)
+        };
+        for _ in 0..2 {
+            asks(&["pause", "r-1"], "p").succeeds();
+            asks(&["migrate", "r-1", "--to", "1"], "m").succeeds().tells(&["rests version 1"]);
+        }
+        asks(&["migrate", "r-1", "--to", "1"], "other").exits(4).tells(&["has that version already"]);
+        asks(&["migrate", "r-1", "--to", "2"], "p").exits(4).tells(&["'p' was used before, to pause"]);
+        asks(&["resume", "r-1"], "p").exits(4).tells(&["'p' was used before, to pause, and cannot be used to resume"]);
+        asks(&["resume", "r-1"], " ").exits(2).tells(&["operation_id"]);
     });
 }
 

@@ -163,10 +163,10 @@ fn an_operations_id_is_not_anothers_and_is_a_name() {
         asks(Operation::Pause, "op-1").await.unwrap();
         let other = asks(Operation::Resume, "op-1").await.unwrap_err();
         assert_eq!(other.code(), "other_content");
-        let told = "the operation id 'op-1' was used before, to pause, and is not one to resume with: take a new one";
+        let told = "the operation id 'op-1' was used before, to pause, and cannot be used to resume: take a new one";
         assert_eq!(other.to_string(), told);
         let blank = asks(Operation::Resume, " ").await.unwrap_err();
-        assert_eq!((blank.code(), blank.to_string().contains("operation_id")), ("bad_name", true), "{blank}");
+        assert_eq!((blank.code(), blank.to_string().contains("operation_id")), ("bad_id", true), "{blank}");
         assert!(stage.handle.look(&"c".into()).await.unwrap().run.unwrap().paused, "nothing was done");
         stage.close().await;
     });

@@ -66,15 +66,15 @@ impl World {
         let id = format!("op{}", self.memory.number());
         let (by, why) = (Principal::user("eva"), "eva says so".to_string());
         let command = match operation {
-            Operation::Migrate { to } => match self.migration(&correlation, to, id) {
+            Operation::Migrate { to } => match self.migration(&correlation, to, id.clone()) {
                 Some(migration) => Command::Migrate(Box::new(migration)),
                 None => return,
             },
-            operation => Command::Operate { operation, id, by, why },
+            operation => Command::Operate { operation, id: id.clone(), by, why },
         };
         let command = Arc::new(command);
         for _ in 0..1 + usize::from(self.dice.one_in(6)) {
-            self.enter(&correlation, Task::Command(Arc::clone(&command)), Asker::Operator(operation));
+            self.enter(&correlation, Task::Command(Arc::clone(&command)), Asker::Operator(operation, id.clone()));
         }
     }
 
@@ -105,10 +105,15 @@ impl World {
         facts.any(|fact| matches!(fact, Fact::Operated { operation, id, .. } if (id.as_str(), *operation) == wanted))
     }
 
-    pub(crate) fn tell_operator(&mut self, correlation: &CorrelationId, operation: Operation, outcome: &Outcome) {
+    pub(crate) fn tell_operator(
+        &mut self,
+        correlation: &CorrelationId,
+        (operation, id): (Operation, &str),
+        outcome: &Outcome,
+    ) {
         self.say(|| format!("{operation} {correlation}: {outcome:?}"));
         let told = match outcome {
-            Outcome::Done => return, // by its record
+            Outcome::Done => return assert!(self.has_operated(correlation, (id, operation)), "nobody did {operation}"),
             Outcome::Refused(Reason::Store) => "operation: store failed",
             Outcome::Refused(Reason::Core(Refusal::NoRun { .. })) => "operation: no run",
             Outcome::Refused(Reason::Core(Refusal::NotNow { .. })) => "operation: not now",

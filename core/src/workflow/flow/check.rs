@@ -11,7 +11,7 @@ use super::tasks::{CallTask, Draft, EachTask};
 use crate::event::Pattern;
 use crate::limits;
 use crate::workflow::own::is_own_name;
-use crate::workflow::step::{NO_LIMIT, faults_of, is_a_wait};
+use crate::workflow::step::{BAD_LIMIT, UNDO_FAULT, faults_of, is_a_wait};
 
 /// One thing that is wrong with a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Checks {
             self.fault(&path, &format!("it is more than {} deep", limits::FLOW_DEPTH));
         }
         if !task.timeout.is_none_or(is_a_wait) {
-            self.fault(&path, NO_LIMIT);
+            self.fault(&path, BAD_LIMIT);
         }
         let Task { when, input, output, export, timeout, then, draft } = task;
         if let Some((variable, _)) = export.as_ref().filter(|(variable, _)| !is_name(variable)) {
@@ -241,9 +241,10 @@ impl Checks {
         if call.undo.is_none() && call.undo_with.is_some() {
             self.fault(path, "it says what puts it back, and not who");
         }
-        let undo = call.undo.is_some().then_some((call.undo_timeout, &call.undo_retry));
-        for (limit, retry) in std::iter::once((call.timeout, &call.retry)).chain(undo) {
-            faults_of(limit, retry).for_each(|fault| self.fault(path, fault));
+        faults_of(call.timeout, &call.retry).for_each(|fault| self.fault(path, fault));
+        if call.undo.is_some() {
+            let faults = faults_of(call.undo_timeout, &call.undo_retry);
+            faults.for_each(|fault| self.fault(path, &format!("{UNDO_FAULT}{fault}")));
         }
         let undo = call.undo.map(|agent| UndoCall {
             agent,

@@ -204,7 +204,7 @@ fn forget_item(outputs: &mut dyn Cells<Json>, path: &str) {
     }
 }
 
-/// What holds a task knows that it began. What would stay as it is is not touched: in a turn that makes a copy.
+/// What holds a task knows that it began. It is not touched where it would stay as it is: to touch it copies it, in a turn.
 fn begun(frames: &mut dyn Cells<Frame>, path: &str) {
     let Some((above, item)) = holder(path) else { return };
     let is_new = match (frames.get(above).map(|frame| &frame.at), item) {

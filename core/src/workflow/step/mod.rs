@@ -28,6 +28,6 @@ mod unwind;
 pub(in crate::workflow) use doing::seed;
 pub use doing::{Act, Doing, Happened};
 pub use error::{StepError, StepErrorKind};
-pub(in crate::workflow) use rule::{NO_LIMIT, faults_of, is_a_wait};
+pub(in crate::workflow) use rule::{BAD_LIMIT, UNDO_FAULT, faults_of, is_a_wait};
 pub use rule::{StepRule, StepRules, Undo};
 pub use steps::{Done, StepFact, Steps, UnderWay};

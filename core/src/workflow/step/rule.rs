@@ -25,11 +25,13 @@ pub(in crate::workflow) fn is_a_wait(wait: Duration) -> bool {
 
 /// What is wrong with what a definition says of a task: its time limit, and its tries.
 pub(in crate::workflow) fn faults_of(limit: Option<Duration>, retry: &Retry) -> impl Iterator<Item = &'static str> {
-    let no_limit = (!limit.is_none_or(is_a_wait)).then_some(NO_LIMIT);
-    no_limit.into_iter().chain((retry.attempts == 0).then_some("it is tried once at least"))
+    let bad_limit = (!limit.is_none_or(is_a_wait)).then_some(BAD_LIMIT);
+    bad_limit.into_iter().chain((retry.attempts == 0).then_some("it is tried once at least"))
 }
 
-pub(in crate::workflow) const NO_LIMIT: &str = "a time limit has at least 1 ms and at most a year";
+/// What a fault of what puts a step back begins with.
+pub(in crate::workflow) const UNDO_FAULT: &str = "what puts it back: ";
+pub(in crate::workflow) const BAD_LIMIT: &str = "a time limit has at least 1 ms and at most a year";
 
 /// What is said of a step that the definition does not know.
 const ONCE: Retry = Retry::once();

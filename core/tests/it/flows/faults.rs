@@ -30,7 +30,7 @@ fn each_fault_is_told_with_its_place_and_all_at_once() {
         .task("short", call("x").limit(Duration::from_micros(900)))
         .task("never", call("x").retry(Retry::times(0)))
         .task("again", attempt("x", call("x")).retry(Retry::times(0)))
-        .task("back", call("x").undo("y").undo_retry(Retry::times(0)))
+        .task("back", call("x").undo("y").undo_retry(Retry::times(0)).undo_limit(Duration::ZERO))
         .task("go", call("x").then_to("nowhere"));
     let told = faults(bad);
     for wanted in [
@@ -49,7 +49,8 @@ fn each_fault_is_told_with_its_place_and_all_at_once() {
         "short: a time limit has at least 1 ms",
         "never: it is tried once at least",
         "again: it is tried once at least",
-        "back: it is tried once at least",
+        "back: what puts it back: it is tried once at least",
+        "back: what puts it back: a time limit has at least 1 ms",
         "go: it goes on at 'nowhere', which is not beside it",
     ] {
         assert!(told.iter().any(|fault| fault.contains(wanted)), "{wanted} in {told:#?}");

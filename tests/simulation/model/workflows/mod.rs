@@ -207,6 +207,10 @@ impl Story {
         let parked = self.moves.operated(operation, self.version, tally);
         match operation {
             Operation::Retry => self.tries.begin_anew(),
+            Operation::Migrate { to } => {
+                let is_there = |fact: &Fact| matches!(fact, Fact::Migrated { version, .. } if *version == to);
+                assert!(told.has(is_there), "it is taken over to {to}, and stays where it was");
+            }
             Operation::Unpark(regie_core::workflow::Unpark::Skip) => match parked {
                 Some(Some(_)) => self.passed_over = true,
                 _ => self.back.skips(),

@@ -8,7 +8,7 @@ use super::{Faults, transitions};
 use crate::event::Pattern;
 use crate::limits;
 use crate::workflow::own::is_own_name;
-use crate::workflow::step::{faults_of, is_a_wait};
+use crate::workflow::step::{UNDO_FAULT, faults_of, is_a_wait};
 
 /// Whether the rest can be looked at in reasonable time.
 pub(super) fn check_size<S: MachineState, D: MachineData>(machine: &MachineBuilder<S, D>, faults: &mut Faults) -> bool {
@@ -133,15 +133,16 @@ fn check_steps<S: MachineState, D: MachineData>(
         );
         faults.unless(seen.insert(name), &place, "it is said twice");
         faults.unless(begun.contains(name.as_str()), &place, "nothing starts it");
-        let undo = plan.undo.iter().map(|undo| (&undo.agent, undo.timeout, &undo.retry));
-        for (agent, limit, retry) in std::iter::once((&plan.agent, plan.timeout, &plan.retry)).chain(undo) {
+        let undo = plan.undo.iter().map(|undo| (UNDO_FAULT, &undo.agent, (undo.timeout, &undo.retry)));
+        let own = ("", &plan.agent, (plan.timeout, &plan.retry));
+        for (whose, agent, (limit, retry)) in std::iter::once(own).chain(undo) {
             let most = limits::ID_BYTES;
             faults.unless(
                 is_name(agent, most),
                 &place,
-                format!("an agent's name has 1 to {most} bytes without control characters"),
+                format!("{whose}an agent's name has 1 to {most} bytes without control characters"),
             );
-            faults_of(limit, retry).for_each(|fault| faults.add(&place, fault));
+            faults_of(limit, retry).for_each(|fault| faults.add(&place, format!("{whose}{fault}")));
         }
     }
 }
