@@ -1,7 +1,8 @@
 //! A trading day as a workflow: startup, signal, rebalance, three orders, reconciliation, notification; and one that fails,
 //! whose orders are taken back and which is recovered.
 //!
-//! `cargo run --example trading [--live] [LOG]`: without a log of trades it makes do with a sample; `--live` fills orders in
+//! `cargo run --example trading [--live] [LOG]`: without a log of trades it takes that of an hour of 2011 where the data are
+//! beside the repository, and else makes do with a sample; `--live` fills orders in
 //! parts, by the market's trades, instead of on paper. `cargo run --example trading -- workflow list` and the other commands of
 //! `regie` work on what it did, with its definitions.
 
@@ -56,7 +57,9 @@ fn command() -> ExitCode {
 fn day(arguments: &[String]) -> Result<(), Fault> {
     let live = arguments.iter().any(|argument| argument == "--live");
     let log = arguments.iter().find(|argument| !argument.starts_with("--"));
-    let market = Arc::new(log.map_or_else(|| Ok(Market::sample()), |path| Market::read(path.as_ref()))?);
+    let hour = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/bitstamp_first_hour.jsonl.gz");
+    let log = log.map(Path::new).or(hour.is_file().then_some(&*hour));
+    let market = Arc::new(log.map_or_else(|| Ok(Market::sample()), Market::read)?);
     println!("{} trades, worth {} in all", market.trades.len(), market.value());
     let folder = std::env::temp_dir().join(format!("regie-trading-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;

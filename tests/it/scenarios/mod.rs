@@ -3,6 +3,7 @@
 mod business_hours;
 mod four_ends;
 mod harmless_reasoner;
+mod reconciliation;
 pub(crate) mod sprint;
 mod trading;
 

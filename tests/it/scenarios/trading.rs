@@ -62,9 +62,14 @@ impl Agent for Notes {
     }
 }
 
+/// On paper, with the sample.
 async fn desk(screen: &Screen, taken_back: &Arc<Mutex<Vec<String>>>) -> Stage {
-    let market = Arc::new(Market::sample());
-    let (exchange, limits) = (Exchange::open(Arc::clone(&market), false), AgentLimits::default());
+    desk_at((Market::sample(), false), screen, taken_back).await
+}
+
+async fn desk_at((market, live): (Market, bool), screen: &Screen, taken_back: &Arc<Mutex<Vec<String>>>) -> Stage {
+    let market = Arc::new(market);
+    let (exchange, limits) = (Exchange::open(Arc::clone(&market), live), AgentLimits::default());
     let (screen, cancels) = (screen.clone(), Notes(Cancels(exchange.clone()), Arc::clone(taken_back)));
     let tell = move |told: Notification| {
         let is_down = screen.is_down.load(Ordering::Relaxed);
@@ -121,6 +126,30 @@ fn a_good_day_places_three_orders_and_finds_no_difference() {
         // 1.25 + 2.50 + 3.75 at 237.02, exactly.
         assert_eq!(told[0].amounts["value"].parse::<Decimal>().unwrap(), "1777.65".parse().unwrap());
         stage.close().await;
+    });
+}
+
+/// A good day with fills in parts: in how many each order was filled, and what they are worth in all.
+async fn live_day(market: Market) -> (Vec<u64>, Decimal) {
+    let screen = Screen::default();
+    let stage = desk_at((market, true), &screen, &Arc::default()).await;
+    begin(&stage, "day", ["BTC", "ETH", "LTC"]).await;
+    let Ending::Completed(results) = ending(&stage, "day").await else { panic!("it did not complete") };
+    let results = results.value();
+    let reconciled: Reconciled = serde_json::from_value(results["reconciled"].clone()).unwrap();
+    assert_eq!((reconciled.compared, reconciled.differences.len()), (3, 0));
+    let worth = screen.told(1)[0].amounts["value"].parse().unwrap();
+    stage.close().await;
+    let fills = results["execution"].as_array().unwrap_or_else(|| panic!("{results}"));
+    (fills.iter().map(|fill| fill["parts"].as_u64().unwrap()).collect(), worth)
+}
+
+#[test]
+fn live_orders_are_filled_in_parts_by_the_markets_trades() {
+    within(async {
+        // By hand: 1.25 in 2 parts, 2.50 and 3.75 in 3; worth 295.6290422676 + 591.3265490704 + 887.1140490704.
+        let (parts, worth) = live_day(Market::sample()).await;
+        assert_eq!((parts, worth), (vec![2, 3, 3], "1774.0696404084".parse().unwrap()));
     });
 }
 

@@ -11,6 +11,7 @@ use regie::actors::agent::{AgentError, AgentLimits, AgentTask};
 use regie::core::Json;
 use regie::core::event::Principal;
 use regie::core::retry::Retry;
+use regie::core::workflow::Fact;
 use regie::core::workflow::flow::{Flow, call, wait};
 use regie::{Builder, JournalConfig};
 use rusqlite::Connection;
@@ -200,14 +201,30 @@ fn cut_after(whole: &Folder, turn: i64) -> Folder {
     left
 }
 
-/// The journal up to each of its turns, the world as it was then: nothing owed was done yet, or all of it.
+/// The calls whose ends a journal tells, by token.
+async fn told(saga: Saga, journal: &Folder) -> BTreeSet<String> {
+    let stage = Stage::with(builder(saga, journal.image().journal(), &Shared::default(), None)).await;
+    let records = stage.handle.records(&"c".into()).await.unwrap();
+    stage.close().await;
+    let facts = records.into_iter().flat_map(|stored| stored.record.facts);
+    let tokens = facts.filter_map(|fact| match fact {
+        Fact::Ended { key, .. } => Some(format!("c/{key}")),
+        _ => None,
+    });
+    tokens.collect()
+}
+
+/// The journal up to each of its turns. What it tells of by then is not asked again; all else is asked after it, and nothing
+/// that was never asked before.
 async fn cut_at_each_turn(saga: Saga, whole: &Folder, undisturbed: &Ended) -> usize {
     let turns = turns(whole);
     for turn in &turns {
         let left = cut_after(whole, *turn);
-        let ended = go_on(saga, &left, World::default()).await;
-        assert_eq!(ended.status, undisturbed.status, "{saga:?}, cut after position {turn}");
-        assert!(ended.asked.is_subset(&undisturbed.asked), "{saga:?}, cut after position {turn}: {:?}", ended.asked);
+        let told = told(saga, &left).await;
+        let Ended { status, asked, .. } = go_on(saga, &left, World::default()).await;
+        assert_eq!(status, undisturbed.status, "{saga:?}, cut after position {turn}");
+        let wanted: BTreeSet<String> = undisturbed.asked.difference(&told).cloned().collect();
+        assert_eq!(asked, wanted, "{saga:?}, cut after position {turn}");
     }
     turns.len()
 }
