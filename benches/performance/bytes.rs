@@ -92,6 +92,8 @@ fn ours(leave: bool, count: usize) -> f64 {
         let before = resident();
         submit(BEFORE, BEFORE + count).await;
         let grown = resident().saturating_sub(before);
+        let (live, all) = (handle.metrics().await.live, (BEFORE + count) as u64);
+        assert!(if leave { live < all / 10 } else { live == all }, "{live} of {all} workflows are in memory");
         runtime.shutdown().await;
         grown as f64 / count as f64
     })
