@@ -92,7 +92,10 @@ fn names() -> Vec<(Written, &'static str)> {
         (good().step("~pack", "x", |step| step), "step '~pack': its name has 1 to 200 bytes"),
         (good().step("a", "x", |step| step).step("a", "y", |step| step), "step 'a': it is said twice"),
         (good().step("a", "", |step| step), "step 'a': an agent's name has"),
-        (good().step("a", "x", |step| step.undo("\n", |_| json!(1))), "step 'a': an agent's name has"),
+        (
+            good().step("a", "x", |step| step.undo("\n", |_| json!(1))),
+            "step 'a': what puts it back: an agent's name has",
+        ),
         (good().step("a", "x", |step| step.within(Duration::ZERO)), "step 'a': a time limit has at least 1 ms"),
         (good().step("a", "x", |step| step.retry(Retry::times(0))), "step 'a': it is tried once at least"),
         (

@@ -5,6 +5,7 @@ mod faults;
 mod joins;
 mod large;
 mod listening;
+mod long;
 mod operated;
 mod ordered;
 mod random;
