@@ -30,10 +30,11 @@ fn runs_are_counted_by_definition_as_the_journal_has_them() {
         place(&stage, "slow", "wait").await;
         stage.settle().await;
         stage.advance(Duration::from_secs(2)).await;
-        place(&stage, "asks", "ask").await;
         place(&stage, "slow", "done").await;
         place(&stage, "fails", "fail").await;
         place(&stage, "odd", "bad").await;
+        stage.settle().await; // its agent has said what it says before it is stopped
+        place(&stage, "asks", "ask").await;
         stage.handle.cancel(&"asks".into(), ana(), "not wanted").await.unwrap();
         stage.handle.terminate(&"odd".into(), ana(), "enough").await.unwrap();
         let metrics = told(&stage).await;
